@@ -1,0 +1,1 @@
+//! One question per file: see the `[[example]]` targets.

@@ -1,0 +1,3 @@
+//! The program `orch`: everything is in [`orch_core`].
+
+fn main() {}

@@ -1,0 +1,123 @@
+//! The only file that reads the time.
+//!
+//! The engine measures with a [`Clock`]: the system's, or one that a test moves by hand. Inside a run, times are
+//! [`Duration`]s since the start of the run; a [`WallTime`] is only for people and file names.
+//!
+//! ```
+//! use std::time::Duration;
+//! use orch_core::Clock;
+//!
+//! let (clock, hand) = Clock::manual();
+//! hand.advance(Duration::from_secs(5));
+//! assert_eq!(clock.elapsed(), Duration::from_secs(5));
+//! ```
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Tells the time: the system's, or a test's. Cheap to clone; clones share one origin.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System { origin: Instant },
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The system's monotonic clock, with its origin now.
+    pub fn system() -> Self {
+        Self(Source::System { origin: Instant::now() })
+    }
+
+    /// A clock that stands still until its [`Hand`] moves it. Its wall time starts at 2025-01-01T00:00:00Z.
+    pub fn manual() -> (Self, Hand) {
+        let nanos = Arc::new(AtomicU64::new(0));
+        (Self(Source::Manual(nanos.clone())), Hand(nanos))
+    }
+
+    /// Time since this clock's origin. Never goes back.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Source::System { origin } => origin.elapsed(),
+            Source::Manual(nanos) => Duration::from_nanos(nanos.load(Ordering::Acquire)),
+        }
+    }
+
+    /// The time of day. May jump, as the system's does.
+    pub fn wall(&self) -> WallTime {
+        match &self.0 {
+            Source::System { .. } => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+            }
+            Source::Manual(nanos) => WallTime(1_735_689_600_000 + nanos.load(Ordering::Acquire) / 1_000_000),
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+/// Moves a [manual clock](Clock::manual).
+#[derive(Debug, Clone)]
+pub struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+}
+
+/// A moment of the civil clock: milliseconds since 1970-01-01T00:00:00Z. `Display` is RFC 3339 in UTC.
+///
+/// ```
+/// use orch_core::WallTime;
+///
+/// assert_eq!(WallTime(1_735_689_600_250).to_string(), "2025-01-01T00:00:00.250Z");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WallTime(pub u64);
+
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+        let (days, millis) = (self.0 / 86_400_000, self.0 % 86_400_000);
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let (hour, minute, second) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", millis % 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_times_read_as_rfc_3339() {
+        assert_eq!(WallTime(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(WallTime(951_782_400_000).to_string(), "2000-02-29T00:00:00.000Z");
+        assert_eq!(WallTime(4_102_444_799_999).to_string(), "2099-12-31T23:59:59.999Z");
+    }
+}

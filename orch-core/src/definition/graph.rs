@@ -1,0 +1,315 @@
+//! The graph: immutable, checked, acyclic.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use serde::{Deserialize, Serialize};
+
+use super::{builder::GraphBuilder, csr::Csr, task::Task};
+use crate::{
+    error::{Problem, Result},
+    id::{TaskId, TaskIx},
+};
+
+/// Tasks and their dependencies, checked: names are unique, every dependency exists, there is no cycle.
+///
+/// Immutable and cheap to clone. Tasks are named by [`TaskId`] and addressed by [`TaskIx`], their place in the order of
+/// definition.
+///
+/// ```
+/// use orch_core::{Graph, Task};
+///
+/// let graph = Graph::builder("notes")
+///     .task(Task::new("collect"))
+///     .task(Task::new("draft").after("collect"))
+///     .build()?;
+/// let draft = graph.find("draft").unwrap();
+/// assert_eq!(graph.len(), 2);
+/// assert_eq!(graph.parents(draft).map(|ix| graph.id(ix).as_str()).collect::<Vec<_>>(), ["collect"]);
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Graph(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) name: String,
+    pub(super) tasks: Vec<Task>,
+    pub(super) index: Index,
+    pub(super) parents: Csr,
+    pub(super) children: Csr,
+    /// Every task after its dependencies.
+    pub(super) order: Vec<u32>,
+    pub(super) limits: BTreeMap<String, u32>,
+    pub(super) quorums: BTreeMap<String, u32>,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) hash: OnceLock<GraphHash>,
+}
+
+/// From names to places, without a second copy of the names.
+#[derive(Default)]
+pub(super) struct Index {
+    table: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Index {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self { table: HashTable::with_capacity(capacity), hasher: DefaultHashBuilder::default() }
+    }
+
+    pub(super) fn find(&self, tasks: &[Task], id: &str) -> Option<u32> {
+        self.table.find(self.hash(id), |&ix| name_of(tasks, ix) == id).copied()
+    }
+
+    /// Answers the earlier place if the name is taken.
+    pub(super) fn insert(&mut self, tasks: &[Task], ix: u32) -> Option<u32> {
+        let id = name_of(tasks, ix);
+        let hash = self.hash(id);
+        if let Some(&earlier) = self.table.find(hash, |&other| name_of(tasks, other) == id) {
+            return Some(earlier);
+        }
+        let hasher = &self.hasher;
+        self.table.insert_unique(hash, ix, |&ix| hash_with(hasher, name_of(tasks, ix)));
+        None
+    }
+
+    fn hash(&self, id: &str) -> u64 {
+        hash_with(&self.hasher, id)
+    }
+}
+
+fn hash_with(hasher: &DefaultHashBuilder, id: &str) -> u64 {
+    use std::hash::BuildHasher;
+    hasher.hash_one(id)
+}
+
+fn name_of(tasks: &[Task], ix: u32) -> &str {
+    tasks.get(ix as usize).map_or("", |task| task.id.as_str())
+}
+
+impl Graph {
+    /// Starts a graph with that name. The name is for people; it may be anything.
+    pub fn builder(name: impl Into<String>) -> GraphBuilder {
+        GraphBuilder::new(name.into())
+    }
+
+    pub(super) fn from_inner(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How many tasks.
+    pub fn len(&self) -> usize {
+        self.0.tasks.len()
+    }
+
+    /// Whether there is no task. An empty graph is valid; its run is done at once.
+    pub fn is_empty(&self) -> bool {
+        self.0.tasks.is_empty()
+    }
+
+    /// How many dependencies.
+    pub fn edges(&self) -> usize {
+        self.0.parents.edges()
+    }
+
+    /// Every place, in the order of definition.
+    pub fn indices(&self) -> impl ExactSizeIterator<Item = TaskIx> + Clone + use<> {
+        // INVARIANT: the builder refuses more than u32::MAX tasks.
+        (0..self.0.tasks.len() as u32).map(TaskIx)
+    }
+
+    /// Every task, in the order of definition.
+    pub fn tasks(&self) -> &[Task] {
+        &self.0.tasks
+    }
+
+    /// The task at that place.
+    ///
+    /// # Panics
+    ///
+    /// If `ix` comes from a larger graph.
+    #[expect(clippy::indexing_slicing, reason = "a place of another graph is the caller's bug, as with a slice")]
+    pub fn task(&self, ix: TaskIx) -> &Task {
+        &self.0.tasks[ix.index()]
+    }
+
+    /// The name of the task at that place. Panics as [`task`](Graph::task) does.
+    pub fn id(&self, ix: TaskIx) -> &TaskId {
+        &self.task(ix).id
+    }
+
+    /// Where the task with that name is.
+    pub fn find(&self, id: &str) -> Option<TaskIx> {
+        self.0.index.find(&self.0.tasks, id).map(TaskIx)
+    }
+
+    /// What that task waits for, each once, by place.
+    pub fn parents(&self, ix: TaskIx) -> impl ExactSizeIterator<Item = TaskIx> + '_ {
+        self.0.parents.row(ix.0).iter().map(|&ix| TaskIx(ix))
+    }
+
+    /// What waits for that task, each once, by place.
+    pub fn children(&self, ix: TaskIx) -> impl ExactSizeIterator<Item = TaskIx> + '_ {
+        self.0.children.row(ix.0).iter().map(|&ix| TaskIx(ix))
+    }
+
+    /// Every task after all that it waits for; the same graph always gives the same order.
+    pub fn topological(&self) -> impl DoubleEndedIterator<Item = TaskIx> + ExactSizeIterator + '_ {
+        self.0.order.iter().map(|&ix| TaskIx(ix))
+    }
+
+    /// How many tasks of a class may run at once. A class without an entry has no limit.
+    pub fn limits(&self) -> &BTreeMap<String, u32> {
+        &self.0.limits
+    }
+
+    /// How many tasks of a group must succeed. A group without an entry needs all.
+    pub fn quorums(&self) -> &BTreeMap<String, u32> {
+        &self.0.quorums
+    }
+
+    /// What is odd about the graph but does not stop it.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.0.warnings
+    }
+
+    /// The content hash: the same for the same tasks, options and dependencies, whatever the graph's name. Computed once.
+    pub fn hash(&self) -> GraphHash {
+        *self.0.hash.get_or_init(|| {
+            let mut hasher = blake3::Hasher::new();
+            let mut feed = |bytes: &[u8]| {
+                hasher.update(&(bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
+            };
+            for ix in self.indices() {
+                let task = self.task(ix);
+                feed(task.id.as_str().as_bytes());
+                feed(&task.estimate.unwrap_or_default().as_nanos().to_le_bytes());
+                if let Some(options) = &task.options {
+                    // Serialising plain data to a buffer cannot fail; a map with other than text keys cannot occur here.
+                    feed(&serde_json::to_vec(options).unwrap_or_default());
+                }
+                for parent in self.0.parents.row(ix.0) {
+                    feed(&parent.to_le_bytes());
+                }
+            }
+            feed(&serde_json::to_vec(&(&self.0.limits, &self.0.quorums)).unwrap_or_default());
+            GraphHash(*hasher.finalize().as_bytes())
+        })
+    }
+
+    /// The same graph with more tasks, which may depend on old and new ones; `before` names old tasks that now wait for
+    /// all the new ones. Old places stay as they are; the new tasks come after them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDefinition`](crate::ErrorKind::InvalidDefinition) with every problem of the whole, a cycle with its path.
+    pub fn extended(&self, tasks: Vec<Task>, before: &[TaskId]) -> Result<Self> {
+        let mut builder = self.to_builder();
+        let new: Vec<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
+        builder = builder.tasks(tasks);
+        for id in before {
+            for dependency in &new {
+                builder = builder.dependency(dependency.clone(), id.clone());
+            }
+        }
+        builder.build()
+    }
+
+    /// A builder that holds what this graph holds.
+    pub fn to_builder(&self) -> GraphBuilder {
+        let mut builder = Self::builder(self.name()).tasks(self.definitions());
+        for (class, &limit) in self.limits() {
+            builder = builder.limit(class, limit);
+        }
+        for (group, &least) in self.quorums() {
+            builder = builder.quorum(group, least);
+        }
+        builder
+    }
+
+    /// The tasks with their dependencies by name, as they were given to the builder.
+    fn definitions(&self) -> Vec<Task> {
+        self.indices()
+            .map(|ix| {
+                let mut task = self.task(ix).clone();
+                task.after = self.parents(ix).map(|parent| self.id(parent).clone()).collect();
+                task
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Graph({:?}, {} tasks, {} dependencies)", self.name(), self.len(), self.edges())
+    }
+}
+
+/// The content hash of a [`Graph`]: BLAKE3, 32 bytes, shown as hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GraphHash(pub(crate) [u8; 32]);
+
+impl fmt::Display for GraphHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for GraphHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for GraphHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The JSON form of a graph: what crosses to other languages and into the store.
+#[derive(Serialize, Deserialize)]
+struct Form {
+    name: String,
+    tasks: Vec<Task>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<String, u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    quorums: BTreeMap<String, u32>,
+}
+
+impl Serialize for Graph {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let form = Form {
+            name: self.name().to_owned(),
+            tasks: self.definitions(),
+            limits: self.limits().clone(),
+            quorums: self.quorums().clone(),
+        };
+        form.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Graph {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let form = Form::deserialize(deserializer)?;
+        let mut builder = Self::builder(form.name).tasks(form.tasks);
+        for (class, limit) in form.limits {
+            builder = builder.limit(class, limit);
+        }
+        for (group, least) in form.quorums {
+            builder = builder.quorum(group, least);
+        }
+        builder.build().map_err(serde::de::Error::custom)
+    }
+}

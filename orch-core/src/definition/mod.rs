@@ -1,0 +1,28 @@
+//! WHAT to do: tasks, the checked graph of them, and the files that define both.
+//!
+//! Plain data. Nothing here runs a task, opens a file or reads a clock; text comes in as text. What is wrong with a
+//! definition is told all at once, each [`Problem`](crate::Problem) with its place.
+//!
+//! ```
+//! use orch_core::{Graph, Task};
+//!
+//! let graph = Graph::builder("release")
+//!     .task(Task::new("test"))
+//!     .task(Task::new("build"))
+//!     .task(Task::new("publish").after("test").after("build"))
+//!     .build()?;
+//! assert_eq!((graph.len(), graph.edges()), (3, 2));
+//! # Ok::<(), orch_core::Error>(())
+//! ```
+
+mod builder;
+mod check;
+pub mod command;
+mod csr;
+mod graph;
+mod task;
+
+pub use builder::GraphBuilder;
+pub(crate) use csr::Csr;
+pub use graph::{Graph, GraphHash};
+pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};

@@ -1,0 +1,235 @@
+//! The events of a run.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::Serialize;
+
+use super::outcome::{Failure, Output};
+use crate::{
+    definition::{GraphHash, Task},
+    id::{RunId, TaskId, TaskIx},
+    units::Usage,
+};
+
+/// One thing that happened in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its number in the run, from 0, without gaps.
+    pub seq: u64,
+    /// When, since the start of the run.
+    pub at: Duration,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened. The [`name`](EventKind::name) is stable.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The first event.
+    RunStarted {
+        /// The run.
+        run: RunId,
+        /// The content hash of the graph.
+        graph: GraphHash,
+        /// How many tasks may run at once; `None`: no limit.
+        max_parallel: Option<u32>,
+    },
+    /// An attempt of a task began.
+    TaskStarted {
+        /// Which task.
+        task: TaskIx,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// How long the task was ready before: it waited for a place, not for its dependencies.
+        queued: Duration,
+    },
+    /// A task says that it is alive.
+    Heartbeat {
+        /// Which task.
+        task: TaskIx,
+    },
+    /// A program wrote something.
+    TaskOutput {
+        /// Which task.
+        task: TaskIx,
+        /// Where it wrote.
+        stream: Stream,
+        /// A line, without its end, secrets and control characters as the program wrote them.
+        text: Arc<str>,
+    },
+    /// An attempt failed and another will follow.
+    TaskRetrying {
+        /// Which task.
+        task: TaskIx,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// Why.
+        failure: Box<Failure>,
+        /// How long until the next attempt may start.
+        delay: Duration,
+        /// What the failed attempt used.
+        usage: Option<Box<Usage>>,
+    },
+    /// A task ended after at least one attempt.
+    TaskFinished {
+        /// Which task.
+        task: TaskIx,
+        /// The attempt that ended it, from 1.
+        attempt: u32,
+        /// Its output, or why it failed; a cancelled task has [`FailureKind::Cancelled`](super::FailureKind::Cancelled).
+        result: Result<Output, Box<Failure>>,
+        /// What the attempt used of models.
+        usage: Option<Box<Usage>>,
+    },
+    /// A task ended without an attempt.
+    TaskSkipped {
+        /// Which task.
+        task: TaskIx,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A task's output added tasks to the graph. Their places follow the last one so far.
+    TasksAdded {
+        /// Whose output.
+        by: TaskIx,
+        /// The new tasks, with their dependencies by name.
+        tasks: Arc<[Task]>,
+        /// Older tasks that now wait for the new ones too.
+        before: Arc<[TaskId]>,
+    },
+    /// Something odd that does not stop the run.
+    Warning {
+        /// The task it is about.
+        task: Option<TaskIx>,
+        /// What, and what to do.
+        message: String,
+    },
+    /// The run began to end before its time: running tasks are told to stop.
+    RunStopping {
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The last event.
+    RunFinished {
+        /// How it ended.
+        state: RunState,
+    },
+}
+
+impl EventKind {
+    /// The stable name, as in JSON: `task_started`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunStarted { .. } => "run_started",
+            Self::TaskStarted { .. } => "task_started",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::TaskOutput { .. } => "task_output",
+            Self::TaskRetrying { .. } => "task_retrying",
+            Self::TaskFinished { .. } => "task_finished",
+            Self::TaskSkipped { .. } => "task_skipped",
+            Self::TasksAdded { .. } => "tasks_added",
+            Self::Warning { .. } => "warning",
+            Self::RunStopping { .. } => "run_stopping",
+            Self::RunFinished { .. } => "run_finished",
+        }
+    }
+}
+
+/// Where a program wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Why a task ended without an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    /// A condition did not hold: its message, or its source. Dependents go on.
+    Condition(String),
+    /// That task failed or was stopped, and this one needs it.
+    Upstream(TaskIx),
+    /// The run stopped first.
+    Stopped,
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// It waits: for dependencies, for a place, or for the next attempt.
+    #[default]
+    Pending,
+    /// An attempt is running.
+    Running,
+    /// It worked.
+    Succeeded,
+    /// It failed for good.
+    Failed,
+    /// A condition did not hold.
+    Skipped,
+    /// It was stopped, or never started because the run stopped or a task it needs failed.
+    Cancelled,
+}
+
+impl TaskState {
+    /// The stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more will happen to it.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How a run stands or ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It goes on.
+    #[default]
+    Running,
+    /// Every task worked, was skipped by a condition, or was allowed to fail.
+    Succeeded,
+    /// A task failed, or the deadline passed.
+    Failed,
+    /// It was cancelled from outside.
+    Cancelled,
+}
+
+impl RunState {
+    /// The stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

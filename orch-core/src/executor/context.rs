@@ -1,0 +1,178 @@
+//! What an attempt knows of its run.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Poll, Waker},
+};
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::{
+    definition::Graph,
+    event::{Output, Stream},
+    id::{RunId, TaskId, TaskIx},
+};
+
+/// What an attempt says while it runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Note {
+    Heartbeat(TaskIx),
+    Line(TaskIx, Stream, Arc<str>),
+}
+
+/// What all attempts of a run share.
+#[derive(Debug)]
+pub(crate) struct RunShared {
+    pub(crate) id: RunId,
+    /// Grows when a task's output adds tasks.
+    pub(crate) graph: RwLock<Graph>,
+    pub(crate) notes: mpsc::Sender<Note>,
+}
+
+/// A place in which attempts run one after the other. Reused, so that a short attempt allocates nothing for it.
+///
+/// INVARIANT: `turn` is even while nobody is cancelled and rises by 2 for each attempt; `turn + 1` says that the attempt
+/// of that turn is cancelled. A context of an earlier turn therefore reads as cancelled, which is right: it is over.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    run: Arc<RunShared>,
+    turn: AtomicU64,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Slot {
+    pub(crate) fn new(run: Arc<RunShared>) -> Arc<Self> {
+        Arc::new(Self { run, turn: AtomicU64::new(0), waiting: Mutex::new(Vec::new()) })
+    }
+
+    /// The context of the next attempt in this place.
+    pub(crate) fn enter(self: &Arc<Self>, task: TaskIx, attempt: u32, inputs: Option<Arc<Inputs>>) -> TaskContext {
+        let turn = (self.turn.load(Ordering::Relaxed) | 1) + 1;
+        self.turn.store(turn, Ordering::Release);
+        TaskContext { slot: self.clone(), turn, task, attempt, inputs }
+    }
+
+    /// Tells the attempt in this place to stop.
+    pub(crate) fn cancel(&self) {
+        self.turn.fetch_or(1, Ordering::AcqRel);
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// What an attempt knows of its run: its task, its inputs, and whether to stop. Cheap to clone.
+#[derive(Clone)]
+pub struct TaskContext {
+    slot: Arc<Slot>,
+    turn: u64,
+    task: TaskIx,
+    attempt: u32,
+    inputs: Option<Arc<Inputs>>,
+}
+
+impl TaskContext {
+    /// The task's name.
+    pub fn id(&self) -> TaskId {
+        self.with_graph(|graph| graph.id(self.task).clone())
+    }
+
+    /// The task's place.
+    pub fn ix(&self) -> TaskIx {
+        self.task
+    }
+
+    /// The graph, as it is now. The task is `context.graph().task(context.ix())`.
+    pub fn graph(&self) -> Graph {
+        self.with_graph(Graph::clone)
+    }
+
+    fn with_graph<T>(&self, read: impl FnOnce(&Graph) -> T) -> T {
+        read(&self.slot.run.graph.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The run.
+    pub fn run(&self) -> RunId {
+        self.slot.run.id
+    }
+
+    /// The attempt, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// What the tasks that this one waited for have made, and the values that its definition asks for.
+    pub fn inputs(&self) -> &Inputs {
+        static NONE: Inputs = Inputs { outputs: Vec::new(), values: BTreeMap::new() };
+        self.inputs.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Whether the attempt should stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.slot.turn.load(Ordering::Acquire) != self.turn
+    }
+
+    /// Waits until the attempt should stop.
+    pub async fn cancelled(&self) {
+        std::future::poll_fn(|task| {
+            if self.is_cancelled() {
+                return Poll::Ready(());
+            }
+            let mut waiting = self.slot.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if !waiting.iter().any(|waker| waker.will_wake(task.waker())) {
+                waiting.push(task.waker().clone());
+            }
+            drop(waiting);
+            // It may have been cancelled between the first look and the entry in the list.
+            if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Says that the attempt is alive, which its idle timeout wants to hear. Never waits.
+    pub fn heartbeat(&self) {
+        // A full queue means that much was said just now; one heartbeat less changes nothing.
+        drop(self.slot.run.notes.try_send(Note::Heartbeat(self.task)));
+    }
+
+    /// Says a line of output. Waits while the run is slow to listen. Also counts as a heartbeat.
+    pub async fn say(&self, stream: Stream, line: impl Into<Arc<str>>) {
+        // An error means that the run is over and nobody listens.
+        drop(self.slot.run.notes.send(Note::Line(self.task, stream, line.into())).await);
+    }
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskContext({:?}, attempt {})", self.id(), self.attempt)
+    }
+}
+
+/// The values that an attempt may read.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    pub(crate) outputs: Vec<(TaskId, Output)>,
+    pub(crate) values: BTreeMap<String, Value>,
+}
+
+impl Inputs {
+    /// The output of a task that this one waits for.
+    pub fn output(&self, task: &str) -> Option<&Output> {
+        self.outputs.iter().find(|(id, _)| id.as_str() == task).map(|(_, output)| output)
+    }
+
+    /// The outputs of all tasks that this one waits for and that made one.
+    pub fn outputs(&self) -> impl ExactSizeIterator<Item = (&TaskId, &Output)> {
+        self.outputs.iter().map(|(id, output)| (id, output))
+    }
+
+    /// The values by the keys that the task's definition asks for, and the run's inputs.
+    pub fn values(&self) -> &BTreeMap<String, Value> {
+        &self.values
+    }
+}

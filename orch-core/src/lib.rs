@@ -1,0 +1,25 @@
+//! Runs graphs of tasks in parallel.
+
+pub mod clock;
+pub mod definition;
+pub mod error;
+pub mod event;
+pub mod executor;
+pub mod id;
+pub mod plan;
+pub mod units;
+
+pub use clock::{Clock, Hand, WallTime};
+pub use definition::{Backoff, Expand, Graph, GraphBuilder, GraphHash, Input, OutputSpec, Retry, Task, TaskOptions};
+pub use error::{Error, ErrorKind, Problem, Result, Severity};
+pub use event::{
+    Event, EventKind, EventSink, Failure, FailureKind, IntoOutcome, Outcome, Output, RunState, SkipReason, Stream,
+    TaskState,
+};
+pub use executor::{Body, Executor, Inputs, TaskContext};
+pub use id::{Printable, RunId, TaskId, TaskIx};
+pub use plan::{Plan, PlanOptions, Step};
+pub use units::{ModelUsage, Usage, Usd};
+
+/// The version of the engine, for example `0.1.0`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,219 @@
+//! Numbers with their units: money and tokens.
+//!
+//! ```
+//! use orch_core::{Usage, Usd};
+//!
+//! assert_eq!(Usd::from_cents(250).to_string(), "$2.50");
+//! let usage = Usage::tokens("sonnet", 4_000, 800);
+//! assert_eq!(usage.total_tokens(), 4_800);
+//! ```
+
+use std::{fmt, iter::Sum, ops};
+
+use serde::{Deserialize, Serialize};
+
+/// An amount of US dollars in whole nano-dollars: exact to 0.000000001 $, up to ±9.2 billion $; sums saturate there.
+///
+/// In JSON it is the number of nano-dollars. `Display` rounds to cents from one dollar on, and shows four digits below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Usd(i64);
+
+impl Usd {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// From nano-dollars.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// From whole cents.
+    pub const fn from_cents(cents: i64) -> Self {
+        Self(cents.saturating_mul(10_000_000))
+    }
+
+    /// From dollars as a float, rounded once to the nearest nano-dollar; what is not a number becomes zero.
+    pub fn from_dollars(dollars: f64) -> Self {
+        // `as` saturates at the ends of i64 and makes NaN zero, which is what the type promises.
+        Self((dollars * 1e9).round() as i64)
+    }
+
+    /// In nano-dollars.
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// In dollars, for showing and for formats that want a float.
+    pub fn dollars(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+}
+
+impl ops::Add for Usd {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl ops::AddAssign for Usd {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl ops::Sub for Usd {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Sum for Usd {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, ops::Add::add)
+    }
+}
+
+impl fmt::Display for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let nanos = self.0.unsigned_abs();
+        if nanos >= 1_000_000_000 || nanos == 0 {
+            let cents = (nanos + 5_000_000) / 10_000_000;
+            write!(f, "{sign}${}.{:02}", cents / 100, cents % 100)
+        } else {
+            write!(f, "{sign}${:.4}", nanos as f64 / 1e9)
+        }
+    }
+}
+
+/// What one model used, by class of token. Counts are whole tokens.
+///
+/// `input` counts every input token, cached ones included, as OpenTelemetry does; `cache_read` and `cache_write` say how
+/// many of them came from or went to the provider's cache. `output` includes `reasoning`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelUsage {
+    /// The model's name, as the provider calls it.
+    pub model: String,
+    /// All input tokens.
+    pub input: u64,
+    /// All output tokens.
+    pub output: u64,
+    /// Input tokens read from the provider's cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_read: u64,
+    /// Input tokens written to the provider's cache for five minutes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write: u64,
+    /// Input tokens written to the provider's cache for one hour.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_1h: u64,
+    /// Output tokens that the model spent on reasoning.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reasoning: u64,
+    /// Calls of the model.
+    pub requests: u64,
+    /// What the provider itself said it costs, where it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billed: Option<Usd>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// What a task used of models: one entry a model. Adding two usages adds per model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Usage {
+    models: Vec<ModelUsage>,
+}
+
+impl Usage {
+    /// One request to `model` with that many input and output tokens.
+    pub fn tokens(model: impl Into<String>, input: u64, output: u64) -> Self {
+        Self::from(ModelUsage { model: model.into(), input, output, requests: 1, ..ModelUsage::default() })
+    }
+
+    /// The entries, one a model, in the order in which models first appeared.
+    pub fn models(&self) -> &[ModelUsage] {
+        &self.models
+    }
+
+    /// Whether nothing was used.
+    pub fn is_empty(&self) -> bool {
+        self.models.is_empty()
+    }
+
+    /// Input and output tokens of all models.
+    pub fn total_tokens(&self) -> u64 {
+        self.models.iter().fold(0, |sum, model| sum.saturating_add(model.input).saturating_add(model.output))
+    }
+
+    /// Adds what `other` used. Counts saturate.
+    pub fn add(&mut self, other: &Usage) {
+        for theirs in &other.models {
+            match self.models.iter_mut().find(|ours| ours.model == theirs.model) {
+                None => self.models.push(theirs.clone()),
+                Some(ours) => {
+                    for (sum, more) in [
+                        (&mut ours.input, theirs.input),
+                        (&mut ours.output, theirs.output),
+                        (&mut ours.cache_read, theirs.cache_read),
+                        (&mut ours.cache_write, theirs.cache_write),
+                        (&mut ours.cache_write_1h, theirs.cache_write_1h),
+                        (&mut ours.reasoning, theirs.reasoning),
+                        (&mut ours.requests, theirs.requests),
+                    ] {
+                        *sum = sum.saturating_add(more);
+                    }
+                    if let Some(billed) = theirs.billed {
+                        ours.billed = Some(ours.billed.unwrap_or_default() + billed);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl From<ModelUsage> for Usage {
+    fn from(usage: ModelUsage) -> Self {
+        Self { models: vec![usage] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_round_once_and_saturate() {
+        assert_eq!(Usd::from_dollars(0.031275).nanos(), 31_275_000);
+        assert_eq!(Usd::from_dollars(f64::NAN), Usd::ZERO);
+        assert_eq!(Usd::from_dollars(1e300).nanos(), i64::MAX);
+        assert_eq!((0..479).map(|_| Usd::from_dollars(0.031275)).sum::<Usd>().dollars(), 14.980_725);
+    }
+
+    #[test]
+    fn dollars_are_shown_to_the_digit_that_matters() {
+        for (nanos, shown) in [(0, "$0.00"), (989_400, "$0.0010"), (2_500_000_000, "$2.50"), (-1_005_000_000, "-$1.01")]
+        {
+            assert_eq!(Usd::from_nanos(nanos).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn usage_adds_up_per_model() {
+        let mut sum = Usage::tokens("a", 1, 2);
+        sum.add(&Usage::tokens("b", 10, 0));
+        sum.add(&Usage::tokens("a", 3, 4));
+        assert_eq!(sum.models().len(), 2);
+        assert_eq!((sum.total_tokens(), sum.models()[0].requests), (20, 2));
+    }
+}
