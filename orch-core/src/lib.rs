@@ -5,6 +5,8 @@ pub mod definition;
 pub mod error;
 pub mod event;
 pub mod executor;
+#[cfg(test)]
+mod fixtures;
 pub mod id;
 pub mod plan;
 pub mod units;
