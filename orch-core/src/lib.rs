@@ -9,6 +9,7 @@ pub mod executor;
 mod fixtures;
 pub mod id;
 pub mod plan;
+pub mod report;
 pub mod units;
 
 pub use clock::{Clock, Hand, WallTime};
@@ -21,6 +22,7 @@ pub use event::{
 pub use executor::{Body, Executor, Inputs, TaskContext};
 pub use id::{Printable, RunId, TaskId, TaskIx};
 pub use plan::{Plan, PlanOptions, Step};
+pub use report::{Report, TaskResult};
 pub use units::{ModelUsage, Usage, Usd};
 
 /// The version of the engine, for example `0.1.0`.

@@ -1,0 +1,61 @@
+//! How many tasks stand where.
+
+use crate::event::TaskState;
+
+/// How many tasks are in each state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tasks that wait.
+    pub pending: usize,
+    /// Tasks with an attempt under way.
+    pub running: usize,
+    /// Tasks that worked.
+    pub succeeded: usize,
+    /// Tasks that failed for good, forgiven ones included.
+    pub failed: usize,
+    /// Tasks whose condition did not hold.
+    pub skipped: usize,
+    /// Tasks that were stopped or never started because of another.
+    pub cancelled: usize,
+}
+
+impl Counts {
+    /// All tasks.
+    pub fn total(&self) -> usize {
+        self.pending + self.running + self.finished()
+    }
+
+    /// Tasks that nothing more will happen to.
+    pub fn finished(&self) -> usize {
+        self.succeeded + self.failed + self.skipped + self.cancelled
+    }
+
+    /// Tasks in that state.
+    pub fn of(&self, state: TaskState) -> usize {
+        match state {
+            TaskState::Pending => self.pending,
+            TaskState::Running => self.running,
+            TaskState::Succeeded => self.succeeded,
+            TaskState::Failed => self.failed,
+            TaskState::Skipped => self.skipped,
+            TaskState::Cancelled => self.cancelled,
+        }
+    }
+
+    /// Moves one task.
+    pub(super) fn shift(&mut self, from: TaskState, to: TaskState) {
+        *self.slot(from) -= 1;
+        *self.slot(to) += 1;
+    }
+
+    fn slot(&mut self, state: TaskState) -> &mut usize {
+        match state {
+            TaskState::Pending => &mut self.pending,
+            TaskState::Running => &mut self.running,
+            TaskState::Succeeded => &mut self.succeeded,
+            TaskState::Failed => &mut self.failed,
+            TaskState::Skipped => &mut self.skipped,
+            TaskState::Cancelled => &mut self.cancelled,
+        }
+    }
+}

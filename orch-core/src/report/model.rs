@@ -1,0 +1,480 @@
+//! The report of a run.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    counts::Counts,
+    task::{Attempt, TaskResult},
+};
+use crate::{
+    definition::Graph,
+    error::{Error, ErrorKind, Result},
+    event::{Event, EventKind, Failure, FailureKind, Output, RunState, SkipReason, TaskState},
+    id::{Printable, RunId, TaskIx},
+    plan::Plan,
+    units::{Usage, Usd},
+};
+
+/// What a run did, task by task and as a whole: a fold over its events.
+///
+/// Ask it at any time: in the middle of a run it knows what happened so far. Its `Display` is a short summary;
+/// [`render`](super::render) has the full forms. Events of tasks that the graph does not have are passed over, and a task
+/// that has ended stays as it ended.
+///
+/// ```
+/// use orch_core::{Graph, Plan, PlanOptions, Report, RunState, Task};
+///
+/// let graph = Graph::builder("notes").task(Task::new("draft")).build()?;
+/// let report = Report::new(&Plan::new(&graph, &PlanOptions::default())?);
+/// assert_eq!((report.state(), report.counts().pending), (RunState::Running, 1));
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Report {
+    plan: Plan,
+    graph: Graph,
+    rows: Vec<Row>,
+    /// What few tasks have: a run of plain tasks makes none.
+    details: Vec<Details>,
+    counts: Counts,
+    run: Option<RunId>,
+    state: RunState,
+    limit: Option<u32>,
+    /// The most tasks that ran at once.
+    peak: usize,
+    /// The time of the latest event.
+    at: u64,
+    stopped: Option<String>,
+    warnings: Vec<Warning>,
+    warnings_left_out: usize,
+    usage: Usage,
+}
+
+/// What every task has. Times in nanoseconds since the start of the run. One cache line: a fold writes one a plain event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// When the first attempt could have started.
+    pub(super) ready: u64,
+    /// Waits for a place, over all attempts.
+    pub(super) queued: u64,
+    /// When the first attempt started.
+    pub(super) started: u64,
+    /// When the attempt under way started.
+    since: u64,
+    /// When the task ended.
+    pub(super) until: u64,
+    /// How long the attempts that are over ran.
+    busy: u64,
+    pub(super) attempts: u32,
+    /// Its place in `details`.
+    details: u32,
+    pub(super) state: TaskState,
+}
+
+const _: () = assert!(size_of::<Row>() <= 64);
+
+impl Row {
+    const NEW: Self = Self {
+        ready: 0,
+        queued: 0,
+        started: 0,
+        since: 0,
+        until: 0,
+        busy: 0,
+        attempts: 0,
+        details: NO_DETAILS,
+        state: TaskState::Pending,
+    };
+}
+
+const NO_DETAILS: u32 = u32::MAX;
+
+/// What few tasks have.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Details {
+    pub(super) output: Output,
+    pub(super) failure: Option<Box<Failure>>,
+    pub(super) skipped: Option<SkipReason>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) usage: Option<Box<Usage>>,
+    pub(super) cost: Option<Usd>,
+}
+
+/// Something odd that did not stop the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// When, since the start of the run.
+    pub at: Duration,
+    /// The task it is about.
+    pub task: Option<TaskIx>,
+    /// What, and what to do. As given: show it through [`Printable`].
+    pub message: String,
+}
+
+impl Report {
+    /// The most warnings that a report keeps; further ones are only [counted](Report::warnings_left_out).
+    pub const MAX_WARNINGS: usize = 1_000;
+
+    /// The report of a run that has not begun.
+    pub fn new(plan: &Plan) -> Self {
+        let graph = plan.graph().clone();
+        Self {
+            plan: plan.clone(),
+            rows: vec![Row::NEW; graph.len()],
+            details: Vec::new(),
+            counts: Counts { pending: graph.len(), ..Counts::default() },
+            graph,
+            run: None,
+            state: RunState::Running,
+            limit: None,
+            peak: 0,
+            at: 0,
+            stopped: None,
+            warnings: Vec::new(),
+            warnings_left_out: 0,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Takes the next event. For a task that starts, or ends with nothing to keep, this writes one row.
+    pub fn on(&mut self, event: &Event) {
+        let at = nanos(event.at);
+        self.at = self.at.max(at);
+        match &event.kind {
+            EventKind::TaskStarted { task, attempt, queued } => self.start(*task, *attempt, nanos(*queued), at),
+            EventKind::TaskFinished { task, attempt, result, usage } => {
+                let state = match result {
+                    Ok(_) => TaskState::Succeeded,
+                    Err(failure) if failure.kind == FailureKind::Cancelled => TaskState::Cancelled,
+                    Err(_) => TaskState::Failed,
+                };
+                if self.end(*task, *attempt, state, at) {
+                    match result {
+                        Ok(output) if output.is_nothing() => {}
+                        Ok(output) => self.note(*task, |details| details.output = output.clone()),
+                        Err(failure) => self.note(*task, |details| details.failure = Some(failure.clone())),
+                    }
+                    self.add_usage(*task, usage.as_deref());
+                }
+            }
+            EventKind::TaskRetrying { task, attempt, failure, usage, .. } => {
+                if let Some(started) = self.pause(*task, at) {
+                    let started = Duration::from_nanos(started);
+                    let failure = Failure::clone(failure);
+                    let attempt = Attempt { number: *attempt, started, finished: event.at, failure };
+                    self.note(*task, |details| details.attempts.push(attempt));
+                    self.add_usage(*task, usage.as_deref());
+                }
+            }
+            EventKind::TaskSkipped { task, reason } => {
+                let state = match reason {
+                    SkipReason::Condition(_) => TaskState::Skipped,
+                    SkipReason::Upstream(_) | SkipReason::Stopped => TaskState::Cancelled,
+                };
+                if self.end(*task, 0, state, at) {
+                    self.note(*task, |details| details.skipped = Some(reason.clone()));
+                }
+            }
+            EventKind::TasksAdded { by, tasks, before } => match self.graph.extended(tasks.to_vec(), before) {
+                Ok(graph) => self.grow(graph),
+                // The run refuses such tasks itself; only events that were tampered with come here.
+                Err(error) => self.warn(Some(*by), event.at, format!("added tasks that do not fit: {error}")),
+            },
+            EventKind::Warning { task, message } => self.warn(*task, event.at, message.clone()),
+            EventKind::RunStarted { run, max_parallel, .. } => {
+                self.run = Some(*run);
+                self.limit = *max_parallel;
+            }
+            EventKind::RunStopping { reason } => {
+                self.stopped.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::RunFinished { state } => self.state = *state,
+            EventKind::Heartbeat { .. } | EventKind::TaskOutput { .. } => {}
+        }
+    }
+
+    fn start(&mut self, task: TaskIx, attempt: u32, queued: u64, at: u64) {
+        let Some(row) = self.rows.get_mut(task.index()) else { return };
+        if row.state != TaskState::Pending {
+            return;
+        }
+        if row.attempts == 0 {
+            row.ready = at.saturating_sub(queued);
+            row.started = at;
+        }
+        row.queued = row.queued.saturating_add(queued);
+        row.since = at;
+        row.attempts = attempt.max(row.attempts.saturating_add(1));
+        row.state = TaskState::Running;
+        self.counts.shift(TaskState::Pending, TaskState::Running);
+        self.peak = self.peak.max(self.counts.running);
+    }
+
+    /// Answers when the failed attempt started, or nothing if there was none.
+    fn pause(&mut self, task: TaskIx, at: u64) -> Option<u64> {
+        let row = self.rows.get_mut(task.index())?;
+        if row.state != TaskState::Running {
+            return None;
+        }
+        row.busy = row.busy.saturating_add(at.saturating_sub(row.since));
+        row.state = TaskState::Pending;
+        self.counts.shift(TaskState::Running, TaskState::Pending);
+        Some(row.since)
+    }
+
+    /// Answers whether the task was still open.
+    fn end(&mut self, task: TaskIx, attempt: u32, state: TaskState, at: u64) -> bool {
+        let Some(row) = self.rows.get_mut(task.index()) else { return false };
+        if row.state.is_final() {
+            return false;
+        }
+        if row.state == TaskState::Running {
+            row.busy = row.busy.saturating_add(at.saturating_sub(row.since));
+            row.attempts = row.attempts.max(attempt);
+        }
+        self.counts.shift(row.state, state);
+        row.until = at;
+        row.state = state;
+        true
+    }
+
+    fn note(&mut self, task: TaskIx, change: impl FnOnce(&mut Details)) {
+        let Some(row) = self.rows.get_mut(task.index()) else { return };
+        if row.details == NO_DETAILS {
+            // INVARIANT: fewer details than tasks, and a graph holds fewer than u32::MAX tasks.
+            row.details = self.details.len() as u32;
+            self.details.push(Details::default());
+        }
+        if let Some(details) = self.details.get_mut(row.details as usize) {
+            change(details);
+        }
+    }
+
+    fn add_usage(&mut self, task: TaskIx, usage: Option<&Usage>) {
+        let Some(usage) = usage.filter(|usage| !usage.is_empty()) else { return };
+        self.usage.add(usage);
+        self.note(task, |details| details.usage.get_or_insert_default().add(usage));
+    }
+
+    fn grow(&mut self, graph: Graph) {
+        self.counts.pending += graph.len() - self.rows.len();
+        self.rows.resize(graph.len(), Row::NEW);
+        self.graph = graph;
+    }
+
+    fn warn(&mut self, task: Option<TaskIx>, at: Duration, message: String) {
+        if self.warnings.len() < Self::MAX_WARNINGS {
+            self.warnings.push(Warning { at, task, message });
+        } else {
+            self.warnings_left_out += 1;
+        }
+    }
+
+    /// Asks `price` what each task's usage costs, and adds it up in [`cost`](Report::cost). `None`: no price is known.
+    /// Asking again replaces what was found before.
+    ///
+    /// ```
+    /// use orch_core::{Graph, Plan, PlanOptions, Report, Usd};
+    ///
+    /// let mut report = Report::new(&Plan::new(&Graph::builder("none").build()?, &PlanOptions::default())?);
+    /// report.price_with(|usage| Some(Usd::from_nanos(3_000 * i64::try_from(usage.total_tokens()).ok()?)));
+    /// assert_eq!(report.cost(), None, "nothing was used");
+    /// # Ok::<(), orch_core::Error>(())
+    /// ```
+    pub fn price_with(&mut self, mut price: impl FnMut(&Usage) -> Option<Usd>) {
+        for details in &mut self.details {
+            details.cost = details.usage.as_deref().and_then(&mut price);
+        }
+    }
+
+    /// The graph, with the tasks that the run added.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The plan that the run began with. It does not know tasks that the run added.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The run; `None` before its first event.
+    pub fn run(&self) -> Option<RunId> {
+        self.run
+    }
+
+    /// How it stands or ended.
+    pub fn state(&self) -> RunState {
+        self.state
+    }
+
+    /// Why it ended before its time, where it did.
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// How many tasks might run at once; `None`: no limit.
+    pub fn max_parallel(&self) -> Option<u32> {
+        self.limit
+    }
+
+    /// The most tasks that did run at once.
+    pub fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// How many tasks are in each state.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Every task, in the order of definition.
+    pub fn tasks(&self) -> impl ExactSizeIterator<Item = TaskResult<'_>> + Clone {
+        self.graph.indices().zip(&self.rows).map(|(ix, row)| self.result(ix, row))
+    }
+
+    /// The task at that place. Panics as [`Graph::task`] does.
+    #[expect(clippy::indexing_slicing, reason = "a place of another graph is the caller's bug, as with a slice")]
+    pub fn task(&self, ix: TaskIx) -> TaskResult<'_> {
+        self.result(ix, &self.rows[ix.index()])
+    }
+
+    /// The task with that name.
+    pub fn find(&self, id: &str) -> Option<TaskResult<'_>> {
+        self.graph.find(id).map(|ix| self.task(ix))
+    }
+
+    fn result<'a>(&'a self, ix: TaskIx, row: &'a Row) -> TaskResult<'a> {
+        TaskResult { report: self, ix, row, details: self.details.get(row.details as usize) }
+    }
+
+    /// The time from the start of the run to its last event.
+    pub fn makespan(&self) -> Duration {
+        Duration::from_nanos(self.at)
+    }
+
+    /// How long the tasks would have taken one after the other: the sum of their [durations](TaskResult::duration).
+    pub fn serial(&self) -> Duration {
+        Duration::from_nanos(self.rows.iter().fold(0, |sum, row| sum.saturating_add(self.busy_of(row))))
+    }
+
+    /// How often faster the run was than one task after the other: serial time over makespan. `None` when it took no time.
+    pub fn speedup(&self) -> Option<f64> {
+        ratio(self.serial(), self.makespan())
+    }
+
+    /// What share of its workers' time the run used, from 0 to 1: serial time over makespan times workers. The workers
+    /// are [`max_parallel`](Report::max_parallel) or, without a limit, [`peak`](Report::peak). `None` when it took no time.
+    pub fn utilisation(&self) -> Option<f64> {
+        let workers = self.limit.map_or(self.peak as f64, f64::from);
+        Some(ratio(self.serial(), self.makespan())? / workers.max(1.0))
+    }
+
+    /// The shortest time that any order could have reached, knowing what each task really took: the longest chain of
+    /// dependent tasks, or the work divided evenly among [`max_parallel`](Report::max_parallel), whichever is longer.
+    pub fn lower_bound(&self) -> Duration {
+        let share = self.limit.map_or(0, |limit| nanos(self.serial()).div_ceil(u64::from(limit.max(1))));
+        self.longest_chain().max(Duration::from_nanos(share))
+    }
+
+    /// How far the run was from the best possible: makespan over [`lower_bound`](Report::lower_bound), 1 at best. `None`
+    /// when the bound is zero.
+    pub fn over_lower_bound(&self) -> Option<f64> {
+        ratio(self.makespan(), self.lower_bound())
+    }
+
+    /// What was odd, in order. The graph has warnings of its own: [`Graph::warnings`].
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// How many more warnings there were than a report keeps.
+    pub fn warnings_left_out(&self) -> usize {
+        self.warnings_left_out
+    }
+
+    /// What all attempts of all tasks used of models.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// What it all costs, as far as [`price_with`](Report::price_with) found prices; `None` if it found none.
+    pub fn cost(&self) -> Option<Usd> {
+        self.details.iter().filter_map(|details| details.cost).reduce(|sum, cost| sum + cost)
+    }
+
+    /// How many tasks used models but have no price: with some, [`cost`](Report::cost) is less than the truth.
+    pub fn unpriced(&self) -> usize {
+        self.details.iter().filter(|details| details.usage.is_some() && details.cost.is_none()).count()
+    }
+
+    /// Nothing if the run succeeded; else the error of the run, which names the tasks that failed.
+    ///
+    /// # Errors
+    ///
+    /// [`RunFailed`](ErrorKind::RunFailed), [`Cancelled`](ErrorKind::Cancelled), and [`Misuse`](ErrorKind::Misuse) for a
+    /// run that is not over.
+    pub fn into_result(self) -> Result<()> {
+        const NAMED: usize = 8;
+        let graph = Printable(self.graph.name());
+        match self.state {
+            RunState::Succeeded => return Ok(()),
+            RunState::Running => {
+                return Err(Error::new(
+                    ErrorKind::Misuse,
+                    format!("the run of `{graph}` is not over; wait for its end"),
+                ));
+            }
+            RunState::Failed | RunState::Cancelled => {}
+        }
+        let kind = if self.state == RunState::Failed { ErrorKind::RunFailed } else { ErrorKind::Cancelled };
+        let mut message = format!("the run of `{graph}` {}", kind_verb(self.state));
+        if let Some(reason) = &self.stopped {
+            message += &format!(" ({})", Printable(reason));
+        }
+        let failed = || self.tasks().filter(|task| task.state() == TaskState::Failed);
+        for (nth, task) in failed().take(NAMED).enumerate() {
+            message += if nth == 0 { ": " } else { "; " };
+            message += &format!("`{}`", task.id());
+            if let Some(failure) = task.failure() {
+                message += &format!(" {failure}");
+            }
+        }
+        if self.counts.failed > NAMED {
+            message += &format!("; and {} more", self.counts.failed - NAMED);
+        }
+        Err(Error::new(kind, message))
+    }
+
+    /// How long a task's attempts ran, in nanoseconds.
+    pub(super) fn busy_of(&self, row: &Row) -> u64 {
+        let under_way = if row.state == TaskState::Running { self.at.saturating_sub(row.since) } else { 0 };
+        row.busy.saturating_add(under_way)
+    }
+
+    /// One a task, in the order of definition.
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+}
+
+fn kind_verb(state: RunState) -> &'static str {
+    if state == RunState::Cancelled { "was cancelled" } else { "failed" }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Report({:?}, {}, {:?})", self.graph.name(), self.state, self.counts)
+    }
+}
+
+/// Nanoseconds, saturating after 584 years.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+fn ratio(of: Duration, to: Duration) -> Option<f64> {
+    (!to.is_zero()).then(|| of.as_secs_f64() / to.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;

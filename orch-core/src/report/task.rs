@@ -1,0 +1,158 @@
+//! One task in a report.
+
+use std::{borrow::Cow, time::Duration};
+
+use super::model::{Details, Report, Row};
+use crate::{
+    definition::Task,
+    event::{Failure, Output, SkipReason, TaskState},
+    id::{TaskId, TaskIx},
+    units::{Usage, Usd},
+};
+
+/// What became of one task: a view into its [`Report`]. Times are since the start of the run.
+///
+/// ```
+/// use orch_core::{Graph, Plan, PlanOptions, Report, Task, TaskState};
+///
+/// let graph = Graph::builder("notes").task(Task::new("draft")).build()?;
+/// let report = Report::new(&Plan::new(&graph, &PlanOptions::default())?);
+/// let draft = report.find("draft").unwrap();
+/// assert_eq!((draft.state(), draft.attempts(), draft.started()), (TaskState::Pending, 0, None));
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct TaskResult<'a> {
+    pub(super) report: &'a Report,
+    pub(super) ix: TaskIx,
+    pub(super) row: &'a Row,
+    pub(super) details: Option<&'a Details>,
+}
+
+impl<'a> TaskResult<'a> {
+    /// The place in the graph.
+    pub fn ix(&self) -> TaskIx {
+        self.ix
+    }
+
+    /// The name.
+    pub fn id(&self) -> &'a TaskId {
+        self.task().id()
+    }
+
+    /// The definition.
+    pub fn task(&self) -> &'a Task {
+        self.report.graph().task(self.ix)
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> TaskState {
+        self.row.state
+    }
+
+    /// How many attempts were started.
+    pub fn attempts(&self) -> u32 {
+        self.row.attempts
+    }
+
+    /// When its dependencies were done and it could have started; `None` if it never started.
+    pub fn ready(&self) -> Option<Duration> {
+        self.ran().then(|| Duration::from_nanos(self.row.ready))
+    }
+
+    /// How long it waited for a place though nothing else held it, over all attempts. Waits between attempts do not count.
+    pub fn queued(&self) -> Duration {
+        Duration::from_nanos(self.row.queued)
+    }
+
+    /// When the first attempt started; `None` if none did.
+    pub fn started(&self) -> Option<Duration> {
+        self.ran().then(|| Duration::from_nanos(self.row.started))
+    }
+
+    /// When it ended, in whatever final state; `None` until then. A skipped task ended when it was skipped.
+    pub fn finished(&self) -> Option<Duration> {
+        self.state().is_final().then(|| Duration::from_nanos(self.row.until))
+    }
+
+    /// How long its attempts ran, added up; an attempt under way counts up to the last event. Waits between attempts do
+    /// not count, so that the durations of all tasks add up to the work.
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(self.report.busy_of(self.row))
+    }
+
+    /// What it made; [`Output::NOTHING`] unless it succeeded with an output.
+    pub fn output(&self) -> &'a Output {
+        const NOTHING: &Output = &Output::NOTHING;
+        self.details.map_or(NOTHING, |details| &details.output)
+    }
+
+    /// Why it failed or was cancelled, by its last attempt.
+    pub fn failure(&self) -> Option<&'a Failure> {
+        self.details?.failure.as_deref()
+    }
+
+    /// Why it ended without an attempt.
+    pub fn skip_reason(&self) -> Option<&'a SkipReason> {
+        self.details?.skipped.as_ref()
+    }
+
+    /// The attempts that failed and were repeated, in order. The last attempt is not among them.
+    pub fn failed_attempts(&self) -> &'a [Attempt] {
+        self.details.map_or(&[], |details| &details.attempts)
+    }
+
+    /// What all its attempts used of models; `None` if nothing.
+    pub fn usage(&self) -> Option<&'a Usage> {
+        self.details?.usage.as_deref()
+    }
+
+    /// What its usage costs, where [`Report::price_with`] found a price.
+    pub fn cost(&self) -> Option<Usd> {
+        self.details?.cost
+    }
+
+    /// Why it did not do its work, in words, as given by the task: the failure's message, or why it was skipped. Unescaped.
+    pub fn error(&self) -> Option<Cow<'a, str>> {
+        if let Some(failure) = self.failure() {
+            return Some(Cow::Borrowed(&failure.message));
+        }
+        Some(match self.skip_reason()? {
+            SkipReason::Condition(message) => Cow::Borrowed(message.as_str()),
+            SkipReason::Upstream(ix) => match self.report.graph().tasks().get(ix.index()) {
+                Some(task) => Cow::Owned(format!("`{}` did not succeed", task.id().as_str())),
+                None => Cow::Borrowed("a task that it needs did not succeed"),
+            },
+            SkipReason::Stopped => Cow::Borrowed("the run stopped first"),
+        })
+    }
+
+    fn ran(&self) -> bool {
+        self.row.attempts > 0
+    }
+}
+
+impl std::fmt::Debug for TaskResult<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskResult")
+            .field("id", self.id())
+            .field("state", &self.state())
+            .field("attempts", &self.attempts())
+            .field("started", &self.started())
+            .field("duration", &self.duration())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An attempt that failed and was repeated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// When it started, since the start of the run.
+    pub started: Duration,
+    /// When it ended.
+    pub finished: Duration,
+    /// Why it failed.
+    pub failure: Failure,
+}
