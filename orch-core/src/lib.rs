@@ -13,7 +13,9 @@ pub mod report;
 pub mod units;
 
 pub use clock::{Clock, Hand, WallTime};
-pub use definition::{Backoff, Expand, Graph, GraphBuilder, GraphHash, Input, OutputSpec, Retry, Task, TaskOptions};
+pub use definition::{
+    Backoff, Command, Expand, Graph, GraphBuilder, GraphHash, Input, OutputSpec, Retry, Task, TaskOptions,
+};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};
 pub use event::{
     Event, EventKind, EventSink, Failure, FailureKind, IntoOutcome, Outcome, Output, RunState, SkipReason, Stream,

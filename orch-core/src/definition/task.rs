@@ -276,6 +276,8 @@ pub struct Expand {
     pub dependencies: String,
     /// The field with its expected duration in milliseconds.
     pub estimate_ms: String,
+    /// The field that lists its resource classes.
+    pub resources: String,
     /// The phase of the new tasks.
     pub phase: Option<String>,
     /// Tasks of the graph that wait for the new ones too, where they have not started.

@@ -1,0 +1,221 @@
+//! A command definition: the JSON as it was given, and one reading of it for all dialects.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::{condition::Condition, read};
+use crate::{
+    definition::task::{Expand, Input, OutputSpec, Retry},
+    error::Problem,
+};
+
+/// A command definition of version 2: phases of agents, their dependencies, and how they run.
+///
+/// The JSON is kept as it was given, unknown fields included, and [`as_value`](Command::as_value) and serde write it back
+/// unchanged. Beside it stands one reading of it, [`phases`](Command::phases), in which the dialects look alike: one name a
+/// field, every time a [`Duration`].
+///
+/// A command may be wrong; it is still a value that can be shown and written. `problems` names all that
+/// is wrong with it, and `graph` refuses to build from a wrong one. Cheap to clone.
+///
+/// ```
+/// use orch_core::Command;
+///
+/// let command = Command::from_value(serde_json::json!({
+///     "version": "2.0.0", "name": "/notes", "description": "writes release notes", "owner": "kept as it is",
+///     "phases": [{"id": "all", "name": "All", "agents": [
+///         {"id": "collect", "agentId": "reader", "task": "collect commits", "dependencies": []},
+///         {"id": "draft", "agentId": "writer", "task": "write", "dependencies": ["collect"], "estimatedTime": 90_000},
+///     ]}],
+/// }));
+/// assert_eq!(command.as_value()["owner"], "kept as it is");
+/// assert_eq!(command.phases()[0].agents[1].estimate, Some(std::time::Duration::from_secs(90)));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Command(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    raw: Value,
+    /// The text that `raw` was parsed from: problems find their lines in it.
+    text: Option<String>,
+    reading: Reading,
+}
+
+/// What one pass over the JSON found.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) phases: Vec<Phase>,
+    pub(super) inputs: Map<String, Value>,
+    pub(super) required_inputs: Vec<String>,
+    pub(super) declares_inputs: bool,
+    pub(super) resources: Vec<Resource>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A phase: agents that belong together, and what holds for all of them.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Phase {
+    /// Its place in `phases`, from 0.
+    pub place: usize,
+    /// Its id, where the dialect has one.
+    pub id: Option<String>,
+    /// Its name for people; where there is none, its id.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Whether its agents may run side by side. Default: yes. Only `PhaseOrder::Barrier` asks.
+    pub parallel: bool,
+    /// The most agents of it that run at once. Default: no limit.
+    pub max_parallel: Option<u32>,
+    /// Failures of its agents do not fail the run.
+    pub continue_on_error: bool,
+    /// Lets its agents run.
+    pub conditions: Vec<Placed<Condition>>,
+    /// Its agents, in the order of the file.
+    pub agents: Vec<Agent>,
+    /// Where its further agents come from while the run goes on.
+    pub dynamic: Option<Dynamic>,
+}
+
+/// One agent of a phase: it becomes one task.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Agent {
+    /// The place of its phase, from 0.
+    pub phase: usize,
+    /// Its place in the phase, from 0.
+    pub place: usize,
+    /// The name of the task. Empty where the definition has none, which is a problem.
+    pub id: String,
+    /// Who does it (`agentId`, `type` or `name`).
+    pub agent: Option<String>,
+    /// What to do (`task` or `description`).
+    pub task: String,
+    /// The ids that it waits for, as given.
+    pub dependencies: Vec<String>,
+    /// The expected duration.
+    pub estimate: Option<Duration>,
+    /// The longest an attempt may take. Default: none, since the published default of 300 s is shorter than most estimates.
+    pub timeout: Option<Duration>,
+    /// Higher starts first. Where the dialect counts from 1 as the most urgent, this is `1 - priority`.
+    pub priority: i32,
+    /// Whether and when to try again; where the agent says nothing, what `errorHandling.retryPolicy` says.
+    pub retry: Option<Retry>,
+    /// Its own conditions, without those of the phase.
+    pub conditions: Vec<Placed<Condition>>,
+    /// Values it reads.
+    pub inputs: Vec<Placed<Input>>,
+    /// Values it makes.
+    pub outputs: Vec<Placed<OutputSpec>>,
+    /// Whether its outputs go by their plain keys (`context.outputs`) and not only under its own name (`outputs`).
+    pub outputs_by_key: bool,
+    /// Resources it uses while it runs, by name.
+    pub resources: Vec<Placed<String>>,
+    /// The task that its compensation rolls back to.
+    pub rollback_to: Option<String>,
+    /// Every field that means nothing to the engine, by its own name (`input`, `tools`, `configuration`, `deliverables`, …).
+    pub params: Map<String, Value>,
+}
+
+/// A value and the field that it was read from, for problems: `phases[0].agents[1].context.inputs[0]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed<T> {
+    /// The field.
+    pub path: String,
+    /// The value.
+    pub value: T,
+}
+
+/// Where the agents of a dynamic phase come from.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Dynamic {
+    /// The dotted path to the array, as given: `context.implementationPlanner.tasks`.
+    pub source: Vec<String>,
+    /// Which fields of an element say what. Its `path` and `before` are found when the graph is built.
+    pub spec: Expand,
+}
+
+/// Something that only some tasks may use at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resource {
+    pub(super) path: String,
+    pub(super) id: String,
+    pub(super) limit: Option<u32>,
+}
+
+impl Command {
+    /// Reads a definition that is already JSON. Never fails: what is wrong with it, `problems` tells.
+    pub fn from_value(raw: Value) -> Self {
+        Self::new(raw, None)
+    }
+
+    pub(super) fn new(raw: Value, text: Option<String>) -> Self {
+        let reading = read::read(&raw);
+        Self(Arc::new(Inner { raw, text, reading }))
+    }
+
+    /// The JSON as it was given.
+    pub fn as_value(&self) -> &Value {
+        &self.0.raw
+    }
+
+    /// The text that it was parsed from, where it was.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.0.text.as_deref()
+    }
+
+    pub(super) fn reading(&self) -> &Reading {
+        &self.0.reading
+    }
+
+    /// The name, mostly with a leading slash: `/review-all`.
+    pub fn name(&self) -> &str {
+        &self.0.reading.name
+    }
+
+    /// What it does.
+    pub fn description(&self) -> &str {
+        &self.0.reading.description
+    }
+
+    /// The phases, in the order of the file.
+    pub fn phases(&self) -> &[Phase] {
+        &self.0.reading.phases
+    }
+
+    /// The inputs that a run has when its caller gives none: `inputs.optional.*.default` and `globalContext.initial`.
+    pub fn inputs(&self) -> &Map<String, Value> {
+        &self.0.reading.inputs
+    }
+
+    /// The inputs that the caller of a run has to give: the names in `inputs.required`.
+    pub fn required_inputs(&self) -> &[String] {
+        &self.0.reading.required_inputs
+    }
+}
+
+/// Equal if the JSON is.
+impl PartialEq for Command {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.raw == other.0.raw
+    }
+}
+
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::from_value)
+    }
+}
