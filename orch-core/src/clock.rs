@@ -18,10 +18,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
+// Outside of tests it is the standard library's; under `tokio::time::pause` it stands still, as the driver's sleeps do.
+use tokio::time::Instant;
 
 /// Tells the time: the system's, or a test's. Cheap to clone; clones share one origin.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod definition;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
@@ -9,13 +10,17 @@ pub mod executor;
 mod fixtures;
 pub mod id;
 pub mod plan;
+pub mod recovery;
 pub mod report;
+pub mod run;
+pub mod session;
 pub mod units;
 
 pub use clock::{Clock, Hand, WallTime};
 pub use definition::{
     Backoff, Command, Expand, Graph, GraphBuilder, GraphHash, Input, OutputSpec, Retry, Task, TaskOptions,
 };
+pub use engine::{Engine, EngineBuilder, Inline, Run, RunOptions, blocking};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};
 pub use event::{
     Event, EventKind, EventSink, Failure, FailureKind, IntoOutcome, Outcome, Output, RunState, SkipReason, Stream,
@@ -25,6 +30,7 @@ pub use executor::{Body, Executor, Inputs, TaskContext};
 pub use id::{Printable, RunId, TaskId, TaskIx};
 pub use plan::{Plan, PlanOptions, Step};
 pub use report::{Report, TaskResult};
+pub use run::FailurePolicy;
 pub use units::{ModelUsage, Usage, Usd};
 
 /// The version of the engine, for example `0.1.0`.

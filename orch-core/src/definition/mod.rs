@@ -24,6 +24,5 @@ mod task;
 
 pub use builder::GraphBuilder;
 pub use command::Command;
-pub(crate) use csr::Csr;
 pub use graph::{Graph, GraphHash};
 pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};

@@ -1,17 +1,25 @@
 //! Who hears the events.
 
 use super::Event;
+use crate::definition::Graph;
 
-/// Hears every event of a run, in order, on the thread that drives the run.
+/// Hears every event of a run, in order, on the thread that drives the run. A function is a sink.
 ///
 /// A sink must be quick: the run waits for it. What is slow belongs behind a channel of the sink's own.
-pub trait EventSink: Send {
-    /// Takes the events of one step.
-    fn hear(&mut self, events: &[Event]);
+///
+/// ```
+/// use orch_core::{Event, EventSink, Graph};
+///
+/// fn takes_sink(_: impl EventSink) {}
+/// takes_sink(|graph: &Graph, events: &[Event]| println!("{}: {} events", graph.name(), events.len()));
+/// ```
+pub trait EventSink: Send + Sync {
+    /// Takes the events of one step. `graph` has the names of the tasks.
+    fn hear(&self, graph: &Graph, events: &[Event]);
 }
 
-impl<F: FnMut(&Event) + Send> EventSink for F {
-    fn hear(&mut self, events: &[Event]) {
-        events.iter().for_each(self);
+impl<F: Fn(&Graph, &[Event]) + Send + Sync> EventSink for F {
+    fn hear(&self, graph: &Graph, events: &[Event]) {
+        self(graph, events);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Poll, Waker},
 };
@@ -24,6 +24,34 @@ use crate::{
 pub(crate) enum Note {
     Heartbeat(TaskIx),
     Line(TaskIx, Stream, Arc<str>),
+    Checked { task: TaskIx, holds: bool, warning: Option<String> },
+}
+
+/// Where the session hears what came in between its steps.
+pub(crate) struct News {
+    /// Something came in. A step with nothing new costs one look at it.
+    pub(crate) heard: AtomicBool,
+    /// Answers to checks: few, so without a bound.
+    pub(crate) answers: Mutex<Vec<Note>>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl News {
+    pub(crate) fn new(wake: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { heard: AtomicBool::new(false), answers: Mutex::new(Vec::new()), wake }
+    }
+
+    pub(crate) fn ring(&self) {
+        if !self.heard.swap(true, Ordering::AcqRel) {
+            (self.wake)();
+        }
+    }
+}
+
+impl fmt::Debug for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("News").field("heard", &self.heard).finish_non_exhaustive()
+    }
 }
 
 /// What all attempts of a run share.
@@ -33,6 +61,7 @@ pub(crate) struct RunShared {
     /// Grows when a task's output adds tasks.
     pub(crate) graph: RwLock<Graph>,
     pub(crate) notes: mpsc::Sender<Note>,
+    pub(crate) news: News,
 }
 
 /// A place in which attempts run one after the other. Reused, so that a short attempt allocates nothing for it.
@@ -138,12 +167,14 @@ impl TaskContext {
     pub fn heartbeat(&self) {
         // A full queue means that much was said just now; one heartbeat less changes nothing.
         drop(self.slot.run.notes.try_send(Note::Heartbeat(self.task)));
+        self.slot.run.news.ring();
     }
 
     /// Says a line of output. Waits while the run is slow to listen. Also counts as a heartbeat.
     pub async fn say(&self, stream: Stream, line: impl Into<Arc<str>>) {
         // An error means that the run is over and nobody listens.
         drop(self.slot.run.notes.send(Note::Line(self.task, stream, line.into())).await);
+        self.slot.run.news.ring();
     }
 }
 

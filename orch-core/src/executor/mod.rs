@@ -14,5 +14,5 @@ mod context;
 mod seam;
 
 pub use context::{Inputs, TaskContext};
-pub(crate) use context::{Note, RunShared, Slot};
+pub(crate) use context::{News, Note, RunShared, Slot};
 pub use seam::{Body, Executor};

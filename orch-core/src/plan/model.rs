@@ -194,6 +194,13 @@ impl Plan {
         }
     }
 
+    /// The task with that [rank](Step::rank). Panics as [`Graph::task`] does.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "a rank of another plan is the caller's bug, as with a slice")]
+    pub fn ranked(&self, rank: u32) -> TaskIx {
+        TaskIx(self.0.by_rank[rank as usize])
+    }
+
     /// Every task in the order in which ready tasks are started.
     pub fn by_rank(&self) -> impl ExactSizeIterator<Item = TaskIx> + '_ {
         self.0.by_rank.iter().map(|&ix| TaskIx(ix))

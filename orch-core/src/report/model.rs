@@ -9,7 +9,7 @@ use super::{
 use crate::{
     definition::Graph,
     error::{Error, ErrorKind, Result},
-    event::{Event, EventKind, Failure, Output, RunState, SkipReason, TaskState},
+    event::{Event, EventKind, Failure, FailureKind, Output, RunState, SkipReason, TaskState},
     id::{Printable, RunId, TaskIx},
     plan::Plan,
     units::{Usage, Usd},
@@ -143,7 +143,12 @@ impl Report {
         match &event.kind {
             EventKind::TaskStarted { task, attempt, queued } => self.start(*task, *attempt, nanos(*queued), at),
             EventKind::TaskFinished { task, attempt, result, usage } => {
-                if self.end(*task, *attempt, event.kind.task_state().unwrap_or_default(), at) {
+                let state = match result {
+                    Ok(_) => TaskState::Succeeded,
+                    Err(failure) if failure.kind == FailureKind::Cancelled => TaskState::Cancelled,
+                    Err(_) => TaskState::Failed,
+                };
+                if self.end(*task, *attempt, state, at) {
                     match result {
                         Ok(output) if output.is_nothing() => {}
                         Ok(output) => self.note(*task, |details| details.output = output.clone()),
@@ -162,7 +167,11 @@ impl Report {
                 }
             }
             EventKind::TaskSkipped { task, reason } => {
-                if self.end(*task, 0, event.kind.task_state().unwrap_or_default(), at) {
+                let state = match reason {
+                    SkipReason::Condition(_) => TaskState::Skipped,
+                    SkipReason::Upstream(_) | SkipReason::Stopped => TaskState::Cancelled,
+                };
+                if self.end(*task, 0, state, at) {
                     self.note(*task, |details| details.skipped = Some(reason.clone()));
                 }
             }

@@ -6,5 +6,5 @@ mod json;
 mod model;
 mod read;
 
-pub use condition::{Condition, Expression, Scope, Test, camel_case, member};
+pub use condition::{Condition, Expression, Scope, Test};
 pub use model::{Agent, Command, Dynamic, Phase, Placed};

@@ -11,7 +11,4 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
-mod json;
 mod text;
-
-pub use json::{json, json_line, pretty_json};

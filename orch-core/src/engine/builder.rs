@@ -1,0 +1,95 @@
+//! The engine: where the seams are plugged in.
+
+use std::{fmt, sync::Arc};
+
+use super::{driver::Driver, options::RunOptions, run::Run};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::EventSink,
+    executor::Executor,
+    plan::Plan,
+    report::Report,
+};
+
+/// Runs plans. Cheap to clone; runs share nothing but its executor and sinks.
+#[derive(Clone)]
+pub struct Engine(Arc<Seams>);
+
+pub(super) struct Seams {
+    pub(super) executor: Box<dyn Executor>,
+    pub(super) sinks: Vec<Arc<dyn EventSink>>,
+}
+
+/// Plugs the seams together.
+#[derive(Default)]
+pub struct EngineBuilder {
+    executor: Option<Box<dyn Executor>>,
+    sinks: Vec<Arc<dyn EventSink>>,
+}
+
+impl EngineBuilder {
+    /// Who does the work. Any async function from a [`TaskContext`](crate::TaskContext) is an executor.
+    #[must_use]
+    pub fn executor(mut self, executor: impl Executor) -> Self {
+        self.executor = Some(Box::new(executor));
+        self
+    }
+
+    /// Somebody who hears the events of every run.
+    #[must_use]
+    pub fn sink(mut self, sink: impl EventSink + 'static) -> Self {
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](ErrorKind::Misuse) without an executor.
+    pub fn build(self) -> Result<Engine> {
+        let executor = self.executor.ok_or_else(|| {
+            Error::new(ErrorKind::Misuse, "an engine needs an executor: call `.executor(..)` before `.build()`")
+        })?;
+        Ok(Engine(Arc::new(Seams { executor, sinks: self.sinks })))
+    }
+}
+
+impl Engine {
+    /// Starts to build an engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Runs the plan to its end and answers the report. Dropping the future cancels the run.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`](ErrorKind::InvalidValue) for options that no run can follow. A failed task is no error here: see
+    /// [`Report::into_result`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without time, as tokio's own timers do, once something has to wait.
+    pub async fn run(&self, plan: &Plan, options: RunOptions) -> Result<Report> {
+        Driver::new(self.0.clone(), plan, options, None)?.drive().await
+    }
+
+    /// Starts the plan on the current runtime and answers a handle that tells its events. Without a runtime, or with
+    /// options that no run can follow, the handle's [`report`](Run::report) answers the error.
+    pub fn start(&self, plan: &Plan, options: RunOptions) -> Run {
+        Run::start(self.0.clone(), plan, options)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("sinks", &self.0.sinks.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder").field("sinks", &self.sinks.len()).finish_non_exhaustive()
+    }
+}

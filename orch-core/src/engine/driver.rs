@@ -1,0 +1,336 @@
+//! The driver: begins bodies, polls or spawns them, stops them, sleeps.
+
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::mpsc,
+    time::sleep,
+};
+
+use super::{
+    builder::Seams,
+    inbox::{Inbox, Mail},
+    options::{Inline, RunOptions},
+    place::{Place, Work, discard, panicked, work},
+};
+use crate::{
+    clock::Clock,
+    error::Result,
+    event::{Event, Failure, FailureKind, Outcome, RunState},
+    plan::Plan,
+    report::Report,
+    run::{Attempt, Message, Rules},
+    session::{Session, SessionOptions},
+};
+
+/// How many bodies are begun between two looks at the clock: it is the error of a start's time, in short polls.
+const BATCH: usize = 16;
+
+/// How many bodies are spawned between two looks at the inbox.
+const SPAWN_BATCH: usize = 256;
+
+/// Mean polls above the first are spawned; mean polls below the second are polled inline again.
+const LONG_POLL: Duration = Duration::from_micros(20);
+const SHORT_POLL: Duration = Duration::from_micros(4);
+
+/// How long the driver goes on without letting others of the runtime have a turn.
+const TURN: Duration = Duration::from_millis(2);
+
+/// One run on tokio.
+pub(super) struct Driver {
+    seams: Arc<Seams>,
+    session: Session,
+    clock: Clock,
+    inbox: Arc<Inbox>,
+    places: Places,
+    free: Vec<u32>,
+    finished: Vec<Message>,
+    mail: Mail,
+    starts: Vec<Attempt>,
+    cancels: Vec<Attempt>,
+    inline: Inline,
+    /// Where bodies begin now: what `Auto` has found out.
+    spawning: bool,
+    /// Polls since the last measurement, and how long they took.
+    polls: u32,
+    busy: Duration,
+    reader: Option<mpsc::Sender<Vec<Event>>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        seams: Arc<Seams>,
+        plan: &Plan,
+        options: RunOptions,
+        reader: Option<mpsc::Sender<Vec<Event>>>,
+    ) -> Result<Self> {
+        let inbox = Arc::new(Inbox::default());
+        let spawning = options.inline == Inline::Never;
+        let rules = Rules {
+            max_parallel: options.max_parallel,
+            on_failure: options.on_failure,
+            deadline: options.deadline,
+            inputs: options.inputs,
+            seed: options.seed,
+            batch: if spawning { SPAWN_BATCH } else { BATCH },
+        };
+        let session = SessionOptions {
+            rules,
+            run: options.run,
+            sinks: seams.sinks.clone(),
+            directory: options.directory,
+            approve_commands: options.approve_commands,
+        };
+        let bell = inbox.clone();
+        let session = Session::new(plan, session, Arc::new(move || bell.put(|_| ())))?;
+        Ok(Self {
+            seams,
+            session,
+            clock: Clock::system(),
+            inbox,
+            places: Places(Vec::new()),
+            free: Vec::new(),
+            finished: Vec::new(),
+            mail: Mail::default(),
+            starts: Vec::new(),
+            cancels: Vec::new(),
+            inline: options.inline,
+            spawning,
+            polls: 0,
+            busy: Duration::ZERO,
+            reader,
+        })
+    }
+
+    pub(super) fn inbox(&self) -> Arc<Inbox> {
+        self.inbox.clone()
+    }
+
+    /// Runs to the end.
+    pub(super) async fn drive(mut self) -> Result<Report> {
+        let mut turn_began = Duration::ZERO;
+        let mut polled_from = Duration::ZERO;
+        loop {
+            if self.inbox.take(&mut self.mail) {
+                self.read_mail();
+            }
+            let now = self.clock.elapsed();
+            self.measure(now.saturating_sub(polled_from));
+            let actions = self.session.step(now, &mut self.finished);
+            self.starts.clear();
+            self.starts.extend_from_slice(&actions.start);
+            self.cancels.clear();
+            self.cancels.extend_from_slice(&actions.cancel);
+            let (more, wake_at) = (actions.more, actions.wake_at);
+            if let Some(reader) = &self.reader
+                && !actions.events.is_empty()
+            {
+                // A reader that went away with the run's handle hears nothing; the task of this driver is being aborted.
+                drop(reader.send(actions.events.clone()).await);
+            }
+            polled_from = now;
+            for at in 0..self.starts.len() {
+                if let Some(&attempt) = self.starts.get(at) {
+                    self.begin(attempt);
+                }
+            }
+            if !self.cancels.is_empty() {
+                self.cancel(now);
+            }
+            if self.session.state() != RunState::Running {
+                return Ok(self.session.into_report());
+            }
+            if !self.finished.is_empty() || more {
+                if now.saturating_sub(turn_began) > TURN {
+                    tokio::task::yield_now().await;
+                    turn_began = self.clock.elapsed();
+                    polled_from = turn_began;
+                }
+                continue;
+            }
+            let wake_at = self.drop_overdue(now, wake_at);
+            if self.finished.is_empty() {
+                wait(&self.inbox, wake_at.map(|at| at.saturating_sub(now))).await;
+            }
+            turn_began = self.clock.elapsed();
+            polled_from = turn_began;
+        }
+    }
+
+    /// Begins one attempt in a free place.
+    fn begin(&mut self, attempt: Attempt) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            let at = self.places.0.len() as u32;
+            self.places.0.push(Place::new(self.session.slot(), at, self.inbox.clone(), attempt));
+            at
+        });
+        let Some(held) = self.places.0.get_mut(place as usize) else { return };
+        held.attempt = attempt;
+        let context = held.slot.enter(attempt.task, attempt.number, self.session.inputs(attempt.task));
+        let body = catch_unwind(AssertUnwindSafe(|| self.seams.executor.run(context)));
+        match body {
+            Err(panic) => self.ended(place, panicked(panic.as_ref())),
+            Ok(body) if self.spawning => {
+                let work = tokio::spawn(work(place, body, self.inbox.clone(), self.clock.clone()));
+                held.work = Work::Spawned(work.abort_handle());
+            }
+            Ok(mut body) => {
+                self.polls += 1;
+                match held.poll(&mut body) {
+                    Poll::Ready(outcome) => {
+                        discard(body);
+                        self.ended(place, outcome);
+                    }
+                    Poll::Pending => held.work = Work::Inline(body),
+                }
+            }
+        }
+    }
+
+    /// An attempt is over and its place is free.
+    #[inline]
+    fn ended(&mut self, place: u32, outcome: Outcome) {
+        if let Some(held) = self.places.0.get_mut(place as usize) {
+            held.work = Work::Idle;
+            held.drop_at = None;
+            let Attempt { task, number } = held.attempt;
+            self.finished.push(Message::Finished { task, attempt: number, outcome });
+            self.free.push(place);
+        }
+    }
+
+    fn read_mail(&mut self) {
+        let mut mail = std::mem::take(&mut self.mail);
+        for place in mail.woken.drain(..) {
+            let Some(held) = self.places.0.get_mut(place as usize) else { continue };
+            held.heard();
+            // A late wake-up of an earlier body finds the next one, or none: a poll too many does no harm.
+            if let Work::Inline(mut body) = std::mem::replace(&mut held.work, Work::Idle) {
+                self.polls += 1;
+                match held.poll(&mut body) {
+                    Poll::Ready(outcome) => {
+                        discard(body);
+                        self.ended(place, outcome);
+                    }
+                    Poll::Pending => held.work = Work::Inline(body),
+                }
+            }
+        }
+        for done in mail.done.drain(..) {
+            self.polls += 1;
+            self.busy += done.busy;
+            let outcome = done.outcome.unwrap_or_else(cancelled);
+            self.ended(done.place, outcome);
+        }
+        for reason in mail.cancel.drain(..) {
+            self.session.cancel(reason);
+        }
+        self.mail = mail;
+    }
+
+    /// Tells attempts to stop: at once where the executor grants no grace.
+    fn cancel(&mut self, now: Duration) {
+        let grace = self.seams.executor.grace();
+        let wanted: HashMap<Attempt, ()> = self.cancels.drain(..).map(|attempt| (attempt, ())).collect();
+        for held in &mut self.places.0 {
+            if !matches!(held.work, Work::Idle) && wanted.contains_key(&held.attempt) {
+                held.slot.cancel();
+                held.drop_at = Some(now + grace);
+            }
+        }
+        self.drop_overdue(now, None);
+    }
+
+    /// Drops the bodies whose grace is over; answers when to look again, at the latest at `wake_at`.
+    fn drop_overdue(&mut self, now: Duration, wake_at: Option<Duration>) -> Option<Duration> {
+        let mut next = wake_at;
+        let mut dropped = Vec::new();
+        for (place, held) in (0..).zip(&mut self.places.0) {
+            match held.drop_at {
+                Some(at) if at <= now => {
+                    held.drop_at = None;
+                    match std::mem::replace(&mut held.work, Work::Idle) {
+                        Work::Inline(body) => {
+                            discard(body);
+                            dropped.push(place);
+                        }
+                        // It tells the inbox itself when it is really gone.
+                        Work::Spawned(body) => {
+                            body.abort();
+                            held.work = Work::Spawned(body);
+                        }
+                        Work::Idle => {}
+                    }
+                }
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
+        }
+        dropped.into_iter().for_each(|place| self.ended(place, cancelled()));
+        next
+    }
+
+    /// Under `Auto`: decides by the length of polls where the next bodies begin. `taken`: since the last step.
+    fn measure(&mut self, taken: Duration) {
+        if self.inline != Inline::Auto || self.polls == 0 {
+            return;
+        }
+        let mean = if self.spawning { self.busy } else { taken } / self.polls;
+        (self.polls, self.busy) = (0, Duration::ZERO);
+        let spawn = if self.spawning { mean > SHORT_POLL } else { mean > LONG_POLL };
+        if spawn != self.spawning && has_workers() {
+            self.spawning = spawn;
+            self.session.set_batch(if spawn { SPAWN_BATCH } else { BATCH });
+        }
+    }
+}
+
+/// Waits for mail, or that long.
+async fn wait(inbox: &Inbox, at_most: Option<Duration>) {
+    let mut mail = std::pin::pin!(poll_fn(|task| inbox.poll(task)));
+    match at_most {
+        None => mail.await,
+        Some(at_most) => {
+            let mut sleep = std::pin::pin!(sleep(at_most));
+            poll_fn(|task| match mail.as_mut().poll(task) {
+                Poll::Pending => sleep.as_mut().poll(task),
+                ready => ready,
+            })
+            .await;
+        }
+    }
+}
+
+/// Whether spawning would bring another thread.
+fn has_workers() -> bool {
+    Handle::try_current()
+        .is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread && handle.metrics().num_workers() > 1)
+}
+
+fn cancelled() -> Outcome {
+    Outcome::from(Failure { kind: FailureKind::Cancelled, message: "cancelled".into() })
+}
+
+/// The places of a run. When the driver goes, nothing of the run stays.
+struct Places(Vec<Place>);
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        for held in self.0.drain(..) {
+            held.slot.cancel();
+            match held.work {
+                Work::Inline(body) => discard(body),
+                Work::Spawned(body) => body.abort(),
+                Work::Idle => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! How one run behaves.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    id::RunId,
+    run::{FailurePolicy, Rules},
+};
+
+/// How one run behaves. `RunOptions::default()`: no limit, fail fast, no deadline, `Inline::Auto`.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// How many attempts run at once; at least 1. Default: [`RunOptions::UNLIMITED`].
+    pub max_parallel: u32,
+    /// What a failed task means for the others. Default: fail fast.
+    pub on_failure: FailurePolicy,
+    /// How long the run may take; then running tasks are stopped and the run has failed. Default: no limit.
+    pub deadline: Option<Duration>,
+    /// What conditions and tasks read as `inputs`. Default: none.
+    pub inputs: Map<String, Value>,
+    /// Where the jitter of retries comes from; the same seed gives the same waits. Default: 0.
+    pub seed: u64,
+    /// Where bodies are polled. Default: `Auto`.
+    pub inline: Inline,
+    /// The run's name. Default: a new one.
+    pub run: Option<RunId>,
+    /// Where `file_exists` conditions look. Default: the working directory of the process.
+    pub directory: Option<PathBuf>,
+    /// Whether conditions may run programs. Default: no.
+    pub approve_commands: bool,
+}
+
+impl RunOptions {
+    /// No limit on how many attempts run at once.
+    pub const UNLIMITED: u32 = Rules::UNLIMITED;
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            max_parallel: Self::UNLIMITED,
+            on_failure: FailurePolicy::default(),
+            deadline: None,
+            inputs: Map::new(),
+            seed: 0,
+            inline: Inline::default(),
+            run: None,
+            directory: None,
+            approve_commands: false,
+        }
+    }
+}
+
+/// Where bodies are polled.
+///
+/// A body that waits costs least when the driver polls it itself. A body that computes must not: while it does, nothing
+/// else goes on. Code that *blocks* belongs into `tokio::task::spawn_blocking` under every setting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Inline {
+    /// The driver measures: it polls bodies itself while polls are short (a few microseconds), else it spawns them.
+    #[default]
+    Auto,
+    /// The driver polls every body itself: one thread.
+    Always,
+    /// Every body is spawned on the runtime.
+    Never,
+}

@@ -1,0 +1,103 @@
+//! A place in which bodies run one after the other.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::task::AbortHandle;
+
+use super::inbox::{Done, Inbox, PlaceWaker};
+use crate::{
+    clock::Clock,
+    event::{Failure, FailureKind, Outcome},
+    executor::{Body, Slot},
+    run::Attempt,
+};
+
+/// One place. It is reused: a short body allocates only itself.
+pub(super) struct Place {
+    pub(super) slot: Arc<Slot>,
+    waker: Waker,
+    signal: Arc<PlaceWaker>,
+    pub(super) work: Work,
+    pub(super) attempt: Attempt,
+    /// When a body that was told to stop is dropped, since the start of the run.
+    pub(super) drop_at: Option<Duration>,
+}
+
+/// What a place does.
+pub(super) enum Work {
+    Idle,
+    Inline(Body),
+    Spawned(AbortHandle),
+}
+
+impl Place {
+    pub(super) fn new(slot: Arc<Slot>, place: u32, inbox: Arc<Inbox>, attempt: Attempt) -> Self {
+        let signal = Arc::new(PlaceWaker { place, queued: false.into(), inbox });
+        let waker = Waker::from(signal.clone());
+        Self { slot, waker, signal, work: Work::Idle, attempt, drop_at: None }
+    }
+
+    /// Polls a body with this place's waker. A panic is an outcome.
+    #[inline]
+    pub(super) fn poll(&self, body: &mut Body) -> Poll<Outcome> {
+        catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&self.waker))))
+            .unwrap_or_else(|panic| Poll::Ready(panicked(panic.as_ref())))
+    }
+
+    /// The wake-up that brought us here has been heard; the next one counts again. To be called before the poll.
+    pub(super) fn heard(&self) {
+        self.signal.queued.store(false, Ordering::Release);
+    }
+}
+
+/// A panic as an outcome, with its message where it is text.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Outcome {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = format!("the task panicked: {}", text.unwrap_or("no message"));
+    Outcome::from(Failure { kind: FailureKind::Panic, message })
+}
+
+/// Drops a body. A panic in there is the body's own business and must not end the run.
+pub(super) fn discard(body: Body) {
+    drop(catch_unwind(AssertUnwindSafe(|| drop(body))));
+}
+
+/// Runs a body on a worker and tells the inbox how it ended, also when it is aborted.
+pub(super) async fn work(place: u32, body: Body, inbox: Arc<Inbox>, clock: Clock) {
+    let mut end = End { place, inbox, outcome: None, busy: Duration::ZERO, body: Some(body) };
+    std::future::poll_fn(|task| {
+        let Some(body) = &mut end.body else { return Poll::Ready(()) };
+        let began = clock.elapsed();
+        let poll = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(task)))
+            .unwrap_or_else(|panic| Poll::Ready(panicked(panic.as_ref())));
+        end.busy += clock.elapsed().saturating_sub(began);
+        poll.map(|outcome| end.outcome = Some(outcome))
+    })
+    .await;
+}
+
+/// Tells the inbox when a spawned body is gone, whatever became of it.
+struct End {
+    place: u32,
+    inbox: Arc<Inbox>,
+    outcome: Option<Outcome>,
+    busy: Duration,
+    body: Option<Body>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // The body goes first: when the machine hears that an attempt is over, nothing of it is left.
+        if let Some(body) = self.body.take() {
+            discard(body);
+        }
+        let done = Done { place: self.place, outcome: self.outcome.take(), busy: self.busy };
+        self.inbox.put(|mail| mail.done.push(done));
+    }
+}

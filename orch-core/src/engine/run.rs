@@ -1,0 +1,104 @@
+//! A run that goes on.
+
+use std::{fmt, sync::Arc, vec};
+
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+
+use super::{builder::Seams, driver::Driver, inbox::Inbox, options::RunOptions};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::Event,
+    plan::Plan,
+    report::Report,
+};
+
+/// How many batches of events wait for the reader before the run waits for it.
+const BATCHES: usize = 64;
+
+/// A run that goes on in the background. Dropping it cancels the run.
+///
+/// Read its events, or ask for the [`report`](Run::report), which reads the rest: a run whose events nobody reads stands
+/// still when some thousand of them wait.
+pub struct Run(Result<Going, Option<Error>>);
+
+struct Going {
+    batches: mpsc::Receiver<Vec<Event>>,
+    batch: vec::IntoIter<Event>,
+    driver: JoinHandle<Result<Report>>,
+    inbox: Arc<Inbox>,
+}
+
+impl Run {
+    pub(super) fn start(seams: Arc<Seams>, plan: &Plan, options: RunOptions) -> Self {
+        Self(Self::try_start(seams, plan, options).map_err(Some))
+    }
+
+    fn try_start(seams: Arc<Seams>, plan: &Plan, options: RunOptions) -> Result<Going> {
+        let runtime = Handle::try_current().map_err(|error| {
+            Error::new(ErrorKind::Misuse, "a run needs a tokio runtime: use `blocking::run`, or start one")
+                .caused_by(error)
+        })?;
+        let (reader, batches) = mpsc::channel(BATCHES);
+        let driver = Driver::new(seams, plan, options, Some(reader))?;
+        let inbox = driver.inbox();
+        Ok(Going { batches, batch: Vec::new().into_iter(), driver: runtime.spawn(driver.drive()), inbox })
+    }
+
+    /// The next event; `None` after the last.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        let going = self.0.as_mut().ok()?;
+        loop {
+            if let Some(event) = going.batch.next() {
+                return Some(event);
+            }
+            going.batch = going.batches.recv().await?.into_iter();
+        }
+    }
+
+    /// Asks the run to stop: running tasks are told, and the run ends when they have ended. More than once is as once.
+    pub fn cancel(&self, reason: impl Into<String>) {
+        if let Ok(going) = &self.0 {
+            let reason = reason.into();
+            going.inbox.put(|mail| mail.cancel.push(reason));
+        }
+    }
+
+    /// Waits for the end and answers the report.
+    ///
+    /// # Errors
+    ///
+    /// Why the run could not be started; [`Cancelled`](ErrorKind::Cancelled) if its runtime was shut down. A failed task is
+    /// no error here: see [`Report::into_result`].
+    pub async fn report(mut self) -> Result<Report> {
+        let going = match &mut self.0 {
+            Ok(going) => going,
+            Err(error) => return Err(error.take().unwrap_or_else(|| Error::new(ErrorKind::Misuse, "the run is over"))),
+        };
+        while going.batches.recv().await.is_some() {}
+        match (&mut going.driver).await {
+            Ok(report) => report,
+            Err(error) => {
+                Err(Error::new(ErrorKind::Cancelled, "the runtime of the run was shut down").caused_by(error))
+            }
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Ok(going) = &self.0 {
+            going.driver.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.0 {
+            Ok(going) if going.driver.is_finished() => "over",
+            Ok(_) => "going on",
+            Err(_) => "not started",
+        };
+        f.debug_tuple("Run").field(&state).finish()
+    }
+}

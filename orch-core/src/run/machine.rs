@@ -1,0 +1,408 @@
+//! The machine: its state, and how it hears.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{
+    message::{Actions, Message, Rules},
+    ready::ReadyQueue,
+    scope::Names,
+};
+use crate::{
+    definition::Graph,
+    error::{Error, ErrorKind, Result},
+    event::{Event, EventKind, Failure, FailureKind, Output, RunState},
+    id::{RunId, TaskIx},
+    plan::Plan,
+};
+
+/// One run: what is done, what runs, what may start. See the [module](super).
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) plan: Plan,
+    pub(super) rules: Rules,
+    pub(super) inputs: Value,
+    pub(super) run: RunId,
+    pub(super) rows: Vec<Row>,
+    /// Empty until a task makes something.
+    pub(super) outputs: Vec<Output>,
+    pub(super) ready: ReadyQueue,
+    pub(super) timers: BinaryHeap<Reverse<Timer>>,
+    /// Classes with a limit.
+    pub(super) classes: BTreeMap<String, Class>,
+    /// Groups with a quorum.
+    pub(super) groups: BTreeMap<String, Group>,
+    /// The last sign of life of running tasks with an idle timeout.
+    pub(super) signs: BTreeMap<u32, u64>,
+    /// Why running attempts were told to stop.
+    pub(super) stops: BTreeMap<u32, Failure>,
+    /// Which condition a task waits for.
+    pub(super) asked: BTreeMap<u32, usize>,
+    /// Built when a condition or an input first asks.
+    pub(super) names: Option<Names>,
+    /// Tasks whose dependencies are satisfied and that need a closer look. A list, not recursion: a chain may be long.
+    pub(super) unblocked: Vec<u32>,
+    pub(super) running: u32,
+    /// How many tasks are not final.
+    pub(super) open: usize,
+    pub(super) state: RunState,
+    pub(super) failed: bool,
+    pub(super) stopping: Option<RunState>,
+    /// The simulator has no outputs to judge conditions by: every task runs.
+    pub(super) unconditional: bool,
+    begun: bool,
+    seq: u64,
+    /// The time of the latest step, in nanoseconds since the start.
+    pub(super) now: u64,
+}
+
+/// What a machine knows of one task: small, because there may be millions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) ready_at: u64,
+    /// Dependencies that are not yet satisfied.
+    pub(super) waiting: u32,
+    pub(super) rank: u32,
+    /// Attempts begun.
+    pub(super) attempt: u32,
+    pub(super) phase: Phase,
+    /// Has options, so that more than a count decides. Spares the plain task a look at its definition.
+    pub(super) special: bool,
+}
+
+/// Where a task stands inside the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// For dependencies.
+    Waiting,
+    /// For the answer to a check.
+    Checking,
+    /// For a place.
+    Ready,
+    /// For the time of its next attempt.
+    Delayed,
+    Running,
+    /// It was told to stop and has not answered.
+    Stopping,
+    /// Final, and its dependents may go on.
+    Satisfied,
+    /// Final, and they may not.
+    Dead,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Timer {
+    pub(super) at: u64,
+    pub(super) task: u32,
+    pub(super) attempt: u32,
+    pub(super) kind: TimerKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TimerKind {
+    Retry,
+    Timeout,
+    Idle,
+    Deadline,
+}
+
+/// A class with a limit. INVARIANT: a rank is parked here only while the class is full.
+#[derive(Debug, Default)]
+pub(super) struct Class {
+    pub(super) limit: u32,
+    pub(super) used: u32,
+    pub(super) parked: BTreeSet<u32>,
+}
+
+/// A group with a quorum.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) members: u32,
+    pub(super) needed: u32,
+    pub(super) failed: u32,
+}
+
+#[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
+impl Machine {
+    /// A run that has not begun. The first [`step`](Machine::step) begins it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`](ErrorKind::InvalidValue) if `max_parallel` or `batch` is 0.
+    pub fn new(plan: &Plan, run: RunId, mut rules: Rules) -> Result<Self> {
+        for (option, zero) in [("max_parallel", rules.max_parallel == 0), ("batch", rules.batch == 0)] {
+            if zero {
+                return Err(Error::new(ErrorKind::InvalidValue, format!("`{option}` must be at least 1")));
+            }
+        }
+        let inputs = Value::Object(std::mem::take(&mut rules.inputs));
+        let mut machine = Self {
+            plan: plan.clone(),
+            rules,
+            inputs,
+            run,
+            rows: Vec::with_capacity(plan.graph().len()),
+            outputs: Vec::new(),
+            ready: ReadyQueue::default(),
+            timers: BinaryHeap::new(),
+            classes: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            signs: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            names: None,
+            unblocked: Vec::new(),
+            running: 0,
+            open: 0,
+            state: RunState::Running,
+            failed: false,
+            stopping: None,
+            unconditional: false,
+            begun: false,
+            seq: 0,
+            now: 0,
+        };
+        machine.classes = plan
+            .graph()
+            .limits()
+            .iter()
+            .map(|(class, &limit)| (class.clone(), Class { limit, ..Class::default() }))
+            .collect();
+        machine.groups = plan
+            .graph()
+            .quorums()
+            .iter()
+            .map(|(group, &needed)| (group.clone(), Group { members: 0, needed, failed: 0 }))
+            .collect();
+        machine.adopt(plan.clone());
+        Ok(machine)
+    }
+
+    /// Takes a plan that continues the present one: rows for new tasks, new ranks for all.
+    pub(super) fn adopt(&mut self, plan: Plan) {
+        let graph = plan.graph().clone();
+        self.plan = plan;
+        for ix in graph.indices().skip(self.rows.len()) {
+            let special = graph.task(ix).options.is_some();
+            if special && let Some(group) = graph.task(ix).options().group.as_ref() {
+                self.groups.entry(group.clone()).and_modify(|group| group.members += 1);
+            }
+            self.rows.push(Row { ready_at: 0, waiting: 0, rank: 0, attempt: 0, phase: Phase::Waiting, special });
+            self.open += 1;
+        }
+        if !self.outputs.is_empty() {
+            self.outputs.resize(self.rows.len(), Output::NOTHING);
+        }
+        self.names = None;
+        for (rank, ix) in (0..).zip(self.plan.by_rank()) {
+            self.rows[ix.index()].rank = rank;
+        }
+        for ix in graph.indices() {
+            if matches!(self.rows[ix.index()].phase, Phase::Waiting | Phase::Checking | Phase::Ready) {
+                let unsatisfied = |parent: &TaskIx| self.rows[parent.index()].phase != Phase::Satisfied;
+                let waiting = graph.parents(ix).filter(unsatisfied).count() as u32;
+                let row = &mut self.rows[ix.index()];
+                row.waiting = waiting;
+                if waiting > 0 {
+                    row.phase = Phase::Waiting;
+                }
+            }
+        }
+        self.ready = ReadyQueue::new(self.rows.len());
+        self.classes.values_mut().for_each(|class| class.parked.clear());
+        for row in self.rows.iter().filter(|row| row.phase == Phase::Ready) {
+            self.ready.push(row.rank);
+        }
+    }
+
+    /// Hears what happened until `now` (time since the start of the run; an earlier time than before counts as the same),
+    /// and adds to `actions` what to do. `messages` is left empty.
+    pub fn step(&mut self, now: Duration, messages: &mut Vec<Message>, actions: &mut Actions) {
+        self.now = self.now.max(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+        if !self.begun {
+            self.begin(actions);
+        }
+        for message in messages.drain(..) {
+            self.hear(message, actions);
+        }
+        self.ring(actions);
+        if self.stopping.is_none() {
+            self.dispatch(actions);
+        }
+        if self.open == 0 && self.state == RunState::Running {
+            self.state = match self.stopping {
+                Some(state) => state,
+                None if self.failed => RunState::Failed,
+                None => RunState::Succeeded,
+            };
+            self.say(actions, EventKind::RunFinished { state: self.state });
+        }
+        actions.wake_at = self.next_timer().map(Duration::from_nanos);
+    }
+
+    fn begin(&mut self, actions: &mut Actions) {
+        self.begun = true;
+        let limit = (self.rules.max_parallel != Rules::UNLIMITED).then_some(self.rules.max_parallel);
+        let graph = self.plan.graph().hash();
+        self.say(actions, EventKind::RunStarted { run: self.run, graph, max_parallel: limit });
+        if let Some(deadline) = self.rules.deadline {
+            self.set_timer(deadline, TaskIx(0), 0, TimerKind::Deadline);
+        }
+        for ix in 0..self.rows.len() as u32 {
+            let row = &mut self.rows[ix as usize];
+            if row.waiting > 0 {
+            } else if row.special {
+                self.unblocked.push(ix);
+            } else {
+                row.phase = Phase::Ready;
+                row.ready_at = self.now;
+                self.ready.push(row.rank);
+            }
+        }
+        // Taken from the end, so that conditions are asked in the order of definition.
+        self.unblocked.reverse();
+        self.admit_unblocked(actions);
+    }
+
+    fn hear(&mut self, message: Message, actions: &mut Actions) {
+        match message {
+            Message::Finished { task, attempt, outcome } => self.finished(task, attempt, outcome, actions),
+            Message::Checked { task, holds, warning } => {
+                if let Some(message) = warning {
+                    self.say(actions, EventKind::Warning { task: Some(task), message });
+                }
+                if self.rows.get(task.index()).is_some_and(|row| row.phase == Phase::Checking) {
+                    self.checked(task, holds, actions);
+                }
+            }
+            Message::Heartbeat { task } => {
+                if self.is_running(task) {
+                    self.sign_of_life(task);
+                    self.say(actions, EventKind::Heartbeat { task });
+                }
+            }
+            Message::Line { task, stream, text } => {
+                if self.is_running(task) {
+                    self.sign_of_life(task);
+                    self.say(actions, EventKind::TaskOutput { task, stream, text });
+                }
+            }
+            Message::Cancel { reason } => self.stop(RunState::Cancelled, reason, actions),
+        }
+    }
+
+    fn is_running(&self, task: TaskIx) -> bool {
+        self.rows.get(task.index()).is_some_and(|row| matches!(row.phase, Phase::Running | Phase::Stopping))
+    }
+
+    fn sign_of_life(&mut self, task: TaskIx) {
+        if let Some(sign) = self.signs.get_mut(&task.0) {
+            *sign = self.now;
+        }
+    }
+
+    /// Acts on the timers that are due.
+    fn ring(&mut self, actions: &mut Actions) {
+        while let Some(&Reverse(timer)) = self.timers.peek()
+            && timer.at <= self.now
+        {
+            self.timers.pop();
+            let task = TaskIx(timer.task);
+            if !self.is_live(timer) {
+                continue;
+            }
+            match timer.kind {
+                TimerKind::Deadline => {
+                    let deadline = self.rules.deadline.unwrap_or_default();
+                    self.stop(RunState::Failed, format!("the deadline of {deadline:?} passed"), actions);
+                }
+                TimerKind::Retry => self.make_ready(task),
+                TimerKind::Timeout => {
+                    let timeout = self.plan.graph().task(task).options().timeout.unwrap_or_default();
+                    self.stop_attempt(task, FailureKind::Timeout, format!("took longer than {timeout:?}"), actions);
+                }
+                TimerKind::Idle => {
+                    let idle = self.plan.graph().task(task).options().idle_timeout.unwrap_or_default();
+                    let silent = self.now - self.signs.get(&task.0).copied().unwrap_or(self.now);
+                    match idle.checked_sub(Duration::from_nanos(silent)) {
+                        Some(rest) if !rest.is_zero() => self.set_timer(rest, task, timer.attempt, TimerKind::Idle),
+                        _ => self.stop_attempt(task, FailureKind::Idle, format!("was silent for {idle:?}"), actions),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether what the timer was set for still goes on.
+    fn is_live(&self, timer: Timer) -> bool {
+        let row = self.rows.get(timer.task as usize);
+        match timer.kind {
+            TimerKind::Deadline => self.stopping.is_none() && self.open > 0,
+            TimerKind::Retry => row.is_some_and(|row| row.phase == Phase::Delayed),
+            TimerKind::Timeout | TimerKind::Idle => {
+                row.is_some_and(|row| row.phase == Phase::Running && row.attempt == timer.attempt)
+            }
+        }
+    }
+
+    fn next_timer(&mut self) -> Option<u64> {
+        loop {
+            let &Reverse(timer) = self.timers.peek()?;
+            if self.is_live(timer) {
+                return Some(timer.at);
+            }
+            self.timers.pop();
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, after: Duration, task: TaskIx, attempt: u32, kind: TimerKind) {
+        let at = self.now.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
+        self.timers.push(Reverse(Timer { at, task: task.0, attempt, kind }));
+    }
+
+    #[inline]
+    pub(super) fn say(&mut self, actions: &mut Actions, kind: EventKind) {
+        actions.events.push(Event { seq: self.seq, at: Duration::from_nanos(self.now), kind });
+        self.seq += 1;
+    }
+
+    /// How the run stands.
+    pub fn state(&self) -> RunState {
+        self.state
+    }
+
+    /// The plan as it is now; it grows when a task's output adds tasks.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Changes how many attempts one step starts at most; at least 1.
+    pub fn set_batch(&mut self, batch: usize) {
+        self.rules.batch = batch.max(1);
+    }
+
+    /// The graph as it is now.
+    pub fn graph(&self) -> &Graph {
+        self.plan.graph()
+    }
+
+    /// How many attempts run.
+    pub fn running(&self) -> u32 {
+        self.running
+    }
+
+    /// Whether any task made something.
+    pub fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// What that task made; [`Output::NOTHING`] until it is done.
+    pub fn output(&self, task: TaskIx) -> &Output {
+        self.outputs.get(task.index()).unwrap_or(&Output::NOTHING)
+    }
+}

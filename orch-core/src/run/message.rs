@@ -1,0 +1,148 @@
+//! What a machine is told, and what it answers.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    definition::command::Test,
+    event::{Event, Outcome, Stream},
+    id::TaskIx,
+};
+
+/// How a run behaves. `Rules::default()`: no limit, fail fast, no deadline, no inputs, seed 0.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// How many attempts run at once; at least 1.
+    pub max_parallel: u32,
+    /// What a failed task means for the others.
+    pub on_failure: FailurePolicy,
+    /// How long the run may take; then running tasks are stopped and the run has failed.
+    pub deadline: Option<Duration>,
+    /// What conditions and tasks read as `inputs`.
+    pub inputs: Map<String, Value>,
+    /// Where the jitter of retries comes from.
+    pub seed: u64,
+    /// How many attempts one step starts at most; the rest follow in the next step. A driver that runs attempts one after
+    /// the other keeps it small, so that the time of a start is the time at which the attempt begins.
+    pub batch: usize,
+}
+
+impl Rules {
+    /// No limit on how many attempts run at once.
+    pub const UNLIMITED: u32 = u32::MAX;
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            max_parallel: Self::UNLIMITED,
+            on_failure: FailurePolicy::default(),
+            deadline: None,
+            inputs: Map::new(),
+            seed: 0,
+            batch: usize::MAX,
+        }
+    }
+}
+
+/// What a failed task means for the others. Tasks that need it never run, under every policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailurePolicy {
+    /// Stops the running ones and starts no other.
+    #[default]
+    FailFast,
+    /// Everything that does not need it goes on.
+    Continue,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Message {
+    /// An attempt ended. Also the answer to [`Actions::cancel`]: then the outcome does not matter, unless it worked.
+    Finished {
+        /// Which task.
+        task: TaskIx,
+        /// Which attempt. What is said of an attempt that is over is not heard.
+        attempt: u32,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The answer to a [`Check`].
+    Checked {
+        /// Which task.
+        task: TaskIx,
+        /// Whether the test holds.
+        holds: bool,
+        /// Something to warn of, for example that the program was not run.
+        warning: Option<String>,
+    },
+    /// An attempt is alive.
+    Heartbeat {
+        /// Which task.
+        task: TaskIx,
+    },
+    /// An attempt said something.
+    Line {
+        /// Which task.
+        task: TaskIx,
+        /// Where.
+        stream: Stream,
+        /// A line.
+        text: Arc<str>,
+    },
+    /// Stop the run.
+    Cancel {
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// One attempt of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// Which task.
+    pub task: TaskIx,
+    /// Which attempt, from 1.
+    pub number: u32,
+}
+
+/// A question that the machine cannot answer from the values of the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The task that waits for the answer.
+    pub task: TaskIx,
+    /// What is asked.
+    pub test: Test,
+}
+
+/// What to do, and what happened. Reuse it: [`clear`](Actions::clear) keeps its memory.
+#[derive(Debug, Default)]
+pub struct Actions {
+    /// Begin these attempts.
+    pub start: Vec<Attempt>,
+    /// Find these out.
+    pub check: Vec<Check>,
+    /// Stop these attempts, and say [`Message::Finished`] when they have stopped.
+    pub cancel: Vec<Attempt>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// When to step again even if nothing happens, since the start of the run.
+    pub wake_at: Option<Duration>,
+    /// More attempts are ready to start: step again, after what is in `start` has begun.
+    pub more: bool,
+}
+
+impl Actions {
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.start.clear();
+        self.check.clear();
+        self.cancel.clear();
+        self.events.clear();
+        self.wake_at = None;
+        self.more = false;
+    }
+}

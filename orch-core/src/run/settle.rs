@@ -1,0 +1,176 @@
+//! How attempts and runs end: success, another try, failure and what it means for the others.
+
+use super::{
+    machine::{Machine, Phase, TimerKind},
+    message::{Actions, Attempt, FailurePolicy},
+};
+use crate::{
+    event::{EventKind, Failure, FailureKind, Outcome, Output, RunState, SkipReason},
+    id::TaskIx,
+    recovery::retry,
+    units::Usage,
+};
+
+#[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
+impl Machine {
+    pub(super) fn finished(&mut self, task: TaskIx, attempt: u32, outcome: Outcome, actions: &mut Actions) {
+        let Some(&row) = self.rows.get(task.index()) else { return };
+        if row.attempt != attempt || !matches!(row.phase, Phase::Running | Phase::Stopping) {
+            return;
+        }
+        self.running -= 1;
+        let mut outcome = outcome;
+        if row.special {
+            self.release(task);
+            self.signs.remove(&task.0);
+        }
+        if row.phase == Phase::Stopping
+            && let Some(why) = self.stops.remove(&task.0)
+            && outcome.result.is_err()
+        {
+            outcome.result = Err(Box::new(why));
+        }
+        match outcome.result {
+            Ok(output) => self.succeeded(task, attempt, output, outcome.usage, actions),
+            Err(failure) => self.attempt_failed(task, attempt, failure, outcome.usage, actions),
+        }
+        if !self.unblocked.is_empty() {
+            self.admit_unblocked(actions);
+        }
+    }
+
+    fn succeeded(
+        &mut self,
+        task: TaskIx,
+        attempt: u32,
+        output: Output,
+        usage: Option<Box<Usage>>,
+        actions: &mut Actions,
+    ) {
+        if !output.is_nothing() {
+            if self.outputs.is_empty() {
+                self.outputs.resize(self.rows.len(), Output::NOTHING);
+            }
+            self.outputs[task.index()] = output.clone();
+        }
+        self.say(actions, EventKind::TaskFinished { task, attempt, result: Ok(output), usage });
+        self.satisfy(task);
+    }
+
+    fn attempt_failed(
+        &mut self,
+        task: TaskIx,
+        attempt: u32,
+        failure: Box<Failure>,
+        usage: Option<Box<Usage>>,
+        actions: &mut Actions,
+    ) {
+        let policy = self.plan.graph().task(task).options().retry.as_ref().filter(|_| self.stopping.is_none());
+        let seed = retry::mix(self.rules.seed ^ (u64::from(task.0) << 32 | u64::from(attempt)));
+        if let Some(delay) = policy.and_then(|policy| retry::next(policy, &failure, attempt, seed)) {
+            self.rows[task.index()].phase = Phase::Delayed;
+            self.set_timer(delay, task, attempt, TimerKind::Retry);
+            return self.say(actions, EventKind::TaskRetrying { task, attempt, failure, delay, usage });
+        }
+        self.task_failed(task, attempt, failure, usage, actions);
+    }
+
+    fn task_failed(
+        &mut self,
+        task: TaskIx,
+        attempt: u32,
+        failure: Box<Failure>,
+        usage: Option<Box<Usage>>,
+        actions: &mut Actions,
+    ) {
+        let stopped = failure.kind == FailureKind::Cancelled && self.stopping.is_some();
+        self.say(actions, EventKind::TaskFinished { task, attempt, result: Err(failure), usage });
+        if stopped {
+            self.bury(task);
+        } else if self.graph().task(task).options().allow_failure || self.quorum_forgives(task) {
+            self.satisfy(task);
+        } else {
+            self.bury(task);
+            self.failed = true;
+            self.doom(task, actions);
+            if self.rules.on_failure == FailurePolicy::FailFast {
+                let reason = format!("task `{}` failed", self.graph().id(task));
+                self.stop(RunState::Failed, reason, actions);
+            }
+        }
+    }
+
+    /// The task is final and its dependents may not go on.
+    fn bury(&mut self, task: TaskIx) {
+        self.rows[task.index()].phase = Phase::Dead;
+        self.open -= 1;
+    }
+
+    /// Counts a failed member; whether the others of its group can still reach the quorum.
+    fn quorum_forgives(&mut self, task: TaskIx) -> bool {
+        let graph = self.plan.graph();
+        let Some(group) = graph.task(task).options().group.as_ref() else { return false };
+        let Some(group) = self.groups.get_mut(group) else { return false };
+        group.failed += 1;
+        group.members - group.failed >= group.needed
+    }
+
+    /// Everything that needs that task will not run.
+    fn doom(&mut self, root: TaskIx, actions: &mut Actions) {
+        let graph = self.graph().clone();
+        let mut doomed: Vec<TaskIx> = graph.children(root).collect();
+        doomed.reverse();
+        while let Some(task) = doomed.pop() {
+            if self.rows[task.index()].phase != Phase::Waiting {
+                continue;
+            }
+            self.say(actions, EventKind::TaskSkipped { task, reason: SkipReason::Upstream(root) });
+            if self.rows[task.index()].special && self.quorum_forgives(task) {
+                self.satisfy(task);
+            } else {
+                self.bury(task);
+                doomed.extend(graph.children(task));
+            }
+        }
+    }
+
+    /// Ends the run before its time: nothing more starts, what runs is told to stop.
+    pub(super) fn stop(&mut self, state: RunState, reason: String, actions: &mut Actions) {
+        if self.stopping.is_some() || self.state != RunState::Running {
+            return;
+        }
+        self.stopping = Some(state);
+        self.say(actions, EventKind::RunStopping { reason: reason.clone() });
+        self.unblocked.clear();
+        // What this very step has started is told to stop as well: the driver begins before it cancels.
+        for at in 0..self.rows.len() {
+            let task = TaskIx(at as u32);
+            match self.rows[at].phase {
+                Phase::Waiting | Phase::Checking | Phase::Ready => {
+                    self.say(actions, EventKind::TaskSkipped { task, reason: SkipReason::Stopped });
+                    self.bury(task);
+                }
+                Phase::Delayed => {
+                    let failure = Failure { kind: FailureKind::Cancelled, message: reason.clone() };
+                    let attempt = self.rows[at].attempt;
+                    let result = Err(Box::new(failure));
+                    self.say(actions, EventKind::TaskFinished { task, attempt, result, usage: None });
+                    self.bury(task);
+                }
+                Phase::Running => self.stop_attempt(task, FailureKind::Cancelled, reason.clone(), actions),
+                Phase::Stopping => {
+                    // It was late already; now it will not be tried again either.
+                    self.stops.insert(task.0, Failure { kind: FailureKind::Cancelled, message: reason.clone() });
+                }
+                Phase::Satisfied | Phase::Dead => {}
+            }
+        }
+    }
+
+    pub(super) fn stop_attempt(&mut self, task: TaskIx, kind: FailureKind, message: String, actions: &mut Actions) {
+        let row = &mut self.rows[task.index()];
+        row.phase = Phase::Stopping;
+        self.stops.insert(task.0, Failure { kind, message });
+        actions.cancel.push(Attempt { task, number: row.attempt });
+    }
+}

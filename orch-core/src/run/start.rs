@@ -1,0 +1,183 @@
+//! How tasks come to start: conditions, classes, places.
+
+use super::{
+    machine::{Machine, Phase, TimerKind},
+    message::{Actions, Attempt, Check},
+};
+use crate::{
+    definition::command::Test,
+    event::{EventKind, SkipReason},
+    id::TaskIx,
+};
+
+#[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
+impl Machine {
+    /// Looks at the tasks whose dependencies are satisfied: skips, asks, or makes them ready.
+    pub(super) fn admit_unblocked(&mut self, actions: &mut Actions) {
+        while let Some(ix) = self.unblocked.pop() {
+            if self.rows[ix as usize].phase == Phase::Waiting {
+                self.ask(TaskIx(ix), 0, actions);
+            }
+        }
+    }
+
+    /// Asks the task's conditions from `nth` on; when all hold, the task is ready.
+    fn ask(&mut self, task: TaskIx, nth: usize, actions: &mut Actions) {
+        let graph = self.graph().clone();
+        let conditions = &graph.task(task).options().conditions;
+        let asked = if self.unconditional { 0 } else { conditions.len() };
+        for (nth, condition) in conditions.iter().take(asked).enumerate().skip(nth) {
+            match &condition.test {
+                Test::Expression(expression) => {
+                    if self.with_scope(|scope| expression.evaluate(scope)) != condition.run_when {
+                        return self.skip(task, nth, actions);
+                    }
+                }
+                test => {
+                    self.rows[task.index()].phase = Phase::Checking;
+                    self.asked.insert(task.0, nth);
+                    return actions.check.push(Check { task, test: test.clone() });
+                }
+            }
+        }
+        self.make_ready(task);
+    }
+
+    /// Goes on with a task when the answer to its check is there.
+    pub(super) fn checked(&mut self, task: TaskIx, holds: bool, actions: &mut Actions) {
+        let nth = self.asked.remove(&task.0).unwrap_or_default();
+        let wanted = self.graph().task(task).options().conditions.get(nth).is_none_or(|it| it.run_when == holds);
+        if wanted {
+            self.ask(task, nth + 1, actions);
+        } else {
+            self.skip(task, nth, actions);
+        }
+        self.admit_unblocked(actions);
+    }
+
+    fn skip(&mut self, task: TaskIx, nth: usize, actions: &mut Actions) {
+        let reason = match self.graph().task(task).options().conditions.get(nth) {
+            None => String::new(),
+            Some(condition) => condition.message.clone().unwrap_or_else(|| match &condition.test {
+                Test::Expression(expression) if condition.run_when => format!("not {}", expression.source()),
+                Test::Expression(expression) => expression.source().to_owned(),
+                Test::FileExists(path) if condition.run_when => format!("no file `{path}`"),
+                Test::FileExists(path) => format!("file `{path}` exists"),
+                Test::CommandSucceeds(argv) if condition.run_when => format!("`{}` did not succeed", argv.join(" ")),
+                Test::CommandSucceeds(argv) => format!("`{}` succeeded", argv.join(" ")),
+            }),
+        };
+        self.say(actions, EventKind::TaskSkipped { task, reason: SkipReason::Condition(reason) });
+        self.satisfy(task);
+    }
+
+    pub(super) fn make_ready(&mut self, task: TaskIx) {
+        let row = &mut self.rows[task.index()];
+        row.phase = Phase::Ready;
+        row.ready_at = self.now;
+        self.ready.push(row.rank);
+    }
+
+    /// The task is final and its dependents may go on.
+    #[inline]
+    pub(super) fn satisfy(&mut self, task: TaskIx) {
+        self.rows[task.index()].phase = Phase::Satisfied;
+        self.open -= 1;
+        for child in self.plan.graph().children(task) {
+            let row = &mut self.rows[child.index()];
+            row.waiting = row.waiting.saturating_sub(1);
+            if row.waiting > 0 || row.phase != Phase::Waiting {
+            } else if row.special {
+                self.unblocked.push(child.0);
+            } else {
+                row.phase = Phase::Ready;
+                row.ready_at = self.now;
+                self.ready.push(row.rank);
+            }
+        }
+    }
+
+    /// Starts what is ready, most critical first, as far as the limits allow.
+    pub(super) fn dispatch(&mut self, actions: &mut Actions) {
+        while self.running < self.rules.max_parallel && actions.start.len() < self.rules.batch {
+            let Some(rank) = self.ready.pop() else { return };
+            let task = self.plan.ranked(rank);
+            let special = self.rows[task.index()].special;
+            if special && !self.claim(task, rank) {
+                continue;
+            }
+            self.running += 1;
+            let row = &mut self.rows[task.index()];
+            row.phase = Phase::Running;
+            row.attempt += 1;
+            let (number, queued) = (row.attempt, self.now - row.ready_at);
+            if special {
+                self.watch(task, number);
+            }
+            let queued = std::time::Duration::from_nanos(queued);
+            self.say(actions, EventKind::TaskStarted { task, attempt: number, queued });
+            actions.start.push(Attempt { task, number });
+        }
+        actions.more = !self.ready.is_empty() && self.running < self.rules.max_parallel;
+    }
+
+    fn watch(&mut self, task: TaskIx, attempt: u32) {
+        let options = self.plan.graph().task(task).options();
+        let (timeout, idle) = (options.timeout, options.idle_timeout);
+        if let Some(timeout) = timeout {
+            self.set_timer(timeout, task, attempt, TimerKind::Timeout);
+        }
+        if let Some(idle) = idle {
+            self.signs.insert(task.0, self.now);
+            self.set_timer(idle, task, attempt, TimerKind::Idle);
+        }
+    }
+
+    /// Takes a place in each class of the task, all or none. Without a place it is parked at a full class.
+    fn claim(&mut self, task: TaskIx, rank: u32) -> bool {
+        let graph = self.plan.graph().clone();
+        let classes = distinct(&graph.task(task).options().classes);
+        let full = classes.clone().find(|&class| self.classes.get(class).is_some_and(|it| it.used >= it.limit));
+        let Some(full) = full else {
+            for class in classes {
+                self.classes.entry(class.to_owned()).and_modify(|class| class.used += 1);
+            }
+            return true;
+        };
+        if let Some(class) = self.classes.get_mut(full) {
+            class.parked.insert(rank);
+        }
+        // It may have been called from another class that still has a place; the next one parked there gets its turn.
+        for class in classes {
+            self.unpark(class);
+        }
+        false
+    }
+
+    /// Gives back the task's places.
+    pub(super) fn release(&mut self, task: TaskIx) {
+        let graph = self.plan.graph().clone();
+        for class in distinct(&graph.task(task).options().classes) {
+            if let Some(it) = self.classes.get_mut(class) {
+                it.used -= 1;
+            }
+            self.unpark(class);
+        }
+    }
+
+    /// Calls the most critical task that waits for this class, if there is a place.
+    fn unpark(&mut self, class: &str) {
+        if let Some(class) = self.classes.get_mut(class)
+            && class.used < class.limit
+            && let Some(rank) = class.parked.pop_first()
+        {
+            self.ready.push(rank);
+        }
+    }
+}
+
+/// Each class once, in the order given: naming a class twice takes one place, as naming a dependency twice is one.
+fn distinct(classes: &[String]) -> impl Iterator<Item = &str> + Clone {
+    let first = |class: &String| classes.iter().position(|other| other == class);
+    classes.iter().enumerate().filter(move |(at, class)| first(class) == Some(*at)).map(|(_, class)| class.as_str())
+}

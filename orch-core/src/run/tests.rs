@@ -1,0 +1,239 @@
+//! The machine as a dialogue.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{Event, EventKind, Failure, Graph, Outcome, Plan, PlanOptions, Retry, RunId, RunState, Task, TaskIx};
+
+/// A machine, its graph and what it said last; times in seconds.
+struct Dialogue {
+    machine: Machine,
+    actions: Actions,
+    events: Vec<Event>,
+}
+
+impl Dialogue {
+    fn new(graph: &Graph, rules: Rules) -> Self {
+        let plan = Plan::new(graph, &PlanOptions::default()).unwrap();
+        let machine = Machine::new(&plan, RunId::from_parts(0, 0), rules).unwrap();
+        Self { machine, actions: Actions::default(), events: Vec::new() }
+    }
+
+    /// Steps and answers what starts, by name.
+    fn step(&mut self, at: u64, messages: Vec<Message>) -> Vec<String> {
+        let mut messages = messages;
+        self.actions.clear();
+        self.machine.step(Duration::from_secs(at), &mut messages, &mut self.actions);
+        self.events.append(&mut self.actions.events);
+        self.names(&self.actions.start)
+    }
+
+    fn names(&self, attempts: &[Attempt]) -> Vec<String> {
+        attempts.iter().map(|attempt| self.machine.graph().id(attempt.task).to_string()).collect()
+    }
+
+    fn cancelled(&self) -> Vec<String> {
+        self.names(&self.actions.cancel)
+    }
+
+    fn ix(&self, id: &str) -> TaskIx {
+        self.machine.graph().find(id).unwrap()
+    }
+
+    fn done(&self, id: &str) -> Message {
+        self.ends(id, 1, Outcome::done(()))
+    }
+
+    fn ends(&self, id: &str, attempt: u32, outcome: Outcome) -> Message {
+        Message::Finished { task: self.ix(id), attempt, outcome }
+    }
+
+    /// What was said of the tasks, one word each.
+    fn story(&self) -> Vec<String> {
+        self.events
+            .iter()
+            .filter_map(|event| {
+                let (task, word) = match &event.kind {
+                    EventKind::TaskStarted { task, .. } => (task, "starts".to_owned()),
+                    EventKind::TaskRetrying { task, delay, .. } => (task, format!("again in {delay:?}")),
+                    EventKind::TaskFinished { task, result: Ok(_), .. } => (task, "done".to_owned()),
+                    EventKind::TaskFinished { task, result: Err(failure), .. } => {
+                        (task, failure.kind.name().to_owned())
+                    }
+                    EventKind::TaskSkipped { task, .. } => (task, "skipped".to_owned()),
+                    _ => return None,
+                };
+                Some(format!("{} {word}", self.machine.graph().id(*task)))
+            })
+            .collect()
+    }
+}
+
+fn diamond() -> Graph {
+    let [b, c] = ["b", "c"].map(|id| Task::new(id).after("a"));
+    Graph::builder("diamond")
+        .task(Task::new("a"))
+        .task(b)
+        .task(c)
+        .task(Task::new("d").after("b").after("c"))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn tasks_start_when_their_own_dependencies_are_done() {
+    let mut run = Dialogue::new(&diamond(), Rules::default());
+    assert_eq!(run.step(0, vec![]), ["a"]);
+    assert_eq!(run.step(1, vec![run.done("a")]), ["b", "c"]);
+    assert!(run.step(2, vec![run.done("c")]).is_empty());
+    assert_eq!(run.step(3, vec![run.done("b")]), ["d"]);
+    assert!(run.step(4, vec![run.done("d")]).is_empty());
+    assert_eq!(run.machine.state(), RunState::Succeeded);
+    assert!(run.events.iter().map(|event| event.seq).eq(0..run.events.len() as u64));
+}
+
+#[test]
+fn the_most_critical_ready_task_starts_first() {
+    let long = Duration::from_secs(600);
+    let graph = Graph::builder("g")
+        .task(Task::new("short"))
+        .task(Task::new("leads-to-long"))
+        .task(Task::new("urgent").priority(1))
+        .task(Task::new("long").after("leads-to-long").estimate(long))
+        .build()
+        .unwrap();
+    let mut run = Dialogue::new(&graph, Rules { max_parallel: 1, ..Rules::default() });
+    assert_eq!(run.step(0, vec![]), ["urgent"]);
+    assert_eq!(run.step(1, vec![run.done("urgent")]), ["leads-to-long"]);
+    assert_eq!(run.step(2, vec![run.done("leads-to-long")]), ["long"]);
+}
+
+#[test]
+fn a_failed_attempt_is_repeated_after_its_delay() {
+    let retry = Retry { jitter: false, ..Retry::default() };
+    let task = Task::new("a").with(|options| options.retry = Some(retry));
+    let mut run = Dialogue::new(&Graph::builder("g").task(task).build().unwrap(), Rules::default());
+    assert_eq!(run.step(0, vec![]), ["a"]);
+    assert!(run.step(5, vec![run.ends("a", 1, Outcome::failed("x"))]).is_empty());
+    assert_eq!(run.actions.wake_at, Some(Duration::from_secs(6)));
+    assert_eq!(run.step(6, vec![]), ["a"]);
+    // What is said of an attempt that is over is not heard.
+    assert!(run.step(7, vec![run.ends("a", 1, Outcome::failed("late"))]).is_empty());
+    run.step(8, vec![run.ends("a", 2, Outcome::done(()))]);
+    assert_eq!(run.story(), ["a starts", "a again in 1s", "a starts", "a done"]);
+    assert_eq!(run.machine.state(), RunState::Succeeded);
+}
+
+#[test]
+fn a_timeout_counts_from_the_start_of_the_attempt() {
+    let second = Task::new("second").timeout(Duration::from_secs(10));
+    let graph = Graph::builder("g").task(Task::new("first").priority(1)).task(second).build().unwrap();
+    let mut run = Dialogue::new(&graph, Rules { max_parallel: 1, ..Rules::default() });
+    run.step(0, vec![]);
+    assert_eq!(run.step(100, vec![run.done("first")]), ["second"]);
+    assert_eq!(run.actions.wake_at, Some(Duration::from_secs(110)));
+    run.step(110, vec![]);
+    assert_eq!(run.cancelled(), ["second"]);
+    run.step(111, vec![run.ends("second", 1, Outcome::failed("killed"))]);
+    assert_eq!(run.story().last().unwrap(), "second timeout");
+    assert_eq!(run.machine.state(), RunState::Failed);
+}
+
+#[test]
+fn an_idle_attempt_is_stopped_unless_it_shows_life() {
+    let task = Task::new("a").with(|options| options.idle_timeout = Some(Duration::from_secs(10)));
+    let mut run = Dialogue::new(&Graph::builder("g").task(task).build().unwrap(), Rules::default());
+    run.step(0, vec![]);
+    run.step(8, vec![Message::Heartbeat { task: run.ix("a") }]);
+    run.step(10, vec![]);
+    assert!(run.cancelled().is_empty());
+    assert_eq!(run.actions.wake_at, Some(Duration::from_secs(18)));
+    run.step(18, vec![]);
+    assert_eq!(run.cancelled(), ["a"]);
+}
+
+#[test]
+fn failing_fast_stops_the_others_and_waits_for_them() {
+    let graph = diamond();
+    let mut run = Dialogue::new(&graph, Rules::default());
+    run.step(0, vec![]);
+    run.step(1, vec![run.done("a")]);
+    run.step(2, vec![run.ends("b", 1, Outcome::failed("x"))]);
+    assert_eq!(run.cancelled(), ["c"]);
+    assert_eq!(run.machine.state(), RunState::Running, "`c` has not stopped yet");
+    run.step(3, vec![run.ends("c", 1, Failure::error("stopped").into())]);
+    assert_eq!(run.machine.state(), RunState::Failed);
+    assert_eq!(run.story()[2..], ["b starts", "c starts", "b error", "d skipped", "c cancelled"]);
+}
+
+#[test]
+fn going_on_skips_only_what_needs_the_failed_task() {
+    let graph = diamond().to_builder().task(Task::new("e").after("c")).build().unwrap();
+    let mut run = Dialogue::new(&graph, Rules { on_failure: FailurePolicy::Continue, ..Rules::default() });
+    run.step(0, vec![]);
+    run.step(1, vec![run.done("a")]);
+    run.step(2, vec![run.ends("b", 1, Outcome::failed("x"))]);
+    assert_eq!(run.step(3, vec![run.done("c")]), ["e"]);
+    run.step(4, vec![run.done("e")]);
+    assert_eq!(run.machine.state(), RunState::Failed);
+    assert_eq!(run.story()[4..], ["b error", "d skipped", "c done", "e starts", "e done"]);
+}
+
+#[test]
+fn a_quorum_forgives_what_it_can_spare() {
+    let graph = Graph::builder("g")
+        .tasks(["r1", "r2", "r3"].map(|id| Task::new(id).with(|options| options.group = Some("reviewers".into()))))
+        .task(Task::new("sum").after("r1").after("r2").after("r3"))
+        .quorum("reviewers", 2)
+        .build()
+        .unwrap();
+    let run = |failures: &[&str]| {
+        let mut run = Dialogue::new(&graph, Rules::default());
+        run.step(0, vec![]);
+        for id in ["r1", "r2", "r3"] {
+            let outcome = if failures.contains(&id) { Outcome::failed("x") } else { Outcome::done(()) };
+            run.step(1, vec![run.ends(id, 1, outcome)]);
+        }
+        let started = run.story().contains(&"sum starts".to_owned());
+        (started, run.machine.state())
+    };
+    assert_eq!(run(&["r2"]), (true, RunState::Running));
+    assert_eq!(run(&["r1", "r2"]), (false, RunState::Failed), "one success of two");
+}
+
+#[test]
+fn a_class_with_a_limit_holds_back_only_its_own() {
+    let build = |id: &str, classes: &[&str]| {
+        Task::new(id).with(|options| options.classes = classes.iter().map(|&class| class.to_owned()).collect())
+    };
+    let graph = Graph::builder("g")
+        .task(build("db1", &["db"]))
+        .task(build("db2", &["db", "api"]))
+        .task(build("api1", &["api"]))
+        .task(build("free", &[]))
+        .limit("db", 1)
+        .limit("api", 1)
+        .build()
+        .unwrap();
+    let mut run = Dialogue::new(&graph, Rules::default());
+    assert_eq!(run.step(0, vec![]), ["db1", "api1", "free"]);
+    assert!(run.step(1, vec![run.done("db1")]).is_empty(), "`db2` needs `api` too");
+    assert_eq!(run.step(2, vec![run.done("api1")]), ["db2"]);
+}
+
+#[test]
+fn a_deadline_and_a_cancellation_end_the_run() {
+    let mut run = Dialogue::new(&diamond(), Rules { deadline: Some(Duration::from_secs(5)), ..Rules::default() });
+    run.step(0, vec![]);
+    assert_eq!(run.actions.wake_at, Some(Duration::from_secs(5)));
+    run.step(5, vec![]);
+    assert_eq!(run.cancelled(), ["a"]);
+    run.step(6, vec![run.ends("a", 1, Outcome::failed("stopped"))]);
+    assert_eq!(run.machine.state(), RunState::Failed);
+
+    let mut run = Dialogue::new(&diamond(), Rules::default());
+    run.step(0, vec![]);
+    run.step(1, vec![Message::Cancel { reason: "Ctrl-C".into() }]);
+    assert!(run.step(2, vec![run.done("a")]).is_empty());
+    assert_eq!(run.machine.state(), RunState::Cancelled);
+}

@@ -1,0 +1,20 @@
+//! The one runtime for slow seams.
+
+use std::sync::OnceLock;
+
+use tokio::runtime::{Builder, Handle};
+
+/// The runtime that answers what a session may not wait for: the caller's where there is one, else one of our own, on one
+/// thread, started when first needed and kept for the life of the process.
+pub(super) fn runtime() -> Option<Handle> {
+    static OWN: OnceLock<Option<Handle>> = OnceLock::new();
+    Handle::try_current().ok().or_else(|| OWN.get_or_init(start).clone())
+}
+
+fn start() -> Option<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+    let handle = runtime.handle().clone();
+    let serve = move || runtime.block_on(std::future::pending::<()>());
+    std::thread::Builder::new().name("orch-io".into()).spawn(serve).ok()?;
+    Some(handle)
+}

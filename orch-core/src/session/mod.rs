@@ -1,0 +1,31 @@
+//! CONNECT: the machine, the seams and whoever listens, once for all languages.
+//!
+//! A [`Session`] is one run as a driver sees it: [`step`](Session::step) takes what finished and answers what to begin and
+//! what to stop. It never blocks and decides nothing: the [`Machine`](crate::run::Machine) does. It answers the machine's
+//! checks, folds the report and tells the sinks; a driver only runs bodies, stops them, and sleeps.
+//!
+//! Most programs want [`Engine`](crate::Engine), the driver for tokio. This is the door for other drivers:
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use orch_core::{Graph, Outcome, Plan, PlanOptions, RunState, Task, run::Message};
+//! use orch_core::session::{Session, SessionOptions};
+//!
+//! let graph = Graph::builder("g").task(Task::new("a")).build()?;
+//! let plan = Plan::new(&graph, &PlanOptions::default())?;
+//! let mut session = Session::new(&plan, SessionOptions::default(), Arc::new(|| ()))?;
+//!
+//! let first = session.step(Duration::ZERO, &mut Vec::new()).start[0];
+//! let done = Message::Finished { task: first.task, attempt: first.number, outcome: Outcome::done(()) };
+//! session.step(Duration::from_secs(2), &mut vec![done]);
+//! assert_eq!(session.state(), RunState::Succeeded);
+//! assert_eq!(session.into_report().makespan(), Duration::from_secs(2));
+//! # Ok::<(), orch_core::Error>(())
+//! ```
+
+mod check;
+mod io;
+#[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
+mod session;
+
+pub use session::{Session, SessionOptions};

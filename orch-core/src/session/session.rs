@@ -1,0 +1,194 @@
+//! One run, as its driver sees it.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use super::check;
+use crate::{
+    clock::Clock,
+    definition::Graph,
+    error::Result,
+    event::{EventKind, EventSink, RunState},
+    executor::{Inputs, News, Note, RunShared, Slot},
+    id::{RunId, TaskIx},
+    plan::Plan,
+    report::Report,
+    run::{Actions, Machine, Message, Rules},
+};
+
+/// How many notes of tasks (lines, heartbeats) may wait to be heard before a task that says more has to wait.
+const NOTES: usize = 1024;
+
+/// What a session is made of. `SessionOptions::default()`: default [`Rules`], a new run id, no sinks, programs in
+/// conditions are not run.
+#[derive(Clone, Default)]
+pub struct SessionOptions {
+    /// How the run behaves.
+    pub rules: Rules,
+    /// The run's name; `None`: a new one.
+    pub run: Option<RunId>,
+    /// Who hears the events.
+    pub sinks: Vec<Arc<dyn EventSink>>,
+    /// Where `file_exists` conditions look and their programs run; `None`: the working directory of the process.
+    pub directory: Option<PathBuf>,
+    /// Whether conditions may run programs. Without it such a condition does not hold, and a warning says so.
+    pub approve_commands: bool,
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionOptions")
+            .field("rules", &self.rules)
+            .field("run", &self.run)
+            .field("sinks", &self.sinks.len())
+            .field("directory", &self.directory)
+            .field("approve_commands", &self.approve_commands)
+            .finish()
+    }
+}
+
+/// One run: the machine and all that surrounds it. See the [module](super).
+#[derive(Debug)]
+pub struct Session {
+    machine: Machine,
+    shared: Arc<RunShared>,
+    notes: mpsc::Receiver<Note>,
+    report: Report,
+    options: SessionOptions,
+    messages: Vec<Message>,
+    actions: Actions,
+}
+
+impl Session {
+    /// A run that has not begun. `wake` is called, from any thread, when [`step`](Session::step) has something to hear.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) for rules that no run can follow.
+    pub fn new(plan: &Plan, options: SessionOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self> {
+        let run = options.run.unwrap_or_else(|| RunId::new(&Clock::system()));
+        let machine = Machine::new(plan, run, options.rules.clone())?;
+        let (sender, notes) = mpsc::channel(NOTES);
+        let graph = RwLock::new(plan.graph().clone());
+        let shared = Arc::new(RunShared { id: run, graph, notes: sender, news: News::new(wake) });
+        let report = Report::new(plan);
+        Ok(Self { machine, shared, notes, report, options, messages: Vec::new(), actions: Actions::default() })
+    }
+
+    /// Hears what finished until `now` (time since the start of the run) and answers what to do. `finished` is left empty.
+    ///
+    /// Begin what is in `start`; stop what is in `cancel` and say [`Message::Finished`] when it has stopped; call again
+    /// when something finished, at `wake_at`, when `wake` was called, and at once if there is `more`. `check` is answered
+    /// by the session itself and always empty.
+    pub fn step(&mut self, now: Duration, finished: &mut Vec<Message>) -> &Actions {
+        self.actions.clear();
+        if self.shared.news.heard.swap(false, Ordering::Acquire) {
+            self.gather();
+        }
+        let messages = if self.messages.is_empty() {
+            finished
+        } else {
+            self.messages.append(finished);
+            &mut self.messages
+        };
+        self.machine.step(now, messages, &mut self.actions);
+        for event in &self.actions.events {
+            self.report.on(event);
+            if matches!(event.kind, EventKind::TasksAdded { .. }) {
+                *self.shared.graph.write().unwrap_or_else(PoisonError::into_inner) = self.machine.graph().clone();
+            }
+        }
+        if !self.actions.events.is_empty() {
+            for sink in &self.options.sinks {
+                sink.hear(self.machine.graph(), &self.actions.events);
+            }
+        }
+        for check in self.actions.check.drain(..) {
+            check::answer(check, self.shared.clone(), self.options.directory.clone(), self.options.approve_commands);
+        }
+        &self.actions
+    }
+
+    /// What tasks said and checks found out since the last step.
+    fn gather(&mut self) {
+        let mut answers = std::mem::take(&mut *self.shared.news.answers.lock().unwrap_or_else(PoisonError::into_inner));
+        let notes = std::iter::from_fn(|| self.notes.try_recv().ok());
+        self.messages.extend(notes.chain(answers.drain(..)).map(|note| match note {
+            Note::Heartbeat(task) => Message::Heartbeat { task },
+            Note::Line(task, stream, text) => Message::Line { task, stream, text },
+            Note::Checked { task, holds, warning } => Message::Checked { task, holds, warning },
+        }));
+    }
+
+    /// Asks the run to stop; the next step carries it out.
+    pub fn cancel(&mut self, reason: impl Into<String>) {
+        self.messages.push(Message::Cancel { reason: reason.into() });
+    }
+
+    /// What an attempt of that task may read; `None` if there is nothing.
+    pub fn inputs(&mut self, task: TaskIx) -> Option<Arc<Inputs>> {
+        let graph = self.machine.graph().clone();
+        let wanted = graph.task(task).options.as_ref().map(|options| options.inputs.as_slice()).unwrap_or_default();
+        let given = self.machine.inputs().as_object().is_some_and(|inputs| !inputs.is_empty());
+        if wanted.is_empty() && !given && !self.machine.has_outputs() {
+            return None;
+        }
+        let mut inputs = Inputs::default();
+        for parent in graph.parents(task) {
+            let output = self.machine.output(parent);
+            if !output.is_nothing() {
+                inputs.outputs.push((graph.id(parent).clone(), output.clone()));
+            }
+        }
+        if let Some(given) = self.machine.inputs().as_object() {
+            inputs.values.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        for input in wanted {
+            if let Some(value) = self.machine.value(&input.key).or_else(|| input.default.clone()) {
+                inputs.values.insert(input.key.clone(), value);
+            }
+        }
+        Some(Arc::new(inputs))
+    }
+
+    /// A place in which attempts of this run may run one after the other.
+    pub(crate) fn slot(&self) -> Arc<Slot> {
+        Slot::new(self.shared.clone())
+    }
+
+    /// Changes how many attempts one step begins at most.
+    pub fn set_batch(&mut self, batch: usize) {
+        self.machine.set_batch(batch);
+    }
+
+    /// How the run stands.
+    pub fn state(&self) -> RunState {
+        self.machine.state()
+    }
+
+    /// The run's name.
+    pub fn run(&self) -> RunId {
+        self.shared.id
+    }
+
+    /// The graph as it is now.
+    pub fn graph(&self) -> &Graph {
+        self.machine.graph()
+    }
+
+    /// The report so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The report, at the end.
+    pub fn into_report(self) -> Report {
+        self.report
+    }
+}
