@@ -1,4 +1,15 @@
 //! Command definitions: the files that describe a graph of agents.
+//!
+//! Reads every dialect into one [`Command`] and keeps what it does not know. It opens no file and runs nothing.
+//!
+//! ```
+//! use orch_core::definition::command::Command;
+//! use serde_json::json;
+//!
+//! let command = Command::from_value(json!({"name": "/review", "phases": [{"agents": [{"id": "scan"}]}]}));
+//! assert_eq!(command.name(), "/review");
+//! assert_eq!(command.phases().len(), 1);
+//! ```
 
 mod argv;
 pub mod condition;
