@@ -109,7 +109,7 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// Control characters, and the marks that reorder or hide text (CVE-2021-42574).
-fn is_unprintable(char: char) -> bool {
+pub(crate) fn is_unprintable(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -8,7 +8,7 @@
 //! assert_eq!(usage.total_tokens(), 4_800);
 //! ```
 
-use std::{fmt, iter::Sum, ops};
+use std::{fmt, iter::Sum, ops, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -185,6 +185,31 @@ impl Usage {
 impl From<ModelUsage> for Usage {
     fn from(usage: ModelUsage) -> Self {
         Self { models: vec![usage] }
+    }
+}
+
+/// A duration as JSON has it: a number of milliseconds, whole where it is whole, else with at most three decimals. Cut, not
+/// rounded, so that the times of what came after never appear earlier.
+///
+/// ```
+/// use std::time::Duration;
+/// use orch_core::units::Millis;
+///
+/// assert_eq!(serde_json::to_string(&Millis(Duration::from_secs(2)))?, "2000");
+/// assert_eq!(serde_json::to_string(&Millis(Duration::from_nanos(1_234_567)))?, "1.234");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub Duration);
+
+impl Serialize for Millis {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let micros = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
+        if micros.is_multiple_of(1_000) {
+            serializer.serialize_u64(micros / 1_000)
+        } else {
+            serializer.serialize_f64(micros as f64 / 1e3)
+        }
     }
 }
 

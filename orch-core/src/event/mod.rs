@@ -13,9 +13,11 @@
 //! ```
 
 mod model;
+mod named;
 mod outcome;
 mod sink;
 
 pub use model::{Event, EventKind, RunState, SkipReason, Stream, TaskState};
+pub use named::Named;
 pub use outcome::{Failure, FailureKind, IntoOutcome, Outcome, Output};
 pub use sink::EventSink;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::outcome::{Failure, Output};
+use super::outcome::{Failure, FailureKind, Output};
 use crate::{
     definition::{GraphHash, Task},
     id::{RunId, TaskId, TaskIx},
@@ -77,7 +77,7 @@ pub enum EventKind {
         task: TaskIx,
         /// The attempt that ended it, from 1.
         attempt: u32,
-        /// Its output, or why it failed; a cancelled task has [`FailureKind::Cancelled`](super::FailureKind::Cancelled).
+        /// Its output, or why it failed; a cancelled task has [`FailureKind::Cancelled`].
         result: Result<Output, Box<Failure>>,
         /// What the attempt used of models.
         usage: Option<Box<Usage>>,
@@ -133,6 +133,22 @@ impl EventKind {
             Self::RunStopping { .. } => "run_stopping",
             Self::RunFinished { .. } => "run_finished",
         }
+    }
+
+    /// Where the task of this event stands after it, for the events that change it.
+    pub fn task_state(&self) -> Option<TaskState> {
+        Some(match self {
+            Self::TaskStarted { .. } => TaskState::Running,
+            Self::TaskRetrying { .. } => TaskState::Pending,
+            Self::TaskFinished { result: Ok(_), .. } => TaskState::Succeeded,
+            Self::TaskFinished { result: Err(failure), .. } if failure.kind == FailureKind::Cancelled => {
+                TaskState::Cancelled
+            }
+            Self::TaskFinished { .. } => TaskState::Failed,
+            Self::TaskSkipped { reason: SkipReason::Condition(_), .. } => TaskState::Skipped,
+            Self::TaskSkipped { .. } => TaskState::Cancelled,
+            _ => return None,
+        })
     }
 }
 

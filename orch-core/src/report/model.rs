@@ -9,7 +9,7 @@ use super::{
 use crate::{
     definition::Graph,
     error::{Error, ErrorKind, Result},
-    event::{Event, EventKind, Failure, FailureKind, Output, RunState, SkipReason, TaskState},
+    event::{Event, EventKind, Failure, Output, RunState, SkipReason, TaskState},
     id::{Printable, RunId, TaskIx},
     plan::Plan,
     units::{Usage, Usd},
@@ -143,12 +143,7 @@ impl Report {
         match &event.kind {
             EventKind::TaskStarted { task, attempt, queued } => self.start(*task, *attempt, nanos(*queued), at),
             EventKind::TaskFinished { task, attempt, result, usage } => {
-                let state = match result {
-                    Ok(_) => TaskState::Succeeded,
-                    Err(failure) if failure.kind == FailureKind::Cancelled => TaskState::Cancelled,
-                    Err(_) => TaskState::Failed,
-                };
-                if self.end(*task, *attempt, state, at) {
+                if self.end(*task, *attempt, event.kind.task_state().unwrap_or_default(), at) {
                     match result {
                         Ok(output) if output.is_nothing() => {}
                         Ok(output) => self.note(*task, |details| details.output = output.clone()),
@@ -167,11 +162,7 @@ impl Report {
                 }
             }
             EventKind::TaskSkipped { task, reason } => {
-                let state = match reason {
-                    SkipReason::Condition(_) => TaskState::Skipped,
-                    SkipReason::Upstream(_) | SkipReason::Stopped => TaskState::Cancelled,
-                };
-                if self.end(*task, 0, state, at) {
+                if self.end(*task, 0, event.kind.task_state().unwrap_or_default(), at) {
                     self.note(*task, |details| details.skipped = Some(reason.clone()));
                 }
             }

@@ -21,14 +21,14 @@ impl fmt::Display for Short {
         // Each step begins where the one before would round up to it, so that no `1000 ms` and no `60.0 s` appear.
         let text = match nanos {
             0 => "0 s".to_owned(),
-            ..1_000 => format!("{nanos} ns"),
-            ..999_500 => format!("{} µs", (nanos + 500) / 1_000),
-            ..999_500_000 => format!("{} ms", (nanos + 500_000) / 1_000_000),
-            ..59_950_000_000 => {
+            1..1_000 => format!("{nanos} ns"),
+            1_000..999_500 => format!("{} µs", (nanos + 500) / 1_000),
+            999_500..999_500_000 => format!("{} ms", (nanos + 500_000) / 1_000_000),
+            999_500_000..59_950_000_000 => {
                 let tenths = (nanos + 50_000_000) / 100_000_000;
                 format!("{}.{} s", tenths / 10, tenths % 10)
             }
-            ..3_599_500_000_000 => {
+            59_950_000_000..3_599_500_000_000 => {
                 let seconds = (nanos + 500_000_000) / 1_000_000_000;
                 format!("{} min {:02} s", seconds / 60, seconds % 60)
             }

@@ -112,8 +112,14 @@ impl<'a> TaskResult<'a> {
         self.details?.cost
     }
 
-    /// Why it did not do its work, in words, as given by the task: the failure's message, or why it was skipped. Unescaped.
+    /// Why it failed or was cancelled, in words: the failure's message, or what stopped it before it began. `None` for all
+    /// others. As given by the task: show it through [`Printable`](crate::Printable).
     pub fn error(&self) -> Option<Cow<'a, str>> {
+        if self.state() == TaskState::Skipped { None } else { self.remark() }
+    }
+
+    /// [`error`](TaskResult::error), and for a skipped task the condition that did not hold.
+    pub fn remark(&self) -> Option<Cow<'a, str>> {
         if let Some(failure) = self.failure() {
             return Some(Cow::Borrowed(&failure.message));
         }

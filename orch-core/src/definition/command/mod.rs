@@ -17,5 +17,5 @@ mod json;
 mod model;
 mod read;
 
-pub use condition::{Condition, Expression, Scope, Test};
+pub use condition::{Condition, Expression, Scope, Test, camel_case, member};
 pub use model::{Agent, Command, Dynamic, Phase, Placed};

@@ -10,10 +10,7 @@ mod root;
 use serde_json::Value;
 
 use super::model::{Dynamic, Phase, Placed, Reading};
-use crate::{
-    definition::task::{Expand, Retry},
-    error::Problem,
-};
+use crate::definition::task::{Expand, Retry};
 use fields::{At, Fields, Reader};
 use root::Shared;
 
@@ -211,10 +208,4 @@ fn retry(reader: &mut Reader, fields: Fields<'_>, at: &At<'_>) -> Retry {
         jitter: reader.flag(fields, "jitter", at).unwrap_or(default.jitter),
         on: reader.texts(fields, "retryableErrors", at).into_iter().map(|Placed { value, .. }| value).collect(),
     }
-}
-
-/// The text of a problem list, for callers that look only at errors.
-#[cfg(test)]
-pub(super) fn shown(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
 }

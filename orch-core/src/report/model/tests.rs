@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::event::FailureKind;
 use crate::{definition::Task, id::TaskId, report::script::Script};
 
 fn ms(millis: u64) -> Duration {

@@ -11,4 +11,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod json;
 mod text;
+
+pub use json::{json, json_line, pretty_json};

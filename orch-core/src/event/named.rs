@@ -1,0 +1,280 @@
+//! Events as JSON, with the names of tasks.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::{
+    model::{Event, EventKind, RunState, SkipReason, Stream, TaskState},
+    outcome::{Failure, FailureKind},
+};
+use crate::{
+    definition::{Graph, GraphHash, Task},
+    id::{RunId, TaskId, TaskIx},
+    units::{Millis, Usage},
+};
+
+/// An event with the names of its tasks: the JSON form of an [`Event`], which a reader can follow without the graph.
+///
+/// Every event has `v` (the version of this form, 1), `seq`, `at_ms` (since the start of the run) and `event`, its
+/// [name](EventKind::name). Times are numbers of [milliseconds](Millis), at most three decimals. By event:
+///
+/// | `event` | further fields |
+/// |---|---|
+/// | `run_started` | `run`, `graph` (content hash), `max_parallel` (null: no limit) |
+/// | `task_started` | `task`, `attempt`, `queued_ms` |
+/// | `heartbeat` | `task` |
+/// | `task_output` | `task`, `stream` (`stdout`, `stderr`), `text` |
+/// | `task_retrying` | `task`, `attempt`, `error`, `error_kind`, `delay_ms`, `usage`? |
+/// | `task_finished` | `task`, `attempt`, `state`, `output`?, `error`?, `error_kind`?, `usage`? |
+/// | `task_skipped` | `task`, `state` (`skipped`, `cancelled`), `reason` (`condition`, `upstream`, `stopped`), `message`?, `upstream`? |
+/// | `tasks_added` | `by`, `tasks` (as in a graph's JSON), `before` |
+/// | `warning` | `task`?, `message` |
+/// | `run_stopping` | `reason` |
+/// | `run_finished` | `state` |
+///
+/// Fields with `?` are left out when there is nothing to say. New fields and new events may be added without a new
+/// version. A typed output has no JSON form and is left out.
+///
+/// ```
+/// use std::time::Duration;
+/// use orch_core::{Event, EventKind, Graph, Task, TaskIx};
+///
+/// let graph = Graph::builder("notes").task(Task::new("draft")).build()?;
+/// let event = Event { seq: 3, at: Duration::from_millis(20), kind: EventKind::Heartbeat { task: TaskIx::from(0) } };
+/// assert_eq!(
+///     serde_json::to_string(&event.named(&graph)).unwrap(),
+///     r#"{"v":1,"seq":3,"at_ms":20,"event":"heartbeat","task":"draft"}"#
+/// );
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    event: &'a Event,
+    graph: &'a Graph,
+}
+
+impl Event {
+    /// With the names of its tasks, for JSON. `graph` is the graph as it is by now, with the tasks that the run added; a
+    /// task that it does not have is `null`.
+    pub fn named<'a>(&'a self, graph: &'a Graph) -> Named<'a> {
+        Named { event: self, graph }
+    }
+}
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Event { seq, at, kind } = self.event;
+        Form { v: 1, seq: *seq, at_ms: Millis(*at), kind: self.kind(kind) }.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct Form<'a> {
+    v: u8,
+    seq: u64,
+    at_ms: Millis,
+    #[serde(flatten)]
+    kind: Kind<'a>,
+}
+
+/// The fields of each event. A name is null when the graph does not have the task.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Kind<'a> {
+    RunStarted {
+        run: RunId,
+        graph: GraphHash,
+        max_parallel: Option<u32>,
+    },
+    TaskStarted {
+        task: Option<&'a TaskId>,
+        attempt: u32,
+        queued_ms: Millis,
+    },
+    Heartbeat {
+        task: Option<&'a TaskId>,
+    },
+    TaskOutput {
+        task: Option<&'a TaskId>,
+        stream: Stream,
+        text: &'a str,
+    },
+    TaskRetrying {
+        task: Option<&'a TaskId>,
+        attempt: u32,
+        error: &'a str,
+        error_kind: FailureKind,
+        delay_ms: Millis,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<&'a Usage>,
+    },
+    TaskFinished {
+        task: Option<&'a TaskId>,
+        attempt: u32,
+        state: TaskState,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<&'a Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error_kind: Option<FailureKind>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<&'a Usage>,
+    },
+    TaskSkipped {
+        task: Option<&'a TaskId>,
+        state: TaskState,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        upstream: Option<&'a TaskId>,
+    },
+    TasksAdded {
+        by: Option<&'a TaskId>,
+        tasks: &'a [Task],
+        before: &'a [TaskId],
+    },
+    Warning {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task: Option<&'a TaskId>,
+        message: &'a str,
+    },
+    RunStopping {
+        reason: &'a str,
+    },
+    RunFinished {
+        state: RunState,
+    },
+}
+
+impl<'a> Named<'a> {
+    fn name(&self, ix: TaskIx) -> Option<&'a TaskId> {
+        self.graph.tasks().get(ix.index()).map(Task::id)
+    }
+
+    fn kind(&self, kind: &'a EventKind) -> Kind<'a> {
+        match kind {
+            EventKind::RunStarted { run, graph, max_parallel } => {
+                Kind::RunStarted { run: *run, graph: *graph, max_parallel: *max_parallel }
+            }
+            EventKind::TaskStarted { task, attempt, queued } => {
+                Kind::TaskStarted { task: self.name(*task), attempt: *attempt, queued_ms: Millis(*queued) }
+            }
+            EventKind::Heartbeat { task } => Kind::Heartbeat { task: self.name(*task) },
+            EventKind::TaskOutput { task, stream, text } => {
+                Kind::TaskOutput { task: self.name(*task), stream: *stream, text }
+            }
+            EventKind::TaskRetrying { task, attempt, failure, delay, usage } => Kind::TaskRetrying {
+                task: self.name(*task),
+                attempt: *attempt,
+                error: &failure.message,
+                error_kind: failure.kind,
+                delay_ms: Millis(*delay),
+                usage: usage.as_deref(),
+            },
+            EventKind::TaskFinished { task, attempt, result, usage } => {
+                let failure: Option<&Failure> = result.as_ref().err().map(Box::as_ref);
+                Kind::TaskFinished {
+                    task: self.name(*task),
+                    attempt: *attempt,
+                    state: kind.task_state().unwrap_or_default(),
+                    output: result.as_ref().ok().and_then(|output| output.json()),
+                    error: failure.map(|failure| failure.message.as_str()),
+                    error_kind: failure.map(|failure| failure.kind),
+                    usage: usage.as_deref(),
+                }
+            }
+            EventKind::TaskSkipped { task, reason } => {
+                let (name, message, upstream) = match reason {
+                    SkipReason::Condition(message) => ("condition", Some(message.as_str()), None),
+                    SkipReason::Upstream(ix) => ("upstream", None, self.name(*ix)),
+                    SkipReason::Stopped => ("stopped", None, None),
+                };
+                let state = kind.task_state().unwrap_or_default();
+                Kind::TaskSkipped { task: self.name(*task), state, reason: name, message, upstream }
+            }
+            EventKind::TasksAdded { by, tasks, before } => Kind::TasksAdded { by: self.name(*by), tasks, before },
+            EventKind::Warning { task, message } => {
+                Kind::Warning { task: task.and_then(|task| self.name(task)), message }
+            }
+            EventKind::RunStopping { reason } => Kind::RunStopping { reason },
+            EventKind::RunFinished { state } => Kind::RunFinished { state: *state },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::Output;
+
+    fn check(kind: EventKind, want: Value) {
+        let graph = Graph::builder("g").task(Task::new("a\"\u{1b}")).task(Task::new("b")).build().unwrap();
+        let event = Event { seq: 7, at: Duration::from_micros(1_500), kind };
+        let mut got = serde_json::to_value(event.named(&graph)).unwrap();
+        let fields = got.as_object_mut().unwrap();
+        assert_eq!(fields.shift_remove("event"), Some(Value::from(event.kind.name())));
+        assert_eq!(fields.shift_remove("v"), Some(json!(1)));
+        assert_eq!(fields.shift_remove("seq"), Some(json!(7)));
+        assert_eq!(fields.shift_remove("at_ms"), Some(json!(1.5)));
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn every_event_has_its_form() {
+        let (a, b) = (TaskIx(0), TaskIx(1));
+        let ms = Duration::from_millis;
+        let failure = || Box::new(Failure { kind: FailureKind::Timeout, message: "late\n".into() });
+        let usage = || Some(Box::new(Usage::tokens("m", 1, 2)));
+        check(
+            EventKind::RunStarted { run: RunId::from_parts(1, 2), graph: GraphHash([0xab; 32]), max_parallel: None },
+            json!({"run": "00000000-0001-7000-8000-000000000002", "graph": "ab".repeat(32), "max_parallel": null}),
+        );
+        check(
+            EventKind::TaskStarted { task: a, attempt: 2, queued: ms(3) },
+            json!({"task": "a\"\u{1b}", "attempt": 2, "queued_ms": 3}),
+        );
+        check(EventKind::Heartbeat { task: TaskIx(9) }, json!({"task": null}));
+        check(
+            EventKind::TaskOutput { task: b, stream: Stream::Stderr, text: "x".into() },
+            json!({"task": "b", "stream": "stderr", "text": "x"}),
+        );
+        check(
+            EventKind::TaskRetrying { task: b, attempt: 1, failure: failure(), delay: ms(1_000), usage: usage() },
+            json!({"task": "b", "attempt": 1, "error": "late\n", "error_kind": "timeout", "delay_ms": 1000,
+                "usage": [{"model": "m", "input": 1, "output": 2, "requests": 1}]}),
+        );
+        check(
+            EventKind::TaskFinished { task: b, attempt: 1, result: Ok(Output::from(json!([1]))), usage: None },
+            json!({"task": "b", "attempt": 1, "state": "succeeded", "output": [1]}),
+        );
+        check(
+            EventKind::TaskFinished { task: b, attempt: 1, result: Ok(Output::typed(1u8)), usage: None },
+            json!({"task": "b", "attempt": 1, "state": "succeeded"}),
+        );
+        check(
+            EventKind::TaskFinished { task: b, attempt: 1, result: Err(failure()), usage: None },
+            json!({"task": "b", "attempt": 1, "state": "failed", "error": "late\n", "error_kind": "timeout"}),
+        );
+        check(
+            EventKind::TaskSkipped { task: b, reason: SkipReason::Condition("no".into()) },
+            json!({"task": "b", "state": "skipped", "reason": "condition", "message": "no"}),
+        );
+        check(
+            EventKind::TaskSkipped { task: b, reason: SkipReason::Upstream(a) },
+            json!({"task": "b", "state": "cancelled", "reason": "upstream", "upstream": "a\"\u{1b}"}),
+        );
+        check(
+            EventKind::TasksAdded { by: a, tasks: [Task::new("c").after("b")].into(), before: [].into() },
+            json!({"by": "a\"\u{1b}", "tasks": [{"id": "c", "after": ["b"]}], "before": []}),
+        );
+        check(EventKind::Warning { task: None, message: "odd".into() }, json!({"message": "odd"}));
+        check(EventKind::RunStopping { reason: "late".into() }, json!({"reason": "late"}));
+        check(EventKind::RunFinished { state: RunState::Cancelled }, json!({"state": "cancelled"}));
+    }
+}

@@ -1,0 +1,454 @@
+//! A report as JSON, and JSON that is safe to show.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{
+    definition::GraphHash,
+    event::{FailureKind, RunState, SkipReason, TaskState},
+    id::{RunId, TaskId, is_unprintable},
+    report::{PathStep, Report, TaskResult},
+    units::{Millis, Usage},
+};
+
+/// The JSON form of a report, version 1.
+///
+/// Times are numbers of [milliseconds](Millis) since the start of the run, durations too; money is in US dollars. New
+/// fields may be added without a new version.
+///
+/// | Field | |
+/// |---|---|
+/// | `version` | 1 |
+/// | `run` | the run's name; null before it began |
+/// | `graph`, `graph_hash` | name and content hash of the graph, with the tasks that the run added |
+/// | `state` | `running`, `succeeded`, `failed`, `cancelled` |
+/// | `stopped` | why it ended before its time, or null |
+/// | `max_parallel`, `peak` | how many tasks might run at once (null: no limit), and did |
+/// | `makespan_ms`, `serial_ms`, `lower_bound_ms` | how long it took; the sum of all durations; the best any order could reach |
+/// | `over_lower_bound`, `speedup`, `utilisation` | ratios, four decimals; null when nothing took time |
+/// | `counts` | tasks by state |
+/// | `critical_path` | `[{id, waited_ms, started_ms, finished_ms}]`: the chain that decided how long it took |
+/// | `tokens`, `usage` | tokens used in all, and by model |
+/// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
+/// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
+/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, error, error_kind, skipped, output, usage, cost_usd}]`, in the order of definition |
+///
+/// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
+/// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
+/// `stopped`) say why it failed or was cancelled; `skipped` says which condition did not hold; `cached` is always false
+/// until results are cached. What does not apply is null.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = self.counts();
+        Form {
+            version: 1,
+            run: self.run(),
+            graph: self.graph().name(),
+            graph_hash: self.graph().hash(),
+            state: self.state(),
+            stopped: self.stopped(),
+            max_parallel: self.max_parallel(),
+            peak: self.peak(),
+            makespan_ms: Millis(self.makespan()),
+            serial_ms: Millis(self.serial()),
+            lower_bound_ms: Millis(self.lower_bound()),
+            over_lower_bound: self.over_lower_bound().map(four_decimals),
+            speedup: self.speedup().map(four_decimals),
+            utilisation: self.utilisation().map(four_decimals),
+            counts: CountsForm {
+                total: counts.total(),
+                succeeded: counts.succeeded,
+                failed: counts.failed,
+                skipped: counts.skipped,
+                cancelled: counts.cancelled,
+                running: counts.running,
+                pending: counts.pending,
+            },
+            critical_path: self.critical_path().iter().map(|step| StepForm::new(self, step)).collect(),
+            tokens: self.usage().total_tokens(),
+            usage: self.usage(),
+            cost_usd: self.cost().map(|cost| cost.dollars()),
+            unpriced: self.unpriced(),
+            warnings: self
+                .warnings()
+                .iter()
+                .map(|warning| WarningForm {
+                    at_ms: Millis(warning.at),
+                    task: warning.task.and_then(|ix| self.graph().tasks().get(ix.index())).map(|task| task.id()),
+                    message: &warning.message,
+                })
+                .collect(),
+            warnings_left_out: self.warnings_left_out(),
+            tasks: Tasks(self),
+        }
+        .serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct Form<'a> {
+    version: u8,
+    run: Option<RunId>,
+    graph: &'a str,
+    graph_hash: GraphHash,
+    state: RunState,
+    stopped: Option<&'a str>,
+    max_parallel: Option<u32>,
+    peak: usize,
+    makespan_ms: Millis,
+    serial_ms: Millis,
+    lower_bound_ms: Millis,
+    over_lower_bound: Option<f64>,
+    speedup: Option<f64>,
+    utilisation: Option<f64>,
+    counts: CountsForm,
+    critical_path: Vec<StepForm<'a>>,
+    tokens: u64,
+    usage: &'a Usage,
+    cost_usd: Option<f64>,
+    unpriced: usize,
+    warnings: Vec<WarningForm<'a>>,
+    warnings_left_out: usize,
+    tasks: Tasks<'a>,
+}
+
+#[derive(Serialize)]
+struct CountsForm {
+    total: usize,
+    succeeded: usize,
+    failed: usize,
+    skipped: usize,
+    cancelled: usize,
+    running: usize,
+    pending: usize,
+}
+
+#[derive(Serialize)]
+struct StepForm<'a> {
+    id: &'a TaskId,
+    waited_ms: Millis,
+    started_ms: Millis,
+    finished_ms: Millis,
+}
+
+impl<'a> StepForm<'a> {
+    fn new(report: &'a Report, step: &PathStep) -> Self {
+        Self {
+            id: report.graph().id(step.task),
+            waited_ms: Millis(step.waited),
+            started_ms: Millis(step.started),
+            finished_ms: Millis(step.finished),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct WarningForm<'a> {
+    at_ms: Millis,
+    task: Option<&'a TaskId>,
+    message: &'a str,
+}
+
+/// Written one by one: a million tasks need no second copy of themselves.
+struct Tasks<'a>(&'a Report);
+
+impl Serialize for Tasks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.tasks())
+    }
+}
+
+#[derive(Serialize)]
+struct TaskForm<'a> {
+    id: &'a TaskId,
+    state: TaskState,
+    attempts: u32,
+    ready_ms: Option<Millis>,
+    queued_ms: Millis,
+    started_ms: Option<Millis>,
+    finished_ms: Option<Millis>,
+    duration_ms: Millis,
+    cached: bool,
+    error: Option<&'a str>,
+    error_kind: Option<&'static str>,
+    skipped: Option<&'a str>,
+    output: Option<&'a Value>,
+    usage: Option<&'a Usage>,
+    cost_usd: Option<f64>,
+}
+
+/// As an entry of `tasks` in the report's JSON.
+impl Serialize for TaskResult<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        TaskForm {
+            id: self.id(),
+            state: self.state(),
+            attempts: self.attempts(),
+            ready_ms: self.ready().map(Millis),
+            queued_ms: Millis(self.queued()),
+            started_ms: self.started().map(Millis),
+            finished_ms: self.finished().map(Millis),
+            duration_ms: Millis(self.duration()),
+            cached: false,
+            error: self.error().as_deref(),
+            error_kind: error_kind(self),
+            skipped: match self.skip_reason() {
+                Some(SkipReason::Condition(message)) => Some(message),
+                _ => None,
+            },
+            output: self.output().json(),
+            usage: self.usage(),
+            cost_usd: self.cost().map(|cost| cost.dollars()),
+        }
+        .serialize(serializer)
+    }
+}
+
+fn error_kind(task: &TaskResult<'_>) -> Option<&'static str> {
+    match (task.failure(), task.skip_reason()) {
+        (Some(failure), _) => Some(FailureKind::name(failure.kind)),
+        (None, Some(SkipReason::Upstream(_))) => Some("upstream"),
+        (None, Some(SkipReason::Stopped)) => Some("stopped"),
+        (None, Some(SkipReason::Condition(_)) | None) => None,
+    }
+}
+
+fn four_decimals(ratio: f64) -> f64 {
+    (ratio * 1e4).round() / 1e4
+}
+
+/// The report's JSON on several lines, with a line break at the end. The form is that of `Report`'s `Serialize`.
+///
+/// ```
+/// use orch_core::{Graph, Plan, PlanOptions, Report, report::render};
+///
+/// let report = Report::new(&Plan::new(&Graph::builder("none").build()?, &PlanOptions::default())?);
+/// assert!(render::json(&report).starts_with("{\n  \"version\": 1,\n  \"run\": null,"));
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+pub fn json(report: &Report) -> String {
+    pretty_json(report)
+}
+
+/// Any value as JSON on one line, without a line break. Characters that could move a terminal's cursor or reorder text are
+/// written as `\u....`, so that the text is as safe to show as to parse.
+///
+/// A value that JSON cannot hold (a map with keys that are no text) gives `null`; no type of this crate is one.
+pub fn json_line<T: Serialize + ?Sized>(value: &T) -> String {
+    visible(serde_json::to_string(value))
+}
+
+/// Any value as JSON on several lines, with a line break at the end; else as [`json_line`].
+pub fn pretty_json<T: Serialize + ?Sized>(value: &T) -> String {
+    visible(serde_json::to_string_pretty(value)) + "\n"
+}
+
+fn visible(json: serde_json::Result<String>) -> String {
+    let Ok(json) = json else { return "null".to_owned() };
+    // Outside of its strings, JSON has no such character but the line breaks between its lines.
+    let hidden = |char| char != '\n' && is_unprintable(char);
+    if !json.contains(hidden) {
+        return json;
+    }
+    let mut text = String::with_capacity(json.len() + 16);
+    for char in json.chars() {
+        if hidden(char) {
+            // All of them are below U+10000: one unit.
+            text.push_str(&format!("\\u{:04x}", u32::from(char)));
+        } else {
+            text.push(char);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        definition::{Graph, Task},
+        event::EventKind,
+        report::script::Script,
+        units::Usd,
+    };
+
+    #[test]
+    fn the_form_is_version_1() {
+        let graph = Graph::builder("notes \u{202e}")
+            .task(Task::new("scan"))
+            .task(Task::new("\u{9b}2J\"\u{1b}").after("scan"))
+            .task(Task::new("later"))
+            .task(Task::new("never").after("\u{9b}2J\"\u{1b}"))
+            .build()
+            .unwrap();
+        let mut report = Script::new(&graph, Some(2))
+            .start_after(1, "scan", 1, 1)
+            .done_with(100, "scan", json!(["a", {"b": 1}]), Some(Usage::tokens("haiku", 10, 5)))
+            .start(100, "\u{9b}2J\"\u{1b}")
+            .push(110, EventKind::Warning { task: Some(crate::id::TaskIx(0)), message: "odd".into() })
+            .fail(150, "\u{9b}2J\"\u{1b}", FailureKind::Timeout, "late\u{7f}")
+            .skip(150, "later", SkipReason::Condition("inputs.deep".into()))
+            .skip(150, "never", SkipReason::Upstream(crate::id::TaskIx(1)))
+            .end(151, RunState::Failed)
+            .report();
+        report.price_with(|_| Some(Usd::from_nanos(31_275_000)));
+        let text = json(&report).replace(&report.graph().hash().to_string(), "<hash>");
+        assert!(text.chars().all(|char| char == '\n' || !is_unprintable(char)), "{text}");
+        let back: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(back["tasks"][1]["id"], "\u{9b}2J\"\u{1b}");
+        insta::assert_snapshot!(text, @r#"
+        {
+          "version": 1,
+          "run": "00000000-0001-7000-8000-000000000002",
+          "graph": "notes \u202e",
+          "graph_hash": "<hash>",
+          "state": "failed",
+          "stopped": null,
+          "max_parallel": 2,
+          "peak": 1,
+          "makespan_ms": 151,
+          "serial_ms": 149,
+          "lower_bound_ms": 149,
+          "over_lower_bound": 1.0134,
+          "speedup": 0.9868,
+          "utilisation": 0.4934,
+          "counts": {
+            "total": 4,
+            "succeeded": 1,
+            "failed": 1,
+            "skipped": 1,
+            "cancelled": 1,
+            "running": 0,
+            "pending": 0
+          },
+          "critical_path": [
+            {
+              "id": "scan",
+              "waited_ms": 1,
+              "started_ms": 1,
+              "finished_ms": 100
+            },
+            {
+              "id": "\u009b2J\"\u001b",
+              "waited_ms": 0,
+              "started_ms": 100,
+              "finished_ms": 150
+            }
+          ],
+          "tokens": 15,
+          "usage": [
+            {
+              "model": "haiku",
+              "input": 10,
+              "output": 5,
+              "requests": 1
+            }
+          ],
+          "cost_usd": 0.031275,
+          "unpriced": 0,
+          "warnings": [
+            {
+              "at_ms": 110,
+              "task": "scan",
+              "message": "odd"
+            }
+          ],
+          "warnings_left_out": 0,
+          "tasks": [
+            {
+              "id": "scan",
+              "state": "succeeded",
+              "attempts": 1,
+              "ready_ms": 0,
+              "queued_ms": 1,
+              "started_ms": 1,
+              "finished_ms": 100,
+              "duration_ms": 99,
+              "cached": false,
+              "error": null,
+              "error_kind": null,
+              "skipped": null,
+              "output": [
+                "a",
+                {
+                  "b": 1
+                }
+              ],
+              "usage": [
+                {
+                  "model": "haiku",
+                  "input": 10,
+                  "output": 5,
+                  "requests": 1
+                }
+              ],
+              "cost_usd": 0.031275
+            },
+            {
+              "id": "\u009b2J\"\u001b",
+              "state": "failed",
+              "attempts": 1,
+              "ready_ms": 100,
+              "queued_ms": 0,
+              "started_ms": 100,
+              "finished_ms": 150,
+              "duration_ms": 50,
+              "cached": false,
+              "error": "late\u007f",
+              "error_kind": "timeout",
+              "skipped": null,
+              "output": null,
+              "usage": null,
+              "cost_usd": null
+            },
+            {
+              "id": "later",
+              "state": "skipped",
+              "attempts": 0,
+              "ready_ms": null,
+              "queued_ms": 0,
+              "started_ms": null,
+              "finished_ms": 150,
+              "duration_ms": 0,
+              "cached": false,
+              "error": null,
+              "error_kind": null,
+              "skipped": "inputs.deep",
+              "output": null,
+              "usage": null,
+              "cost_usd": null
+            },
+            {
+              "id": "never",
+              "state": "cancelled",
+              "attempts": 0,
+              "ready_ms": null,
+              "queued_ms": 0,
+              "started_ms": null,
+              "finished_ms": 150,
+              "duration_ms": 0,
+              "cached": false,
+              "error": "`\u009b2J\"\u001b` did not succeed",
+              "error_kind": "upstream",
+              "skipped": null,
+              "output": null,
+              "usage": null,
+              "cost_usd": null
+            }
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn hidden_characters_stay_inside_their_strings() {
+        for text in ["", "plain", "\u{7f}\u{9b}", "\u{202e}\n\t\"\\", "\u{feff}\\u0041", "emoji 🦀 \u{200d}"] {
+            for shown in [json_line(text), pretty_json(text)] {
+                assert!(shown.trim_end().chars().all(|char| !is_unprintable(char)), "{shown:?}");
+                assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+            }
+        }
+    }
+}
