@@ -12,6 +12,9 @@
 //! ```
 
 mod json;
+mod summary;
 mod text;
+mod width;
 
 pub use json::{json, json_line, pretty_json};
+pub use text::text;

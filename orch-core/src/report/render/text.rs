@@ -1,57 +1,190 @@
 //! A report for the terminal.
 
-use std::fmt;
+use std::{cmp::Reverse, time::Duration};
 
+use super::{
+    summary::Headline,
+    width::{columns, cut, pad, pad_left},
+};
 use crate::{
     event::TaskState,
     id::Printable,
-    report::{Report, Short},
+    report::{Report, Short, TaskResult},
 };
 
-/// The most failed tasks, and tasks of the critical path, that the summary names.
-const NAMED: usize = 8;
+/// The narrowest terminal that is written for.
+const NARROWEST: usize = 60;
+/// The most tasks in the table.
+const MOST_ROWS: usize = 500;
+/// The most failures that are shown in full, and lines of each.
+const MOST_FAILURES: usize = 20;
+const MOST_LINES: usize = 20;
+/// The narrowest column for remarks; with less room they get a line of their own.
+const REMARK: usize = 24;
+const GAP: &str = "  ";
 
-/// A short summary: how it ended and how long it took, then what failed, a few lines in all.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} in {}", Printable(self.graph().name()), self.state(), Short(self.makespan()))?;
-        let counts = self.counts();
-        write!(f, "\n{} task{}", counts.total(), if counts.total() == 1 { "" } else { "s" })?;
-        let mut separator = ": ";
-        for state in [
-            TaskState::Succeeded,
-            TaskState::Failed,
-            TaskState::Skipped,
-            TaskState::Cancelled,
-            TaskState::Running,
-            TaskState::Pending,
-        ] {
-            if counts.of(state) > 0 {
-                write!(f, "{separator}{} {state}", counts.of(state))?;
-                separator = ", ";
-            }
-        }
-        if let Some(speedup) = self.speedup() {
-            write!(f, "\n{} of work, {speedup:.1} × as fast as one after the other", Short(self.serial()))?;
-        }
-        if !self.usage().is_empty() {
-            write!(f, "\n{} tokens", self.usage().total_tokens())?;
-            if let Some(cost) = self.cost() {
-                write!(f, ", {cost}")?;
-            }
-        }
-        if let Some(reason) = self.stopped() {
-            write!(f, "\nstopped: {}", Printable(reason))?;
-        }
-        for task in self.tasks().filter(|task| task.state() == TaskState::Failed).take(NAMED) {
-            write!(f, "\nfailed: `{}`", task.id())?;
-            if let Some(failure) = task.failure() {
-                write!(f, ": {failure}")?;
-            }
-        }
-        if counts.failed > NAMED {
-            write!(f, "\nand {} more failed", counts.failed - NAMED)?;
-        }
-        Ok(())
+/// The full report for a terminal `width` columns wide (at least 60): a table of the tasks in the order in which they
+/// started, what failed in full, and what the run was like. Plain text without colours; ends with a line break.
+///
+/// The table shows at most 500 tasks: of more, those that did not succeed, then those that took longest, and it says so.
+///
+/// ```
+/// use orch_core::{Graph, Plan, PlanOptions, Report, Task, report::render};
+///
+/// let graph = Graph::builder("notes").task(Task::new("draft")).build()?;
+/// let report = Report::new(&Plan::new(&graph, &PlanOptions::default())?);
+/// assert!(render::text(&report, 80).contains("draft  pending"));
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+pub fn text(report: &Report, width: usize) -> String {
+    let width = width.max(NARROWEST);
+    let mut out = String::new();
+    table(&mut out, report, width);
+    failures(&mut out, report);
+    facts(&mut out, report, width);
+    out
+}
+
+/// Which tasks to show, in which order; and how many are left out.
+fn chosen(report: &Report) -> (Vec<TaskResult<'_>>, usize) {
+    let mut tasks: Vec<TaskResult<'_>> = report.tasks().collect();
+    let left_out = tasks.len().saturating_sub(MOST_ROWS);
+    if left_out > 0 {
+        tasks.sort_by_key(|task| (importance(task.state()), Reverse(task.duration())));
+        tasks.truncate(MOST_ROWS);
+    }
+    tasks.sort_by_key(|task| (task.started().or(task.finished()).unwrap_or(Duration::MAX), task.ix()));
+    (tasks, left_out)
+}
+
+fn importance(state: TaskState) -> u8 {
+    match state {
+        TaskState::Failed => 0,
+        TaskState::Running => 1,
+        TaskState::Cancelled | TaskState::Skipped | TaskState::Pending => 2,
+        TaskState::Succeeded => 3,
     }
 }
+
+fn table(out: &mut String, report: &Report, width: usize) {
+    let (tasks, left_out) = chosen(report);
+    if tasks.is_empty() {
+        return;
+    }
+    let rows: Vec<[String; 5]> = tasks.iter().map(cells).collect();
+    let head = ["task", "state", "tries", "queued", "took"].map(str::to_owned);
+    let mut widths = [0; 5];
+    for row in rows.iter().chain([&head]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    let [name, rest @ ..] = &mut widths;
+    let rest = rest.iter().map(|width| width + GAP.len()).sum::<usize>();
+    let remarks = tasks.iter().any(|task| task.remark().is_some());
+    // Names may take half of what is left while there are remarks to show beside them.
+    let room = width - rest;
+    let beside = remarks && room >= (*name).min(room / 2) + GAP.len() + REMARK;
+    *name = (*name).min(if beside { room - GAP.len() - REMARK } else { room });
+    let remark_room = room.saturating_sub(*name + GAP.len());
+
+    line(out, &head, &widths, if beside { "why" } else { "" });
+    for (task, row) in tasks.iter().zip(&rows) {
+        let remark = task.remark().map(|remark| Printable(first_line(&remark)).to_string()).unwrap_or_default();
+        if beside {
+            line(out, row, &widths, &cut(remark, remark_room));
+        } else {
+            line(out, row, &widths, "");
+            if !remark.is_empty() {
+                out.push_str(&format!("  └ {}\n", cut(remark, width - 4)));
+            }
+        }
+    }
+    if left_out > 0 {
+        out.push_str(&format!(
+            "… and {left_out} more tasks; shown are those that did not succeed and those that took longest\n"
+        ));
+    }
+    out.push('\n');
+}
+
+fn cells(task: &TaskResult<'_>) -> [String; 5] {
+    let ran = task.started().is_some();
+    let shown = |duration: Duration| if ran { Short(duration).to_string() } else { String::new() };
+    let tries = if ran { task.attempts().to_string() } else { String::new() };
+    let queued = if task.queued().is_zero() { String::new() } else { shown(task.queued()) };
+    [task.id().to_string(), task.state().to_string(), tries, queued, shown(task.duration())]
+}
+
+/// Text to the left, numbers to the right; no spaces at the end.
+fn line(out: &mut String, cells: &[String; 5], widths: &[usize; 5], remark: &str) {
+    let [name, state, tries, queued, took] = cells;
+    let [name_width, state_width, tries_width, queued_width, took_width] = *widths;
+    let line = [
+        pad(&cut(name.clone(), name_width), name_width),
+        pad(state, state_width),
+        pad_left(tries, tries_width),
+        pad_left(queued, queued_width),
+        pad_left(took, took_width),
+        remark.to_owned(),
+    ]
+    .join(GAP);
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+/// What the failed tasks said, where the table could not show it all.
+fn failures(out: &mut String, report: &Report) {
+    let failed = report.tasks().filter(|task| task.state() == TaskState::Failed);
+    for task in failed.clone().take(MOST_FAILURES) {
+        let Some(failure) = task.failure() else { continue };
+        out.push_str(&format!("failed: {} ({})\n", task.id(), failure.kind.name()));
+        let mut lines = failure.message.lines();
+        for text in lines.by_ref().take(MOST_LINES) {
+            out.push_str(&format!("  {}\n", Printable(text)));
+        }
+        match lines.count() {
+            0 => {}
+            more => out.push_str(&format!("  … and {more} more lines\n")),
+        }
+    }
+    match failed.count() {
+        0 => return,
+        count if count > MOST_FAILURES => out.push_str(&format!("… and {} more failed\n", count - MOST_FAILURES)),
+        _ => {}
+    }
+    out.push('\n');
+}
+
+/// What the run was like as a whole.
+fn facts(out: &mut String, report: &Report, width: usize) {
+    out.push_str(&format!("{}\n", Headline(report)));
+    let mut fact = |text: String| out.push_str(&format!("{}\n", cut(text, width)));
+    let path = report.critical_path();
+    if let Some(last) = path.last() {
+        let names: Vec<String> = path.iter().map(|step| report.graph().id(step.task).to_string()).collect();
+        let waited: Duration = path.iter().map(|step| step.waited).sum();
+        fact(format!("critical path: {}, of which {} waiting", Short(last.finished), Short(waited)));
+        fact(format!("  {}", names.join(" → ")));
+    }
+    if let (Some(over), Some(utilisation)) = (report.over_lower_bound(), report.utilisation()) {
+        fact(format!("best possible: {}; this run took {over:.2} × that", Short(report.lower_bound())));
+        let workers = report.max_parallel().map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
+        fact(format!("workers: at most {} at once ({workers}), {:.0} % busy", report.peak(), utilisation * 100.0));
+    }
+    for warning in report.warnings() {
+        let task = warning.task.and_then(|ix| report.graph().tasks().get(ix.index()));
+        let about = task.map(|task| format!("{}: ", task.id())).unwrap_or_default();
+        out.push_str(&format!("warning: {about}{}\n", Printable(&warning.message)));
+    }
+    if report.warnings_left_out() > 0 {
+        out.push_str(&format!("… and {} more warnings\n", report.warnings_left_out()));
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! A report in a few lines.
+
+use std::fmt;
+
+use crate::{
+    event::TaskState,
+    id::Printable,
+    report::{Report, Short},
+};
+
+/// The most failed tasks that the summary names.
+const NAMED: usize = 8;
+
+/// A short summary: how it ended and how long it took, then what failed, a few lines in all.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Headline(self).fmt(f)?;
+        for task in self.tasks().filter(|task| task.state() == TaskState::Failed).take(NAMED) {
+            write!(f, "\nfailed: `{}`", task.id())?;
+            if let Some(failure) = task.failure() {
+                write!(f, ": {failure}")?;
+            }
+        }
+        let failed = self.counts().failed;
+        if failed > NAMED {
+            write!(f, "\nand {} more failed", failed - NAMED)?;
+        }
+        Ok(())
+    }
+}
+
+/// How the run ended, how long it took and what it used. No line break at the end.
+pub(super) struct Headline<'a>(pub(super) &'a Report);
+
+impl fmt::Display for Headline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(report) = self;
+        write!(f, "{}: {} in {}", Printable(report.graph().name()), report.state(), Short(report.makespan()))?;
+        let counts = report.counts();
+        write!(f, "\n{} task{}", counts.total(), if counts.total() == 1 { "" } else { "s" })?;
+        let mut separator = ": ";
+        for state in [
+            TaskState::Succeeded,
+            TaskState::Failed,
+            TaskState::Skipped,
+            TaskState::Cancelled,
+            TaskState::Running,
+            TaskState::Pending,
+        ] {
+            if counts.of(state) > 0 {
+                write!(f, "{separator}{} {state}", counts.of(state))?;
+                separator = ", ";
+            }
+        }
+        if let Some(speedup) = report.speedup() {
+            write!(f, "\n{} of work, {speedup:.1} × as fast as one after the other", Short(report.serial()))?;
+        }
+        if !report.usage().is_empty() {
+            write!(f, "\n{} tokens", report.usage().total_tokens())?;
+            if let Some(cost) = report.cost() {
+                write!(f, ", {cost}")?;
+            }
+            match report.unpriced() {
+                0 => {}
+                tasks if report.cost().is_some() => write!(f, " and what {tasks} tasks without a known price cost")?,
+                _ => write!(f, ", no known price")?,
+            }
+        }
+        if let Some(reason) = report.stopped() {
+            write!(f, "\nstopped: {}", Printable(reason))?;
+        }
+        Ok(())
+    }
+}
