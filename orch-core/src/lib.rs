@@ -14,11 +14,14 @@ pub mod recovery;
 pub mod report;
 pub mod run;
 pub mod session;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod units;
 
 pub use clock::{Clock, Hand, WallTime};
 pub use definition::{
-    Backoff, Command, Expand, Graph, GraphBuilder, GraphHash, Input, OutputSpec, Retry, Task, TaskOptions,
+    Backoff, Change, Command, Edit, Expand, Graph, GraphBuilder, GraphHash, Input, Optimized, OutputSpec,
+    RedundantEdge, RedundantEdges, Retry, Task, TaskOptions,
 };
 pub use engine::{Engine, EngineBuilder, Inline, Run, RunOptions, blocking};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};

@@ -19,10 +19,19 @@ mod builder;
 mod check;
 pub mod command;
 mod csr;
+pub mod export;
 mod graph;
+mod optimize;
+mod redundant;
 mod task;
 
 pub use builder::GraphBuilder;
+pub(crate) use check::nearest;
 pub use command::Command;
 pub use graph::{Graph, GraphHash};
+pub use optimize::{Change, Edit, Optimized};
+pub use redundant::{RedundantEdge, RedundantEdges};
 pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};
+
+#[cfg(test)]
+mod tests;

@@ -23,5 +23,10 @@
 //! ```
 
 mod model;
+mod select;
 
 pub use model::{Plan, PlanOptions, Step};
+pub use select::select;
+
+#[cfg(test)]
+mod tests;

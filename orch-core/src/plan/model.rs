@@ -188,7 +188,8 @@ impl Plan {
             level: task.level,
             estimate: Duration::from_nanos(task.estimate),
             earliest: Duration::from_nanos(task.earliest),
-            slack: Duration::from_nanos(self.0.critical - task.earliest - task.remaining),
+            // Absurd estimates saturate, and then the sum of the two may pass the whole.
+            slack: Duration::from_nanos(self.0.critical.saturating_sub(task.earliest.saturating_add(task.remaining))),
             remaining: Duration::from_nanos(task.remaining),
             rank: task.rank,
         }
