@@ -32,7 +32,7 @@ pub use event::{
 pub use executor::{Body, Executor, Inputs, TaskContext};
 pub use id::{Printable, RunId, TaskId, TaskIx};
 pub use plan::{Plan, PlanOptions, Step};
-pub use report::{Report, TaskResult};
+pub use report::{Progress, Report, TaskResult};
 pub use run::FailurePolicy;
 pub use units::{ModelUsage, Usage, Usd};
 

@@ -32,6 +32,7 @@
 mod counts;
 mod model;
 mod path;
+mod progress;
 pub mod render;
 #[cfg(test)]
 mod script;
@@ -41,5 +42,6 @@ mod task;
 pub use counts::Counts;
 pub use model::{Report, Warning};
 pub use path::PathStep;
+pub use progress::{Progress, RunningTask};
 pub use short::Short;
 pub use task::{Attempt, TaskResult};
