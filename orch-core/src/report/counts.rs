@@ -42,6 +42,11 @@ impl Counts {
         }
     }
 
+    /// Counts one more task.
+    pub(super) fn add(&mut self, state: TaskState) {
+        *self.slot(state) += 1;
+    }
+
     /// Moves one task.
     pub(super) fn shift(&mut self, from: TaskState, to: TaskState) {
         *self.slot(from) -= 1;

@@ -38,6 +38,7 @@ pub mod render;
 mod script;
 mod short;
 mod task;
+pub mod todo;
 
 pub use counts::Counts;
 pub use model::{Report, Warning};

@@ -18,3 +18,4 @@ mod width;
 
 pub use json::{json, json_line, pretty_json};
 pub use text::text;
+pub(crate) use width::cut_chars;

@@ -54,6 +54,17 @@ pub(crate) fn cut(text: String, most: usize) -> String {
     kept
 }
 
+/// `text`, cut with `…` to at most that many characters.
+pub(crate) fn cut_chars(mut text: String, most: usize) -> String {
+    if let Some((last, _)) = text.char_indices().nth(most.saturating_sub(1))
+        && text.chars().nth(most).is_some()
+    {
+        text.truncate(last);
+        text.push('…');
+    }
+    text
+}
+
 /// Adds spaces up to that many columns.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text}{:1$}", "", width.saturating_sub(columns(text)))
@@ -86,6 +97,7 @@ mod tests {
             }
         }
         assert_eq!(cut("abcdef".to_owned(), 4), "abc…");
+        assert_eq!((cut_chars("日本語".into(), 2), cut_chars("日本語".into(), 3)), ("日…".into(), "日本語".into()));
         assert_eq!((pad("日", 4), pad_left("日", 4)), ("日  ".to_owned(), "  日".to_owned()));
     }
 }
