@@ -20,8 +20,8 @@ pub mod units;
 
 pub use clock::{Clock, Hand, WallTime};
 pub use definition::{
-    Backoff, Change, Command, Edit, Expand, Graph, GraphBuilder, GraphHash, Input, Optimized, OutputSpec,
-    RedundantEdge, RedundantEdges, Retry, Task, TaskOptions,
+    Backoff, Change, Command, Edit, Expand, Graph, GraphBuilder, GraphHash, GraphOptions, Input, Optimized, OutputSpec,
+    PhaseOrder, RedundantEdge, RedundantEdges, Retry, Task, TaskOptions,
 };
 pub use engine::{Engine, EngineBuilder, Inline, Run, RunOptions, blocking};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};

@@ -39,6 +39,7 @@ pub struct GraphBuilder {
     named_links: Vec<(TaskId, TaskId)>,
     limits: BTreeMap<String, u32>,
     quorums: BTreeMap<String, u32>,
+    warnings: Vec<Problem>,
 }
 
 impl GraphBuilder {
@@ -105,6 +106,13 @@ impl GraphBuilder {
         self
     }
 
+    /// What is odd about where the tasks come from: [`Graph::warnings`] tells it.
+    #[must_use]
+    pub(super) fn warnings(mut self, warnings: Vec<Problem>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
     /// The most tasks of one graph.
     pub const MAX_TASKS: usize = 50_000_000;
 
@@ -119,7 +127,7 @@ impl GraphBuilder {
     /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0.
     /// [`TooLarge`](ErrorKind::TooLarge) above [`MAX_TASKS`](Self::MAX_TASKS) and [`MAX_EDGES`](Self::MAX_EDGES).
     pub fn build(self) -> Result<Graph> {
-        let Self { name, mut tasks, links, named_links, limits, quorums } = self;
+        let Self { name, mut tasks, links, named_links, limits, quorums, warnings } = self;
         let edges = tasks.iter().map(|task| task.after.len()).sum::<usize>() + links.len() + named_links.len();
         if tasks.len() > Self::MAX_TASKS || edges > Self::MAX_EDGES {
             return Err(Error::new(
@@ -169,7 +177,7 @@ impl GraphBuilder {
             order,
             limits,
             quorums,
-            warnings: Vec::new(),
+            warnings,
             hash: OnceLock::new(),
         }))
     }

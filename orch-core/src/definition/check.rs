@@ -67,21 +67,27 @@ pub(super) fn limits(
     }
 }
 
-/// The cycle as its path: `a → b → a`.
+/// The cycle as a problem.
 pub(super) fn cycle(tasks: &[Task], cycle: &[u32]) -> Problem {
+    let first = cycle.first().copied().unwrap_or_default();
+    let path = cycle_path(cycle, |ix| name(tasks, ix).as_str());
+    Problem::error("CIRCULAR_DEPENDENCY", format!("these tasks wait for each other: {path}"))
+        .at(format!("tasks.{}", name(tasks, first)))
+}
+
+/// The cycle as its path: `a → b → a`.
+pub(super) fn cycle_path<'a>(cycle: &[u32], name: impl Fn(u32) -> &'a str) -> String {
     /// A longer path helps nobody.
     const SHOWN: usize = 12;
-    let first = cycle.first().copied().unwrap_or_default();
     let mut path = String::new();
     for &ix in cycle.iter().take(SHOWN) {
-        let _ = write!(path, "{} → ", name(tasks, ix));
+        let _ = write!(path, "{} → ", Printable(name(ix)));
     }
     if cycle.len() > SHOWN {
         let _ = write!(path, "… {} more … → ", cycle.len() - SHOWN);
     }
-    let _ = write!(path, "{}", name(tasks, first));
-    Problem::error("CIRCULAR_DEPENDENCY", format!("these tasks wait for each other: {path}"))
-        .at(format!("tasks.{}", name(tasks, first)))
+    let _ = write!(path, "{}", Printable(name(cycle.first().copied().unwrap_or_default())));
+    path
 }
 
 fn name(tasks: &[Task], ix: u32) -> &TaskId {

@@ -227,7 +227,7 @@ impl Graph {
 
     /// A builder that holds what this graph holds.
     pub fn to_builder(&self) -> GraphBuilder {
-        let mut builder = Self::builder(self.name()).tasks(self.definitions());
+        let mut builder = Self::builder(self.name()).tasks(self.definitions()).warnings(self.warnings().to_vec());
         for (class, &limit) in self.limits() {
             builder = builder.limit(class, limit);
         }

@@ -27,7 +27,7 @@ mod task;
 
 pub use builder::GraphBuilder;
 pub(crate) use check::nearest;
-pub use command::Command;
+pub use command::{Command, GraphOptions, PhaseOrder};
 pub use graph::{Graph, GraphHash};
 pub use optimize::{Change, Edit, Optimized};
 pub use redundant::{RedundantEdge, RedundantEdges};

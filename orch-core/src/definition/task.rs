@@ -280,6 +280,8 @@ pub struct Expand {
     pub resources: String,
     /// The phase of the new tasks.
     pub phase: Option<String>,
+    /// Resource classes of every new task.
+    pub classes: Vec<String>,
     /// Tasks of the graph that wait for the new ones too, where they have not started.
     pub before: Vec<TaskId>,
     /// The most tasks that one output may add. More is refused. 0 means 1,000.

@@ -12,14 +12,16 @@ impl Command {
     /// The deepest nesting of arrays and objects.
     pub const MAX_DEPTH: usize = 127;
 
-    /// Parses the JSON text of a definition. What is wrong with the definition itself, `problems` tells,
+    /// Parses the JSON text of a definition. What is wrong with the definition itself, [`problems`](Command::problems) tells,
     /// each problem with its line in this text.
     ///
     /// ```
-    /// use orch_core::Command;
+    /// use orch_core::{Command, GraphOptions};
     ///
-    /// let command = Command::parse(r#"{"version": "2.0.0", "name": "/x", "phases": []}"#)?;
-    /// assert_eq!(command.name(), "/x");
+    /// let command = Command::parse("{\n  \"version\": \"3.0\",\n  \"name\": \"/x\",\n  \"description\": \"d\",\n  \"phases\": []\n}")?;
+    /// let problems = command.problems(&GraphOptions::default());
+    /// assert_eq!((problems[0].code.as_ref(), problems[0].line), ("INVALID_VERSION", Some(2)));
+    /// assert_eq!((problems[1].code.as_ref(), problems[1].line), ("EMPTY_LIST", Some(5)));
     /// # Ok::<(), orch_core::Error>(())
     /// ```
     ///

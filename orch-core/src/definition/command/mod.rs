@@ -12,10 +12,18 @@
 //! ```
 
 mod argv;
+mod check;
 pub mod condition;
+mod graph;
 mod json;
+mod lines;
 mod model;
+mod order;
 mod read;
 
 pub use condition::{Condition, Expression, Scope, Test, camel_case, member};
-pub use model::{Agent, Command, Dynamic, Phase, Placed};
+pub use graph::{GraphOptions, PhaseOrder};
+pub use model::{Agent, Command, Dynamic, Phase, Placed, ResourceUse};
+
+#[cfg(test)]
+mod tests;

@@ -17,11 +17,11 @@ use crate::{
 /// unchanged. Beside it stands one reading of it, [`phases`](Command::phases), in which the dialects look alike: one name a
 /// field, every time a [`Duration`].
 ///
-/// A command may be wrong; it is still a value that can be shown and written. `problems` names all that
-/// is wrong with it, and `graph` refuses to build from a wrong one. Cheap to clone.
+/// A command may be wrong; it is still a value that can be shown and written. [`problems`](Command::problems) names all that
+/// is wrong with it, and [`graph`](Command::graph) refuses to build from a wrong one. Cheap to clone.
 ///
 /// ```
-/// use orch_core::Command;
+/// use orch_core::{Command, GraphOptions};
 ///
 /// let command = Command::from_value(serde_json::json!({
 ///     "version": "2.0.0", "name": "/notes", "description": "writes release notes", "owner": "kept as it is",
@@ -31,7 +31,9 @@ use crate::{
 ///     ]}],
 /// }));
 /// assert_eq!(command.as_value()["owner"], "kept as it is");
-/// assert_eq!(command.phases()[0].agents[1].estimate, Some(std::time::Duration::from_secs(90)));
+/// let graph = command.graph(&GraphOptions::default())?;
+/// assert_eq!((graph.len(), graph.edges()), (2, 1));
+/// # Ok::<(), orch_core::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Command(Arc<Inner>);
@@ -69,7 +71,7 @@ pub struct Phase {
     pub name: String,
     /// What it does.
     pub description: String,
-    /// Whether its agents may run side by side. Default: yes. Only `PhaseOrder::Barrier` asks.
+    /// Whether its agents may run side by side. Default: yes. Only [`PhaseOrder::Barrier`](super::PhaseOrder::Barrier) asks.
     pub parallel: bool,
     /// The most agents of it that run at once. Default: no limit.
     pub max_parallel: Option<u32>,
@@ -115,12 +117,22 @@ pub struct Agent {
     pub outputs: Vec<Placed<OutputSpec>>,
     /// Whether its outputs go by their plain keys (`context.outputs`) and not only under its own name (`outputs`).
     pub outputs_by_key: bool,
-    /// Resources it uses while it runs, by name.
-    pub resources: Vec<Placed<String>>,
+    /// Resources it uses while it runs.
+    pub resources: Vec<Placed<ResourceUse>>,
     /// The task that its compensation rolls back to.
     pub rollback_to: Option<String>,
     /// Every field that means nothing to the engine, by its own name (`input`, `tools`, `configuration`, `deliverables`, …).
     pub params: Map<String, Value>,
+}
+
+/// That an agent uses a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResourceUse {
+    /// The resource.
+    pub name: String,
+    /// Whether nobody else may use it meanwhile: a lock that is not shared. A declared `maxConcurrent` says more.
+    pub exclusive: bool,
 }
 
 /// A value and the field that it was read from, for problems: `phases[0].agents[1].context.inputs[0]`.
@@ -151,7 +163,7 @@ pub(super) struct Resource {
 }
 
 impl Command {
-    /// Reads a definition that is already JSON. Never fails: what is wrong with it, `problems` tells.
+    /// Reads a definition that is already JSON. Never fails: what is wrong with it, [`problems`](Command::problems) tells.
     pub fn from_value(raw: Value) -> Self {
         Self::new(raw, None)
     }

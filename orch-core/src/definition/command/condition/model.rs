@@ -1,6 +1,6 @@
 //! What a condition is, and where it finds its values.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -97,6 +97,8 @@ impl Expression {
     pub fn references(&self) -> Vec<Vec<String>> {
         let mut paths = Vec::new();
         self.root.references(&mut Vec::new(), &mut paths);
+        let mut seen = HashSet::with_capacity(paths.len());
+        paths.retain(|path| seen.insert(path.clone()));
         paths
     }
 }

@@ -58,13 +58,13 @@ enum Token {
 }
 
 impl Node {
-    /// Collects the paths, without those that start with a variable of a surrounding `.some`.
+    /// Collects the paths as often as they occur, without those that start with a variable of a surrounding `.some`.
     pub(super) fn references<'a>(&'a self, variables: &mut Vec<&'a str>, paths: &mut Vec<Vec<String>>) {
         match self {
             Self::Literal(_) | Self::Undefined => {}
             Self::Path(path) => {
                 let own = path.first().is_some_and(|name| variables.contains(&name.as_str()));
-                if !own && !paths.contains(path) {
+                if !own {
                     paths.push(path.clone());
                 }
             }

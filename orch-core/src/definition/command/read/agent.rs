@@ -1,6 +1,6 @@
 //! One agent of a phase.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use crate::{
     definition::{
         command::{
             condition::{Condition, Expression, Test},
-            model::{Agent, Placed},
+            model::{Agent, Placed, ResourceUse},
         },
         task::{Input, OutputSpec},
     },
@@ -184,7 +184,7 @@ impl Reader {
     }
 
     /// `resources: ["a"]`, `resources: [{"resourceId": "a"}]` or `resources: {"locks": [{"resourceId": "a"}]}`.
-    fn used_resources(&mut self, fields: Fields<'_>, at: &At<'_>) -> Vec<Placed<String>> {
+    fn used_resources(&mut self, fields: Fields<'_>, at: &At<'_>) -> Vec<Placed<ResourceUse>> {
         let at = at.key("resources");
         let (list, at) = match fields.get("resources") {
             None | Some(Value::Null) => return Vec::new(),
@@ -194,27 +194,31 @@ impl Reader {
                 (self.list(fields, "locks", &at).unwrap_or_default(), At::Key(&at, "locks"))
             }
         };
-        let mut resources: Vec<Placed<String>> = Vec::with_capacity(list.len());
+        let mut uses: Vec<Placed<ResourceUse>> = Vec::with_capacity(list.len());
+        let mut names = HashSet::new();
         for (place, value) in list.iter().enumerate() {
             let at = at.index(place);
-            let name = match value {
-                Value::String(name) => Some(name.clone()),
-                other => self.object(other, &at, "a resource").and_then(|fields| {
-                    let name = ["resourceId", "resource", "id"].iter().find_map(|key| self.text(fields, key, &at));
-                    if name.is_none() {
-                        self.error("MISSING_FIELD", "a resource needs `resourceId`", at.key("resourceId"));
-                    }
-                    self.time(fields, "timeout", SECONDS, &at);
-                    name
-                }),
+            let used = match value {
+                Value::String(name) => Some(ResourceUse { name: name.clone(), exclusive: false }),
+                other => self.object(other, &at, "a resource").and_then(|fields| self.lock(fields, &at)),
             };
-            if let Some(value) = name
-                && !resources.iter().any(|known| known.value == value)
+            if let Some(value) = used
+                && names.insert(value.name.clone())
             {
-                resources.push(Placed { path: at.to_string(), value });
+                uses.push(Placed { path: at.to_string(), value });
             }
         }
-        resources
+        uses
+    }
+
+    fn lock(&mut self, fields: Fields<'_>, at: &At<'_>) -> Option<ResourceUse> {
+        self.time(fields, "timeout", SECONDS, at);
+        let exclusive = self.text(fields, "type", at).is_none_or(|kind| kind != "shared");
+        let name = ["resourceId", "resource", "id"].iter().find_map(|key| self.text(fields, key, at));
+        if name.is_none() {
+            self.error("MISSING_FIELD", "a resource needs `resourceId`", at.key("resourceId"));
+        }
+        name.map(|name| ResourceUse { name, exclusive })
     }
 
     /// `conditional` (true runs) and `skipCondition` (true skips), of an agent or a phase.

@@ -1,6 +1,9 @@
 //! The fields of a definition outside its phases.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
@@ -8,7 +11,14 @@ use super::{
     fields::{At, Fields, MILLIS, Reader, SECONDS},
     retry,
 };
-use crate::{definition::command::model::Resource, definition::task::Retry, id::Printable};
+use crate::{
+    definition::{
+        command::model::{Placed, Resource},
+        task::Retry,
+    },
+    error::Problem,
+    id::Printable,
+};
 
 /// What the root says for every agent.
 #[derive(Default)]
@@ -20,7 +30,7 @@ pub(super) struct Shared {
     /// Failures outside the critical phases do not fail the run.
     pub(super) continues: bool,
     /// Ids or names of critical phases.
-    pub(super) critical: Vec<String>,
+    pub(super) critical: HashSet<String>,
     /// Whether the dialect counts priorities from 1 as the most urgent.
     pub(super) first_is_urgent: bool,
 }
@@ -107,22 +117,20 @@ impl Reader {
             let fallback = handling.get("fallbackStrategy").and_then(Value::as_str);
             shared.continues = fallback == Some("continue-with-warnings");
             let critical = self.texts(handling, "criticalPhases", &at);
-            for placed in &critical {
-                self.check_phase_name(root, &placed.value, &placed.path);
-            }
+            self.check_phase_names(root, &critical);
             shared.critical = critical.into_iter().map(|placed| placed.value).collect();
         }
         shared
     }
 
-    fn check_phase_name(&mut self, root: Fields<'_>, name: &str, path: &str) {
+    fn check_phase_names(&mut self, root: Fields<'_>, names: &[Placed<String>]) {
         let phases = root.get("phases").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let known = phases
-            .iter()
-            .any(|phase| ["id", "name"].iter().any(|key| phase.get(key).and_then(Value::as_str) == Some(name)));
-        if !known {
-            let message = format!("names the phase `{}`, which does not exist", Printable(name));
-            self.problems.push(crate::Problem::error("MISSING_REFERENCE", message).at(path));
+        let name_of = |phase, key| Value::get::<&str>(phase, key).and_then(Value::as_str);
+        let known: HashSet<&str> =
+            phases.iter().flat_map(|phase| [name_of(phase, "id"), name_of(phase, "name")]).flatten().collect();
+        for Placed { path, value } in names.iter().filter(|name| !known.contains(name.value.as_str())) {
+            let message = format!("names the phase `{}`, which does not exist", Printable(value));
+            self.problems.push(Problem::error("MISSING_REFERENCE", message).at(path));
         }
     }
 
@@ -156,6 +164,7 @@ impl Reader {
     pub(super) fn resources(&mut self, root: Fields<'_>) -> Vec<Resource> {
         let at = At::Root;
         let mut resources = Vec::new();
+        let mut names = HashSet::new();
         for (outer, list, id) in
             [("resourceLocking", "resources", "id"), ("resourceManagement", "globalLocks", "resourceId")]
         {
@@ -173,12 +182,13 @@ impl Reader {
                     self.error("MISSING_FIELD", format!("a resource needs `{id}`"), at.key(id));
                     continue;
                 };
-                if resources.iter().any(|known: &Resource| known.id == name) {
+                if !names.insert(name.clone()) {
                     let message = format!("the resource `{}` is declared twice", Printable(&name));
                     self.error("DUPLICATE_ID", message, at.key(id));
                     continue;
                 }
-                let limit = self.count(fields, "maxConcurrent", &at);
+                // What is called a lock has one holder unless it says otherwise.
+                let limit = self.count(fields, "maxConcurrent", &at).or((outer == "resourceManagement").then_some(1));
                 resources.push(Resource { path: at.to_string(), id: name, limit });
             }
         }
@@ -193,7 +203,7 @@ impl Reader {
         self.time(fields, "maxWaitTime", MILLIS, &at);
         let list = self.list(fields, "locks", &at).unwrap_or_default();
         let at = at.key("locks");
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for (place, value) in list.iter().enumerate() {
             if let Some(name) = value.get("resource").and_then(Value::as_str)
                 && !seen.insert(name)
