@@ -11,8 +11,10 @@
 //! ```
 
 mod context;
+mod redact;
 mod seam;
 
 pub use context::{Inputs, TaskContext};
 pub(crate) use context::{News, Note, RunShared, Slot};
+pub use redact::Redactor;
 pub use seam::{Body, Executor};
