@@ -29,7 +29,9 @@ pub use event::{
     Event, EventKind, EventSink, Failure, FailureKind, IntoOutcome, Outcome, Output, RunState, SkipReason, Stream,
     TaskState,
 };
-pub use executor::{Body, Executor, Inputs, Redactor, TaskContext};
+#[cfg(feature = "process")]
+pub use executor::{Agent, Agents, ExitMeaning, ProcessExecutor, ProcessOptions};
+pub use executor::{Body, DryRun, Executor, Inputs, Redactor, TaskContext};
 pub use id::{Printable, RunId, TaskId, TaskIx};
 pub use plan::{Plan, PlanOptions, Step};
 pub use report::{Progress, Report, TaskResult};

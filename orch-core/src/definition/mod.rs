@@ -31,6 +31,8 @@ pub use command::{Command, GraphOptions, PhaseOrder};
 pub use graph::{Graph, GraphHash};
 pub use optimize::{Change, Edit, Optimized};
 pub use redundant::{RedundantEdge, RedundantEdges};
+#[cfg(feature = "process")]
+pub(crate) use task::millis;
 pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};
 
 #[cfg(test)]

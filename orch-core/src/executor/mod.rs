@@ -11,10 +11,20 @@
 //! ```
 
 mod context;
+mod dry_run;
+#[cfg(feature = "process")]
+pub mod process;
 mod redact;
 mod seam;
+mod usage;
 
+#[cfg(any(test, feature = "testing"))]
+pub use context::Controls;
 pub use context::{Inputs, TaskContext};
 pub(crate) use context::{News, Note, RunShared, Slot};
+pub use dry_run::DryRun;
+#[cfg(feature = "process")]
+pub use process::{Agent, Agents, ExitMeaning, OutputForm, ProcessExecutor, ProcessOptions, StdinForm};
 pub use redact::Redactor;
 pub use seam::{Body, Executor};
+pub use usage::ClaudeResult;

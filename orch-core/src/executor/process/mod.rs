@@ -1,0 +1,61 @@
+//! Runs programs as tasks.
+//!
+//! A task names an agent; [`Agents`] says which program that is, as an argument vector, and [`ProcessExecutor`] runs it.
+//! There is no shell: nothing in a task's values is ever interpreted. Who wants a shell names it, `["sh", "-c", "…"]`, and
+//! reads the values from the environment.
+//!
+//! # What a program is given
+//!
+//! | Variable | Value |
+//! |---|---|
+//! | `ORCH_TASK_ID` | the task's name |
+//! | `ORCH_RUN_ID` | the run's name |
+//! | `ORCH_ATTEMPT` | the attempt, from 1 |
+//! | `ORCH_AGENT` | the agent's name; not set for a task without one |
+//! | `ORCH_TASK` | what to do, in words: the task's description |
+//! | `ORCH_INPUT_<KEY>` | an input value: text as it is, all else as JSON; the key in capitals, with `_` for what is no letter or digit |
+//! | `ORCH_OMITTED` | the names of those of the above that are not set, separated by spaces: values above 64 KiB, and keys that would share a name |
+//!
+//! On standard input it finds the same as JSON, unless its [`Agent::stdin`] says otherwise:
+//! `{"run", "task", "attempt", "agent", "description", "params", "inputs": {key: value}, "outputs": {task: output}}`.
+//!
+//! # What becomes of it
+//!
+//! Each line of output becomes an event at once. When the program ends, its [exit code](ExitMeaning) decides; standard
+//! output becomes the task's [output](OutputForm), the last line of standard error the message of a failure. Secrets are
+//! [redacted](crate::Redactor) before anything is said or kept. A program that prints Claude's result message has its usage
+//! read from there, see [`ClaudeResult`](crate::executor::ClaudeResult).
+//!
+//! A program runs in a process group of its own. On cancellation and timeout the group gets SIGTERM, and SIGKILL after a
+//! grace period; whatever the way a program ends, nothing of its group outlives the task. A process that leaves the group
+//! (`setsid`) is its own master. On systems that are not Unix only the program itself is ended.
+//!
+//! # What it does not do
+//!
+//! It does not limit how many programs run (that is the engine's business), knows no containers, and does
+//! not restrict what a program may do. It needs a tokio runtime with I/O and time enabled (`enable_all`), of any flavour;
+//! children are reaped by tokio.
+//!
+//! ```
+//! use orch_core::{Agents, ProcessExecutor, ProcessOptions};
+//!
+//! let agents = Agents::default()
+//!     .with("reviewer", ["claude", "-p", "{prompt}", "--output-format", "json"])
+//!     .with_flag("*=sh -c 'echo \"$ORCH_TASK\"'")?;
+//! assert_eq!(agents.find(Some("tester"))?.argv, ["sh", "-c", "echo \"$ORCH_TASK\""]);
+//! let executor = ProcessExecutor::new(agents, ProcessOptions::default());
+//! # let _ = executor;
+//! # Ok::<(), orch_core::Error>(())
+//! ```
+
+mod agents;
+mod capture;
+mod group;
+mod launch;
+mod options;
+mod outcome;
+mod run;
+
+pub use agents::{Agent, Agents, OutputForm, StdinForm};
+pub use options::{ExitMeaning, ProcessOptions};
+pub use run::ProcessExecutor;
