@@ -95,14 +95,15 @@ fn name(tasks: &[Task], ix: u32) -> &TaskId {
     tasks.get(ix as usize).map_or(&NONE, |task| &task.id)
 }
 
-/// The candidate that a typing slip would turn into `wanted`, if one is near enough.
+/// The candidate that a typing slip would turn into `wanted`, if one is near enough; of several the first by name. Names of
+/// one or two characters are near to everything, so nothing is near to them.
 pub(crate) fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (wanted.chars().count() / 3).clamp(1, 3);
+    let allowed = (wanted.chars().count() / 3).min(3);
     candidates
         .filter(|candidate| candidate.len().abs_diff(wanted.len()) <= 2 * allowed)
         .map(|candidate| (distance(wanted, candidate), candidate))
         .filter(|&(distance, _)| distance <= allowed)
-        .min_by_key(|&(distance, _)| distance)
+        .min()
         .map(|(_, candidate)| candidate)
 }
 

@@ -260,23 +260,25 @@ pub enum Backoff {
     Fibonacci,
 }
 
-/// How the output of a task becomes tasks of the running graph.
+/// How the output of a task becomes tasks of the running graph: [`expand`](super::expand) reads it.
+///
+/// A field may be a dotted path, `assigned.agent`; an empty one means its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Expand {
     /// The path to an array inside the task's output, for example `["tasks"]`; empty for the output itself.
     pub path: Vec<String>,
-    /// The field of an element that names the new task.
+    /// The field of an element that names the new task. Default: `id`.
     pub id: String,
-    /// The field that names its agent.
+    /// The field that names its agent. Default: `agent`.
     pub agent: String,
-    /// The field that says what to do.
+    /// The field that says what to do. Default: `description`.
     pub description: String,
-    /// The field that lists the names it waits for, among the new tasks or the graph's.
+    /// The field that lists the names it waits for, among the new tasks or the graph's. Default: `dependencies`.
     pub dependencies: String,
-    /// The field with its expected duration in milliseconds.
+    /// The field with its expected duration in milliseconds. Default: `estimate_ms`.
     pub estimate_ms: String,
-    /// The field that lists its resource classes.
+    /// The field that lists its resource classes. Default: `resources`.
     pub resources: String,
     /// The phase of the new tasks.
     pub phase: Option<String>,
