@@ -38,24 +38,9 @@ pub(super) fn answer(check: Check, run: Arc<RunShared>, directory: Option<PathBu
 
 #[cfg(feature = "process")]
 async fn succeeds(argv: &[String], directory: Option<&Path>) -> (bool, Option<String>) {
-    use std::{process::Stdio, time::Duration};
-
-    /// A condition is a question, not work.
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    let Some((program, arguments)) = argv.split_first() else {
-        return (false, Some("the condition names no program".into()));
-    };
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    if let Some(directory) = directory {
-        command.current_dir(directory);
-    }
-    let shown = crate::Printable(program);
-    match tokio::time::timeout(PATIENCE, command.status()).await {
-        Ok(Ok(status)) => (status.success(), None),
-        Ok(Err(error)) => (false, Some(format!("`{shown}` could not be run: {error}"))),
-        Err(_) => (false, Some(format!("`{shown}` took longer than {PATIENCE:?} and was ended"))),
+    match crate::executor::process::succeeds(argv, directory).await {
+        Ok(succeeds) => (succeeds, None),
+        Err(why) => (false, Some(why)),
     }
 }
 

@@ -49,12 +49,15 @@
 //! ```
 
 mod agents;
+mod ask;
 mod capture;
 mod group;
 mod launch;
 mod options;
 mod outcome;
 mod run;
+
+pub(crate) use ask::succeeds;
 
 pub use agents::{Agent, Agents, OutputForm, StdinForm};
 pub use options::{ExitMeaning, ProcessOptions};

@@ -1,9 +1,6 @@
-//! Real programs as tasks. What is unit-tested beside the code is not repeated here.
+//! One attempt of a task. What is unit-tested beside the code is not repeated here.
 
-#![cfg(all(unix, feature = "process", feature = "testing"))]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, also in what tests share")]
-
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use orch_core::{
     Agent, Agents, Executor, ExitMeaning, Failure, FailureKind, Graph, Outcome, ProcessExecutor, ProcessOptions,
@@ -12,9 +9,7 @@ use orch_core::{
 };
 use serde_json::{Value, json};
 
-fn sh(script: &str) -> Agent {
-    Agent::new(["sh", "-c", script])
-}
+use crate::{all_end, runs, sh};
 
 fn quick() -> ProcessOptions {
     ProcessOptions { grace: Duration::from_millis(300), drain: Duration::from_millis(200), ..ProcessOptions::default() }
@@ -53,22 +48,6 @@ async fn output(agent: Agent) -> Value {
 
 async fn failure(agent: Agent) -> Failure {
     *run(agent).await.result.unwrap_err()
-}
-
-/// Whether that process runs; one that has ended and only waits to be reaped does not.
-fn runs(pid: &str) -> bool {
-    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
-    stat.is_ok_and(|stat| !matches!(stat.rsplit(')').next().unwrap().trim_start().chars().next(), Some('Z' | 'X')))
-}
-
-async fn all_end(pids: &[String]) {
-    assert!(!pids.is_empty() && pids.iter().all(|pid| pid.parse::<u32>().is_ok()), "{pids:?}");
-    let gone = async {
-        while pids.iter().any(|pid| runs(pid)) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("nothing of the group lives");
 }
 
 #[tokio::test]
