@@ -39,3 +39,10 @@ fn a_chain_of_a_million_tasks_needs_no_stack() {
     let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
     assert_eq!((plan.levels(), plan.critical_path().len()), (1_000_000, 1_000_000));
 }
+
+#[test]
+fn of_two_names_as_near_the_suggestion_is_always_the_same() {
+    use super::check::nearest;
+    assert_eq!(nearest("@", ["a", "b"].into_iter()), Some("a"));
+    assert_eq!(nearest("@", ["b", "a"].into_iter()), Some("a"));
+}
