@@ -159,6 +159,11 @@ impl RunId {
         let tail = random & ((0xfff << 64) | 0x3fff_ffff_ffff_ffff);
         Self(time | 0x7 << 76 | 0b10 << 62 | tail)
     }
+
+    /// When the run was named: the start of its name.
+    pub fn wall(self) -> WallTime {
+        WallTime((self.0 >> 80) as u64)
+    }
 }
 
 impl fmt::Display for RunId {
@@ -208,6 +213,7 @@ mod tests {
         let id = RunId::from_parts(0x0190_0000_0001, u128::MAX);
         assert_eq!(id.to_string(), "01900000-0001-7fff-bfff-ffffffffffff");
         assert!(RunId::from_parts(1, 0) < RunId::from_parts(2, 0));
+        assert_eq!(id.wall(), WallTime(0x0190_0000_0001));
     }
 
     #[test]

@@ -39,6 +39,8 @@ mod script;
 mod short;
 mod task;
 pub mod todo;
+#[cfg(test)]
+mod xml;
 
 pub use counts::Counts;
 pub use model::{Report, Warning};

@@ -59,8 +59,8 @@ pub(super) struct Row {
     pub(super) queued: u64,
     /// When the first attempt started.
     pub(super) started: u64,
-    /// When the attempt under way started.
-    since: u64,
+    /// When the latest attempt started.
+    pub(super) since: u64,
     /// When the task ended.
     pub(super) until: u64,
     /// How long the attempts that are over ran.

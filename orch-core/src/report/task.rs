@@ -70,6 +70,11 @@ impl<'a> TaskResult<'a> {
         self.ran().then(|| Duration::from_nanos(self.row.started))
     }
 
+    /// When the latest attempt started; `None` if none did.
+    pub fn last_started(&self) -> Option<Duration> {
+        self.ran().then(|| Duration::from_nanos(self.row.since))
+    }
+
     /// When it ended, in whatever final state; `None` until then. A skipped task ended when it was skipped.
     pub fn finished(&self) -> Option<Duration> {
         self.state().is_final().then(|| Duration::from_nanos(self.row.until))

@@ -235,16 +235,21 @@ pub fn json(report: &Report) -> String {
 ///
 /// A value that JSON cannot hold (a map with keys that are no text) gives `null`; no type of this crate is one.
 pub fn json_line<T: Serialize + ?Sized>(value: &T) -> String {
-    visible(serde_json::to_string(value))
+    visible(plain_line(value))
 }
 
 /// Any value as JSON on several lines, with a line break at the end; else as [`json_line`].
 pub fn pretty_json<T: Serialize + ?Sized>(value: &T) -> String {
-    visible(serde_json::to_string_pretty(value)) + "\n"
+    visible(serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned())) + "\n"
 }
 
-fn visible(json: serde_json::Result<String>) -> String {
-    let Ok(json) = json else { return "null".to_owned() };
+/// One line in which terminals may still find something to act on.
+pub(super) fn plain_line<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// JSON with every character written so that a terminal shows it.
+pub(super) fn visible(json: String) -> String {
     // Outside of its strings, JSON has no such character but the line breaks between its lines.
     let hidden = |char| char != '\n' && is_unprintable(char);
     if !json.contains(hidden) {

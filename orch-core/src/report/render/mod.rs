@@ -11,11 +11,18 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod github;
 mod json;
+mod junit;
+mod markup;
 mod summary;
 mod text;
+mod trace;
 mod width;
 
+pub use github::{github_annotations, github_summary};
 pub use json::{json, json_line, pretty_json};
+pub use junit::junit;
 pub use text::text;
+pub use trace::chrome_trace;
 pub(crate) use width::cut_chars;

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, time::Duration};
 
 use super::{
     summary::Headline,
-    width::{columns, cut, pad, pad_left},
+    width::{columns, cut, first_line, pad, pad_left},
 };
 use crate::{
     event::TaskState,
@@ -180,10 +180,6 @@ fn facts(out: &mut String, report: &Report, width: usize) {
     if report.warnings_left_out() > 0 {
         out.push_str(&format!("… and {} more warnings\n", report.warnings_left_out()));
     }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("")
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! How many columns a terminal gives to text.
+//! How much room text takes, and how to make it take less.
 
 /// The columns of `text`, which has no control characters: 2 for East Asian wide characters and emoji, 0 for combining
 /// marks, else 1. An approximation of UAX #11: terminals differ on the rest, and a table survives a column's error.
-pub(crate) fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(char_columns).sum() }
 }
 
@@ -35,7 +35,7 @@ fn char_columns(char: char) -> usize {
 }
 
 /// `text`, cut with `…` to at most that many columns.
-pub(crate) fn cut(text: String, most: usize) -> String {
+pub(super) fn cut(text: String, most: usize) -> String {
     if columns(&text) <= most {
         return text;
     }
@@ -65,13 +65,18 @@ pub(crate) fn cut_chars(mut text: String, most: usize) -> String {
     text
 }
 
+/// The first line that says something.
+pub(super) fn first_line(text: &str) -> &str {
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("")
+}
+
 /// Adds spaces up to that many columns.
-pub(crate) fn pad(text: &str, width: usize) -> String {
+pub(super) fn pad(text: &str, width: usize) -> String {
     format!("{text}{:1$}", "", width.saturating_sub(columns(text)))
 }
 
 /// Adds spaces in front up to that many columns.
-pub(crate) fn pad_left(text: &str, width: usize) -> String {
+pub(super) fn pad_left(text: &str, width: usize) -> String {
     format!("{:1$}{text}", "", width.saturating_sub(columns(text)))
 }
 
