@@ -8,6 +8,7 @@ pub mod event;
 pub mod executor;
 #[cfg(test)]
 mod fixtures;
+pub mod guide;
 pub mod id;
 pub mod plan;
 pub mod recovery;

@@ -2,7 +2,7 @@
 //!
 //! An [`Engine`] has an executor and runs any number of plans with it. [`run`](Engine::run) answers the report;
 //! [`start`](Engine::start) answers a [`Run`] that tells its events while it goes on. Dropping either cancels the run. Both
-//! need a tokio runtime with time enabled; without one, use [`blocking::run`](crate::blocking::run).
+//! need a tokio runtime with time enabled; without one, use [`blocking::run`].
 //!
 //! What the driver does not do: decide. It begins what the [`Session`](crate::session::Session) names, stops what it names,
 //! and sleeps.

@@ -1,0 +1,36 @@
+//! The written guide: how the engine is cut, what its words mean, why it is as it is, and what changed.
+//!
+//! The same files lie in `docs/` of the package. Nothing here is code.
+
+#[doc = include_str!("../docs/architecture.md")]
+pub mod architecture {}
+
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
+
+#[doc = include_str!("../docs/fuzzing.md")]
+pub mod fuzzing {}
+
+#[doc = include_str!("../docs/supply-chain.md")]
+pub mod supply_chain {}
+
+/// Decisions, each with its context, its alternatives and its drawbacks.
+pub mod decisions {
+    #[doc = include_str!("../docs/decisions/0001-events-name-tasks-by-place.md")]
+    pub mod d0001_events_name_tasks_by_place {}
+
+    #[doc = include_str!("../docs/decisions/0002-names-without-a-second-copy.md")]
+    pub mod d0002_names_without_a_second_copy {}
+
+    #[doc = include_str!("../docs/decisions/0003-tokio-time.md")]
+    pub mod d0003_tokio_time {}
+
+    #[doc = include_str!("../docs/decisions/0004-fields-wait-for-their-issue.md")]
+    pub mod d0004_fields_wait_for_their_issue {}
+
+    #[doc = include_str!("../docs/decisions/0005-floors-by-tokens.md")]
+    pub mod d0005_floors_by_tokens {}
+}
+
+#[doc = include_str!("../CHANGELOG.md")]
+pub mod changelog {}
