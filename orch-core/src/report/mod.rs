@@ -33,6 +33,8 @@ mod counts;
 mod model;
 mod path;
 mod progress;
+#[cfg(test)]
+mod properties;
 pub mod render;
 #[cfg(test)]
 mod script;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// The events of a run, written down in milliseconds.
+#[derive(Debug)]
 pub(crate) struct Script {
     pub(crate) plan: Plan,
     pub(crate) events: Vec<Event>,

@@ -25,4 +25,6 @@ pub use json::{json, json_line, pretty_json};
 pub use junit::junit;
 pub use text::text;
 pub use trace::chrome_trace;
+#[cfg(test)]
+pub(super) use trace::slices;
 pub(crate) use width::cut_chars;

@@ -67,17 +67,17 @@ fn with_flows(report: &Report, most: usize) -> String {
 
 /// One attempt on its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slice {
-    pub(super) task: TaskIx,
-    pub(super) attempt: u32,
-    pub(super) from: Duration,
-    pub(super) to: Duration,
+pub(crate) struct Slice {
+    pub(crate) task: TaskIx,
+    pub(crate) attempt: u32,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
     /// The row, from 0.
-    pub(super) lane: u32,
+    pub(crate) lane: u32,
 }
 
 /// Every attempt in the order of their starts, each on the first row that is free; and how many rows that makes.
-pub(super) fn slices(report: &Report) -> (Vec<Slice>, u32) {
+pub(crate) fn slices(report: &Report) -> (Vec<Slice>, u32) {
     let mut slices = Vec::new();
     for task in report.tasks() {
         let slice = |attempt, from, to| Slice { task: task.ix(), attempt, from, to, lane: 0 };
