@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write as _,
+    time::Duration,
 };
 
 use super::{
@@ -124,7 +125,7 @@ impl<'a> Check<'a> {
             let message = format!("the timeout of {timeout:?} is shorter than the expected {estimate:?}");
             self.warn("TIMEOUT_BELOW_ESTIMATE", message, &format!("{}.timeout", path(agent)));
         }
-        if agent.estimate.is_some_and(|estimate| estimate.as_secs() > 3600) {
+        if agent.estimate.is_some_and(|estimate| estimate > Duration::from_secs(3600)) {
             let message = "is expected to take longer than an hour; smaller tasks run side by side".to_owned();
             self.warn("LONG_ESTIMATE", message, &path(agent));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -17,7 +18,8 @@ use crate::{
 
 /// How a command is read as a graph. The default follows the declared dependencies alone and only warns of values that may
 /// be missing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct GraphOptions {
     /// What phases mean for the order of tasks. Default: nothing.
     pub phase_order: PhaseOrder,
@@ -29,7 +31,8 @@ pub struct GraphOptions {
 }
 
 /// What phases mean for the order of tasks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PhaseOrder {
     /// Nothing: a task starts when its own dependencies are done.
     #[default]

@@ -1,15 +1,78 @@
 //! Command definitions: the files that describe a graph of agents.
 //!
-//! Reads every dialect into one [`Command`] and keeps what it does not know. It opens no file and runs nothing.
+//! [`Command`] reads the published form of version 2.0.0 and the dialects in use, keeps the JSON as it was given, and makes a
+//! [`Graph`](crate::Graph) of it. Text comes in as text: nothing here opens a file, runs a condition's program or knows
+//! which agents exist.
 //!
 //! ```
-//! use orch_core::definition::command::Command;
-//! use serde_json::json;
+//! use orch_core::{Command, GraphOptions, Severity};
 //!
-//! let command = Command::from_value(json!({"name": "/review", "phases": [{"agents": [{"id": "scan"}]}]}));
-//! assert_eq!(command.name(), "/review");
-//! assert_eq!(command.phases().len(), 1);
+//! let command = Command::parse(r#"{
+//!   "version": "2.0.0", "name": "/notes", "description": "writes notes",
+//!   "phases": [{"id": "all", "name": "All", "agents": [
+//!     {"id": "draft", "agentId": "writer", "task": "write", "dependencies": ["colect"], "estimatedTime": -5},
+//!     {"id": "collect", "agentId": "reader", "task": "read", "dependencies": []}
+//!   ]}]
+//! }"#)?;
+//! let problems = command.problems(&GraphOptions::default());
+//! assert_eq!(problems.len(), 2, "both are told at once");
+//! assert_eq!(
+//!     problems[1].to_string(),
+//!     "error[MISSING_REFERENCE] phases[0].agents[0].dependencies[0] (line 4): depends on `colect`, which is no agent of \
+//!      this command; did you mean `collect`?"
+//! );
+//! # Ok::<(), orch_core::Error>(())
 //! ```
+//!
+//! # Dialects
+//!
+//! | what | read from |
+//! |---|---|
+//! | who does it | `agentId`, else `type`, else `name` |
+//! | what to do | `task`, else `description` |
+//! | expected time | `estimatedTime` in milliseconds, else `estimatedDuration` in minutes |
+//! | phase order | `parallel`, else not `sequential`; only [`PhaseOrder::Barrier`] asks |
+//! | phase limit | `maxParallelism`, else `parallelism.maxConcurrent` |
+//! | condition | `conditional` (true runs; `enabled: false` switches it off) and `skipCondition` (true skips), of agents and phases |
+//! | retries | `retryPolicy`, else `retry`, else `errorHandling.retryPolicy` of the root; `maxAttempts` counts every start |
+//! | values | `context.inputs` and `context.outputs` as texts or objects (ttl in seconds); `outputs` by name |
+//! | default ttl | `globalContext.cacheTTL` and `context.shared[].ttl` in seconds, `contextSharing.cachePolicy.ttl` in milliseconds |
+//! | resources | of an agent `resources[]` or `resources.locks[]`; declared in `resourceLocking.resources` or `resourceManagement.globalLocks` |
+//! | priority | higher first; in the dialect of version `2.0` or with `sequential`, 1 is the most urgent |
+//! | failures | `continueOnError`, else `errorHandling.fallbackStrategy: "continue-with-warnings"` outside `criticalPhases` |
+//! | new tasks | `dynamicAgents` of a phase, see [`expand`](crate::definition::expand) |
+//!
+//! Everything else is kept and written back, but means nothing to the engine; what else an agent has, its executor gets as
+//! [`params`](crate::TaskOptions::params).
+//!
+//! # Codes
+//!
+//! Every [`Problem`](crate::Problem) has one of these codes. **strict** marks warnings that are errors for
+//! [`GraphOptions::strict`].
+//!
+//! | code | severity | what is wrong |
+//! |---|---|---|
+//! | `CIRCULAR_DEPENDENCY` | error | agents wait for each other, for themselves, or, with barriers, for a later phase; with the path |
+//! | `DUPLICATE_ID` | error; warning for locks of the command | an id of an agent, a phase or a resource is taken |
+//! | `DUPLICATE_OUTPUT` | warning | two agents make the same key, without a `merge` |
+//! | `EMPTY_LIST` | error | no phase, or a phase without agents that is not dynamic |
+//! | `INVALID_CONDITION` | error | a condition that is not of [the language](condition), of no known type, or needs a shell |
+//! | `INVALID_NAME` | error; warning for unusual names | empty, too long, with control characters; else not of the published form |
+//! | `INVALID_TYPE` | error | a text where a number is needed, and the like |
+//! | `INVALID_VALUE` | error | negative and absurd times, counts of 0, unknown strategies |
+//! | `INVALID_VERSION` | error; warning for `2.0` | the version is not `2.0.0` |
+//! | `LONG_ESTIMATE` | warning | more than an hour for one agent |
+//! | `MISSING_CONTEXT_INPUT` | warning, **strict** | a required input that no agent makes and the run does not have |
+//! | `MISSING_FIELD` | error; warning for agent, task, description | a field without which it does not run |
+//! | `MISSING_REFERENCE` | error | a dependency, phase or source that does not exist |
+//! | `NOT_APPLIED` | warning | a field that is kept but does nothing |
+//! | `NOT_CHECKED` | warning | the definition is too large to check who reads too early |
+//! | `TIMEOUT_BELOW_ESTIMATE` | warning | the timeout ends it before it is expected to be done |
+//! | `TOO_LARGE` | error | barriers would need more than ten million dependencies |
+//! | `UNDECLARED_RESOURCE` | warning | a resource without a limit |
+//! | `UNKNOWN_VALUE` | warning, **strict** | a condition reads what nobody makes |
+//! | `UNORDERED_INPUT` | warning, **strict** | an input is made by an agent that it does not depend on |
+//! | `UNORDERED_READ` | warning, **strict** | a condition reads an agent that it does not depend on |
 
 mod argv;
 mod check;

@@ -7,23 +7,28 @@ mod agent;
 mod fields;
 mod root;
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::model::{Dynamic, Phase, Placed, Reading};
-use crate::definition::task::{Expand, Retry};
+use crate::{
+    definition::task::{Expand, Retry},
+    id::Printable,
+};
 use fields::{At, Fields, Reader};
 use root::Shared;
 
 pub(super) fn read(raw: &Value) -> Reading {
     let mut reader = Reader::default();
     let at = At::Root;
-    let Some(root) = reader.object(raw, &at, "the definition") else {
+    let Some(root) = reader.object(raw, &at) else {
         return Reading { problems: reader.problems, ..Reading::default() };
     };
     reader.version(root);
     let name = reader.name(root);
     let description = reader.text(root, "description", &at).unwrap_or_default();
-    if description.is_empty() {
+    if description.is_empty() && root.get("description").is_none_or(|given| given.is_string() || given.is_null()) {
         reader.warn("MISSING_FIELD", "a command needs a description of 1 to 200 characters", at.key("description"));
     }
     let shared = reader.shared(root);
@@ -54,11 +59,22 @@ impl Reader {
         if list.is_empty() {
             self.error("EMPTY_LIST", "a command needs at least one phase", at);
         }
-        let mut phases = Vec::with_capacity(list.len());
+        let mut phases: Vec<Phase> = Vec::with_capacity(list.len());
+        let mut ids = HashMap::new();
         for (place, value) in list.iter().enumerate() {
             let at = at.index(place);
-            if let Some(fields) = self.object(value, &at, "a phase") {
-                phases.push(self.phase(fields, place, &at, shared));
+            if let Some(fields) = self.object(value, &at) {
+                let phase = self.phase(fields, place, &at, shared);
+                if let Some(id) = phase.id.clone()
+                    && let Some(earlier) = ids.insert(id, place)
+                {
+                    let message = format!(
+                        "`{}` is already the id of phases[{earlier}]",
+                        Printable(phase.id.as_deref().unwrap_or_default())
+                    );
+                    self.error("DUPLICATE_ID", message, at.key("id"));
+                }
+                phases.push(phase);
             }
         }
         phases
@@ -70,7 +86,7 @@ impl Reader {
             self.check_id(id, at.key("id"));
         }
         let name = self.text(fields, "name", at);
-        if id.is_none() && name.is_none() {
+        if !["id", "name"].iter().any(|key| fields.get(key as &str).is_some_and(|given| !given.is_null())) {
             self.warn("MISSING_FIELD", "a phase needs an `id` or a `name`", *at);
         }
         let name = name.or_else(|| id.clone()).unwrap_or_else(|| format!("phase {}", place + 1));
@@ -101,7 +117,7 @@ impl Reader {
         }
         let value = fields.get("parallelism").filter(|value| !value.is_null())?;
         let at = at.key("parallelism");
-        let parallelism = self.object(value, &at, "`parallelism`")?;
+        let parallelism = self.object(value, &at)?;
         let limit = self.count(parallelism, "maxConcurrent", &at);
         if self.flag(parallelism, "enabled", &at) == Some(false) { Some(1) } else { limit }
     }
@@ -127,7 +143,7 @@ impl Reader {
         let mut agents = Vec::with_capacity(list.len());
         for (place, value) in list.iter().enumerate() {
             let at = at.index(place);
-            if let Some(fields) = self.object(value, &at, "an agent") {
+            if let Some(fields) = self.object(value, &at) {
                 agents.push(self.agent(fields, phase, place, &at, shared));
             }
         }
@@ -148,14 +164,14 @@ impl Reader {
             return None;
         }
         let at = at.key("dynamicAgents");
-        let dynamic = self.object(value, &at, "`dynamicAgents`")?;
+        let dynamic = self.object(value, &at)?;
         let Some(source) = self.text(dynamic, "source", &at).filter(|source| !source.is_empty()) else {
             let message = "`dynamicAgents` needs a `source`, for example `context.planner.tasks`";
             self.error("MISSING_FIELD", message, at.key("source"));
             return None;
         };
         let mapping = match dynamic.get("mapping").filter(|value| !value.is_null()) {
-            Some(value) => self.object(value, &at.key("mapping"), "`mapping`"),
+            Some(value) => self.object(value, &at.key("mapping")),
             None => None,
         };
         let at = at.key("mapping");
@@ -190,10 +206,8 @@ fn retry(reader: &mut Reader, fields: Fields<'_>, at: &At<'_>) -> Retry {
         Some(name) => match serde_json::from_value(Value::String(name.clone())) {
             Ok(strategy) => strategy,
             Err(_) => {
-                let message = format!(
-                    "`{}` is no strategy; give immediate, linear, exponential or fibonacci",
-                    crate::id::Printable(&name)
-                );
+                let message =
+                    format!("`{}` is no strategy; give immediate, linear, exponential or fibonacci", Printable(&name));
                 reader.error("INVALID_VALUE", message, at.key("strategy"));
                 default.strategy
             }

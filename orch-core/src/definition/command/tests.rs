@@ -1,6 +1,6 @@
 //! Whole definitions: the shipped files, and what is wrong with small ones.
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -274,4 +274,22 @@ fn lines_are_found_in_any_layout() {
         ("phases[0].agents[1]", 9),
     ];
     assert_eq!(found, expected.map(|(path, line)| (path.to_owned(), Some(line))));
+}
+
+#[test]
+fn every_code_is_documented_and_has_a_vector() {
+    let documented: BTreeSet<String> = include_str!("mod.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'))
+        .map(|(code, _)| code.to_owned())
+        .filter(|code| code.chars().all(|char| char.is_ascii_uppercase() || char == '_'))
+        .collect();
+    let mut seen: BTreeSet<String> = ["NOT_CHECKED", "TOO_LARGE"].map(str::to_owned).into();
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/command")).unwrap() {
+        let vector: Value = serde_json::from_slice(&fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        let problems = vector["want"]["problems"].as_array().cloned().unwrap_or_default();
+        seen.extend(problems.iter().map(|problem| problem["code"].as_str().unwrap().to_owned()));
+    }
+    // The two that need more than a small file are shown by the tests above.
+    assert_eq!(documented, seen);
 }

@@ -168,7 +168,7 @@ impl Reader {
         let (key, ttl) = match value {
             Value::String(key) => (key.clone(), None),
             other => {
-                let fields = self.object(other, at, "a context entry is a text or")?;
+                let fields = self.object(other, at)?;
                 let Some(key) = self.text(fields, "key", at) else {
                     self.error("MISSING_FIELD", "a context entry needs a `key`", at.key("key"));
                     return None;
@@ -190,7 +190,7 @@ impl Reader {
             None | Some(Value::Null) => return Vec::new(),
             Some(Value::Array(list)) => (list.as_slice(), at),
             Some(other) => {
-                let Some(fields) = self.object(other, &at, "`resources`") else { return Vec::new() };
+                let Some(fields) = self.object(other, &at) else { return Vec::new() };
                 (self.list(fields, "locks", &at).unwrap_or_default(), At::Key(&at, "locks"))
             }
         };
@@ -200,7 +200,7 @@ impl Reader {
             let at = at.index(place);
             let used = match value {
                 Value::String(name) => Some(ResourceUse { name: name.clone(), exclusive: false }),
-                other => self.object(other, &at, "a resource").and_then(|fields| self.lock(fields, &at)),
+                other => self.object(other, &at).and_then(|fields| self.lock(fields, &at)),
             };
             if let Some(value) = used
                 && names.insert(value.name.clone())

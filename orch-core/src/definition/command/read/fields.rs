@@ -75,11 +75,10 @@ impl Reader {
         self.error("INVALID_TYPE", format!("{wanted} is needed, not {found}"), at);
     }
 
-    /// The value as an object; `what` is named in the problem.
-    pub(super) fn object<'a>(&mut self, value: &'a Value, at: &At<'_>, what: &str) -> Option<Fields<'a>> {
+    pub(super) fn object<'a>(&mut self, value: &'a Value, at: &At<'_>) -> Option<Fields<'a>> {
         let object = value.as_object();
         if object.is_none() {
-            self.wrong_type(value, &format!("{what} is an object; an object"), *at);
+            self.wrong_type(value, "an object", *at);
         }
         object
     }
@@ -91,7 +90,7 @@ impl Reader {
 
     pub(super) fn member<'a>(&mut self, fields: Fields<'a>, key: &str, at: &At<'_>) -> Option<Fields<'a>> {
         let value = Self::given(fields, key)?;
-        self.object(value, &at.key(key), &format!("`{key}`"))
+        self.object(value, &at.key(key))
     }
 
     pub(super) fn list<'a>(&mut self, fields: Fields<'a>, key: &str, at: &At<'_>) -> Option<&'a [Value]> {
@@ -151,7 +150,7 @@ impl Reader {
         if number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number) {
             return Some(number as u32);
         }
-        self.error("INVALID_VALUE", format!("a whole number from 1 is needed, not {number}"), at.key(key));
+        self.error("INVALID_VALUE", format!("a whole number from 1 is needed, not {}", Plain(number)), at.key(key));
         None
     }
 
@@ -161,7 +160,7 @@ impl Reader {
         if number.fract() == 0.0 && (f64::from(i32::MIN) + 1.0..=f64::from(i32::MAX)).contains(&number) {
             return Some(number as i32);
         }
-        let message = format!("a whole number from {} to {} is needed, not {number}", i32::MIN + 1, i32::MAX);
+        let message = format!("a whole number from {} to {} is needed, not {}", i32::MIN + 1, i32::MAX, Plain(number));
         self.error("INVALID_VALUE", message, at.key(key));
         None
     }
@@ -172,7 +171,11 @@ impl Reader {
         if (1.0..=1e6).contains(&number) {
             return Some(number);
         }
-        self.error("INVALID_VALUE", format!("a number from 1 to 1000000 is needed, not {number}"), at.key(key));
+        self.error(
+            "INVALID_VALUE",
+            format!("a number from 1 to 1000000 is needed, not {}", Plain(number)),
+            at.key(key),
+        );
         None
     }
 
@@ -180,6 +183,7 @@ impl Reader {
     pub(super) fn time(&mut self, fields: Fields<'_>, key: &str, unit: f64, at: &At<'_>) -> Option<Duration> {
         let number = self.number(fields, key, at)?;
         let millis = number * unit;
+        let shown = Plain(number);
         let named = if unit == MILLIS {
             "milliseconds"
         } else if unit == SECONDS {
@@ -188,12 +192,12 @@ impl Reader {
             "minutes"
         };
         if millis < 0.0 {
-            let message = format!("a time of {number} {named} is negative; give 0 or more");
+            let message = format!("a time of {shown} {named} is negative; give 0 or more");
             self.error("INVALID_VALUE", message, at.key(key));
             return None;
         }
         if millis > LONGEST.as_millis() as f64 {
-            let message = format!("a time of {number} {named} is longer than a year; this field counts {named}");
+            let message = format!("a time of {shown} {named} is longer than a year; this field counts {named}");
             self.error("INVALID_VALUE", message, at.key(key));
             return None;
         }
@@ -228,6 +232,20 @@ impl Reader {
             let message =
                 format!("`{shown}` is an unusual name; the published form is a letter a-z, then a-z, 0-9 and `-`");
             self.warn("INVALID_NAME", message, at);
+        }
+    }
+}
+
+/// A number as a person would write it: 1e300 has not three hundred digits.
+struct Plain(f64);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(number) = self;
+        if *number == 0.0 || (1e-6..1e15).contains(&number.abs()) {
+            write!(f, "{number}")
+        } else {
+            write!(f, "{number:e}")
         }
     }
 }

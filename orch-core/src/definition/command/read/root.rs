@@ -177,7 +177,7 @@ impl Reader {
             let at = at.key(list);
             for (place, value) in values.iter().enumerate() {
                 let at = at.index(place);
-                let Some(fields) = self.object(value, &at, "a resource") else { continue };
+                let Some(fields) = self.object(value, &at) else { continue };
                 let Some(name) = self.text(fields, id, &at) else {
                     self.error("MISSING_FIELD", format!("a resource needs `{id}`"), at.key(id));
                     continue;
