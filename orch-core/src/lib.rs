@@ -1,6 +1,7 @@
 //! Runs graphs of tasks in parallel.
 
 pub mod clock;
+pub mod cost;
 pub mod definition;
 pub mod engine;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod testing;
 pub mod units;
 
 pub use clock::{Clock, Hand, WallTime};
+pub use cost::{Price, PriceSource, PriceTable, Rates};
 pub use definition::{
     Backoff, Change, Command, Edit, Expand, Graph, GraphBuilder, GraphHash, GraphOptions, Input, Optimized, OutputSpec,
     PhaseOrder, RedundantEdge, RedundantEdges, Retry, Task, TaskOptions,
