@@ -1,5 +1,7 @@
 //! Runs graphs of tasks in parallel.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod cost;
 pub mod definition;

@@ -2,10 +2,79 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use serde::{Deserialize, de::IgnoredAny};
+
 use crate::{
+    definition::{Command, Graph, command::GraphOptions, export},
     error::{Error, ErrorKind, Result},
     id::Printable,
 };
+
+/// What a file defines: a command, or a graph of another system.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Definition {
+    /// A command definition: version 2 JSON of any dialect.
+    Command(Command),
+    /// A graph, from WfFormat.
+    Graph(Graph),
+}
+
+impl Definition {
+    /// Reads a definition from its text, whatever its form.
+    ///
+    /// ```
+    /// use orch_core::{definition::command::GraphOptions, session::Definition};
+    ///
+    /// let text = r#"{"version": "2.0.0", "name": "/x", "description": "x", "phases": [
+    ///     {"id": "one", "name": "One", "agents": [{"id": "a", "agentId": "reader", "task": "read", "dependencies": []}]}
+    /// ]}"#;
+    /// assert_eq!(Definition::parse(text)?.graph(&GraphOptions::default())?.len(), 1);
+    /// # Ok::<(), orch_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::parse`] and of [`from_wfformat`](export::from_wfformat).
+    pub fn parse(text: &str) -> Result<Self> {
+        if is_wfformat(text) {
+            return export::from_wfformat(text).map(Self::Graph);
+        }
+        Command::parse(text).map(Self::Command)
+    }
+
+    /// The graph of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::graph`].
+    pub fn graph(&self, options: &GraphOptions) -> Result<Graph> {
+        match self {
+            Self::Command(command) => command.graph(options),
+            Self::Graph(graph) => Ok(graph.clone()),
+        }
+    }
+
+    /// The command, where it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::Graph(_) => None,
+        }
+    }
+}
+
+/// Whether the text is JSON with the two fields that every WfFormat file and no command has.
+fn is_wfformat(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Marks {
+        #[serde(rename = "schemaVersion")]
+        _schema_version: IgnoredAny,
+        #[serde(rename = "workflow")]
+        _workflow: IgnoredAny,
+    }
+    text.contains("\"schemaVersion\"") && serde_json::from_str::<Marks>(text).is_ok()
+}
 
 /// The largest file that is read: 64 MiB, about a million tasks.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;

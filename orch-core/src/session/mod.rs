@@ -29,5 +29,5 @@ mod load;
 #[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
 mod session;
 
-pub use load::{MAX_FILE_BYTES, load_text, read_text};
+pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use session::{Session, SessionOptions};

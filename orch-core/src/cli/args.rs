@@ -1,0 +1,289 @@
+//! The arguments of `orch`, as clap reads them. Only shapes and texts: what they mean is in the file of each command.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{duration, pair::Pair};
+
+/// Runs graphs of tasks in parallel: as early as their dependencies allow, most critical first.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orch",
+    version = crate::VERSION,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    infer_long_args = false,
+    after_help = "\
+Examples:
+  orch plan review-all.json                         what would run, in which order, how long
+  orch run review-all.json --dry-run                the whole run, without starting a program
+  orch run review-all.json --agent '*=claude -p'    one program for all agents
+
+Exit codes:
+  0    done
+  1    the run failed, or a result could not be written
+  2    bad input or usage
+  130  interrupted (Ctrl-C); 143 for SIGTERM
+
+Results go to stdout, messages to stderr. `orch COMMAND --help` says more."
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(super) struct Global {
+    /// When to colour [also: NO_COLOR, CLICOLOR_FORCE]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(help = "Colours: auto, always or never [also: NO_COLOR, CLICOLOR_FORCE]")]
+    pub(super) color: When,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+}
+
+/// When to do what a terminal allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a definition and report
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<Run>),
+    /// Show order, levels, critical path and expected time of a definition
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(Plan),
+    /// List every problem of a definition
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
+    /// Show which dependencies and tasks a definition could do without, and why
+    #[command(after_help = OPTIMIZE_EXAMPLES)]
+    Optimize(Optimize),
+    /// Allow the programs that a project's orch.toml names
+    #[command(after_help = TRUST_EXAMPLES)]
+    Trust(Trust),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
+}
+
+/// Where a definition comes from and how it is read.
+#[derive(Debug, Args)]
+pub(super) struct Source {
+    /// Definition: version 2 JSON, WfFormat JSON, or - for stdin
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Let each phase wait for the one before it
+    #[arg(long)]
+    pub(super) barrier: bool,
+    /// Refuse what is only suspicious: inputs that no task makes, conditions on tasks that are not waited for
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Settings instead of the nearest orch.toml upwards of here
+    #[arg(long, value_name = "PATH", conflicts_with = "no_config")]
+    pub(super) config: Option<PathBuf>,
+    /// Read no orch.toml
+    #[arg(long)]
+    pub(super) no_config: bool,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  orch run review-all.json --dry-run
+      Every task succeeds at once; shows order, conditions and report.
+  orch run review-all.json --agent '*=claude -p' --max-parallel 4
+      One program for all agents. A program gets ORCH_TASK, ORCH_AGENT and more in its environment,
+      and its inputs as JSON on stdin; exit code 0 is success.
+  orch run build.json --agent 'compiler=make -j2' --agent 'tester=sh -c \"make test | tee log\"'
+      No shell is involved unless you name one.
+  orch run review-all.json --agents agents.toml --json > report.json
+      Agents from a file:  [agents.security-specialist]  argv = [\"claude\", \"-p\"]
+
+Durations: 90 or 90s (seconds), 250ms, 5m, 1h30m.
+Ctrl-C stops the running programs, then reports; a second Ctrl-C ends at once.";
+
+/// `orch run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) source: Source,
+
+    /// The program of an agent; '*=ARGV' is for all others. Quotes group words; no shell is involved
+    #[arg(long = "agent", value_name = "NAME=ARGV", help_heading = "Agents")]
+    pub(super) agent: Vec<String>,
+    /// A TOML file of agents: [agents.NAME] argv = [..]
+    #[arg(long, value_name = "FILE", help_heading = "Agents")]
+    pub(super) agents: Option<PathBuf>,
+    /// Start no program: every task succeeds at once
+    #[arg(long, help_heading = "Agents")]
+    pub(super) dry_run: bool,
+    /// Approve the programs that the definition's conditions and an orch.toml name
+    #[arg(short, long, help_heading = "Agents")]
+    pub(super) yes: bool,
+
+    /// A value for the tasks; JSON if it reads as JSON, else text
+    #[arg(long = "input", value_name = "KEY=VALUE", help_heading = "Inputs")]
+    pub(super) input: Vec<Pair>,
+    /// A JSON file with an object of inputs
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(super) inputs: Option<PathBuf>,
+    /// Run only this task and what it waits for; may be repeated
+    #[arg(long = "target", value_name = "ID", help_heading = "Inputs")]
+    pub(super) targets: Vec<String>,
+
+    /// At most so many tasks at once [default: 32]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Order")]
+    pub(super) max_parallel: Option<u32>,
+    /// After a failure, go on with what does not need the failed task
+    #[arg(short, long, overrides_with = "fail_fast", help_heading = "Order")]
+    pub(super) keep_going: bool,
+    /// Stop at the first failure [the default]
+    #[arg(long, overrides_with = "keep_going", help_heading = "Order")]
+    pub(super) fail_fast: bool,
+    /// End the run when it takes longer
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, help_heading = "Order")]
+    pub(super) timeout: Option<Duration>,
+    /// Seed of the jitter between attempts
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Order")]
+    pub(super) seed: u64,
+
+    /// The report as JSON on stdout
+    #[arg(long, help_heading = "Results")]
+    pub(super) json: bool,
+    /// Every event as a line of JSON, while the run goes; - for stdout
+    #[arg(long, value_name = "PATH", help_heading = "Results")]
+    pub(super) events: Option<PathBuf>,
+    /// The tasks as a to-do list in JSON, kept up to date while the run goes
+    #[arg(long, value_name = "PATH", help_heading = "Results")]
+    pub(super) todo: Option<PathBuf>,
+    /// Form of the to-do list: strict (TodoWrite, one item in progress), parallel (TodoWrite), or tasks (Task list)
+    #[arg(long, value_enum, value_name = "FORM", default_value = "strict", hide_possible_values = true)]
+    #[arg(requires = "todo", help_heading = "Results")]
+    pub(super) todo_form: TodoForm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TodoForm {
+    Strict,
+    Parallel,
+    Tasks,
+}
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  orch plan review-all.json
+  orch plan review-all.json --max-parallel 4        the expected time with four workers, and with five
+  orch plan review-all.json --format mermaid        a picture for Markdown; also dot
+  orch plan review-all.json --json | jq .critical_path_ms
+
+The JSON form (\"version\": 1) has tasks, edges, levels, widest, serial_ms, critical_path_ms, critical_path,
+expected_ms, one_more_ms, problems[{code, severity, path, line, message}]. A definition with errors exits
+with 2, and its JSON still lists the problems.";
+
+/// `orch plan`.
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// At most so many tasks at once [default: 32]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_parallel: Option<u32>,
+    /// Form of the answer: text, json, mermaid or dot
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
+    pub(super) format: PlanFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    Text,
+    Json,
+    Mermaid,
+    Dot,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  orch check review-all.json
+  orch check --strict commands/*.json               every file, for CI
+  orch check review-all.json --json
+
+Exits with 0 when every file could run, 2 when one could not. Warnings alone do not count unless --strict.";
+
+/// `orch check`.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Definitions; - for stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Refuse what is only suspicious
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// The problems as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const OPTIMIZE_EXAMPLES: &str = "\
+Examples:
+  orch optimize review-all.json                     what could go, and why
+  orch optimize review-all.json --json
+
+The definition itself is not changed.";
+
+/// `orch optimize`.
+#[derive(Debug, Args)]
+pub(super) struct Optimize {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// The changes as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const TRUST_EXAMPLES: &str = "\
+Examples:
+  orch trust                                        show what the nearest orch.toml would start, and allow it
+  orch trust --revoke
+
+The programs of an orch.toml that was found by searching upwards start only after `orch trust`, with
+`orch run --yes`, or when you name the file yourself with --config. What is allowed is the exact content of
+the file: after a change it asks again.";
+
+/// `orch trust`.
+#[derive(Debug, Args)]
+pub(super) struct Trust {
+    /// The file [default: the nearest orch.toml upwards of here]
+    #[arg(value_name = "PATH")]
+    pub(super) path: Option<PathBuf>,
+    /// Allow it no longer
+    #[arg(long)]
+    pub(super) revoke: bool,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  orch completions bash > ~/.local/share/bash-completion/completions/orch
+  orch completions zsh > ~/.zfunc/_orch
+  orch completions fish > ~/.config/fish/completions/orch.fish";
+
+/// `orch completions`.
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}

@@ -1,0 +1,231 @@
+//! `orch.toml`: settings of a project, and the programs of its agents.
+//!
+//! A file found by searching upwards belongs to whoever wrote the project, not to who runs `orch` in it. Its numbers and
+//! switches are taken; its programs start only when the user approved them (see [`trust`](super::trust)).
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use toml::{Table, Value};
+
+use super::duration;
+use crate::{
+    Agent, Agents,
+    error::{Error, ErrorKind, Result},
+    id::Printable,
+    session,
+};
+
+/// The name of the file that is searched for.
+pub(super) const FILE_NAME: &str = "orch.toml";
+
+/// What a settings file says.
+#[derive(Debug, Default)]
+pub(super) struct Config {
+    /// Where it was read, if anywhere.
+    pub(super) path: Option<PathBuf>,
+    /// Its text, for its content hash.
+    pub(super) text: String,
+    pub(super) run: RunSettings,
+    /// The program of each agent.
+    pub(super) agents: Agents,
+    /// Whether the user named the file, which is an approval too.
+    pub(super) named: bool,
+}
+
+/// `[run]`: what the options of `orch run` default to.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RunSettings {
+    pub(super) max_parallel: Option<u32>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) keep_going: bool,
+    pub(super) barrier: bool,
+    pub(super) strict: bool,
+}
+
+const RUN_KEYS: [&str; 5] = ["barrier", "keep_going", "max_parallel", "strict", "timeout"];
+
+impl Config {
+    /// The file that was named, else the nearest one upwards of `here`, else nothing.
+    pub(super) fn load(named: Option<&Path>, here: &Path) -> Result<Self> {
+        match named {
+            Some(path) => Ok(Self { named: true, ..Self::read(path)? }),
+            None => match find(here) {
+                Some(path) => Self::read(&path),
+                None => Ok(Self::default()),
+            },
+        }
+    }
+
+    /// Reads that file.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = session::load_text(path)?;
+        let (run, agents) = parse(&text, true)
+            .map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
+        Ok(Self { path: Some(path.to_owned()), text, run, agents, named: false })
+    }
+}
+
+/// Reads the agents of a file for `--agents`: the same form, without `[run]`.
+pub(super) fn load_agents(path: &Path) -> Result<Agents> {
+    let text = session::load_text(path)?;
+    let (_, agents) =
+        parse(&text, false).map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
+    if agents.is_empty() {
+        return Err(invalid(format!(
+            "`{}` has no agents; write `[agents.NAME]` and `argv = [\"program\", \"argument\"]`",
+            Printable(&path.display().to_string())
+        )));
+    }
+    Ok(agents)
+}
+
+/// The nearest settings file in `here` or above it.
+pub(super) fn find(here: &Path) -> Option<PathBuf> {
+    here.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file())
+}
+
+type Parsed = (RunSettings, Agents);
+
+fn parse(text: &str, with_run: bool) -> Result<Parsed> {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line =
+            error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count());
+        Error::new(ErrorKind::InvalidFormat, format!("line {line} is not TOML: {}", Printable(error.message())))
+    })?;
+    let mut run = RunSettings::default();
+    let mut agents = Agents::default();
+    for (key, value) in &table {
+        match (key.as_str(), value) {
+            ("run", Value::Table(table)) if with_run => run = parse_run(table)?,
+            ("agents", Value::Table(table)) => {
+                for (name, value) in table {
+                    agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
+                }
+            }
+            ("agents", _) => return Err(invalid("`agents` must hold tables: `[agents.NAME]` and `argv = [..]`")),
+            ("run", _) if with_run => return Err(invalid("`run` must be a table: `[run]`")),
+            _ => return Err(unknown(key, "", if with_run { &["agents", "run"] } else { &["agents"] })),
+        }
+    }
+    Ok((run, agents))
+}
+
+fn parse_run(table: &Table) -> Result<RunSettings> {
+    let mut run = RunSettings::default();
+    for (key, value) in table {
+        match (key.as_str(), value) {
+            ("max_parallel", Value::Integer(number)) => {
+                run.max_parallel = Some(u32::try_from(*number).ok().filter(|&number| number > 0).ok_or_else(|| {
+                    invalid(format!("`run.max_parallel` is {number}; it must be from 1 to {}", u32::MAX))
+                })?);
+            }
+            ("timeout", Value::String(text)) => run.timeout = Some(duration::parse(text)?),
+            ("keep_going", Value::Boolean(yes)) => run.keep_going = *yes,
+            ("barrier", Value::Boolean(yes)) => run.barrier = *yes,
+            ("strict", Value::Boolean(yes)) => run.strict = *yes,
+            ("max_parallel", _) => return Err(invalid("`run.max_parallel` must be a whole number, for example 4")),
+            ("timeout", _) => return Err(invalid("`run.timeout` must be text, for example \"30m\"")),
+            ("keep_going" | "barrier" | "strict", _) => {
+                return Err(invalid(format!("`run.{key}` must be true or false")));
+            }
+            _ => return Err(unknown(key, "run.", &RUN_KEYS)),
+        }
+    }
+    Ok(run)
+}
+
+fn parse_agent(name: &str, value: &Value) -> Result<Agent> {
+    let name = Printable(name);
+    if !value.is_table() {
+        return Err(invalid(format!("`agents.{name}` must be a table with `argv = [\"program\", \"argument\"]`")));
+    }
+    let agent: Agent = value
+        .clone()
+        .try_into()
+        .map_err(|error: toml::de::Error| invalid(format!("`agents.{name}`: {}", Printable(error.message()))))?;
+    if agent.argv.first().is_none_or(String::is_empty) {
+        return Err(invalid(format!("`agents.{name}.argv` is empty; its first word is the program")));
+    }
+    Ok(agent)
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidValue, message)
+}
+
+fn unknown(key: &str, prefix: &str, known: &[&str]) -> Error {
+    let near = known.iter().find(|known| strsim::damerau_levenshtein(key, known) <= 2);
+    let hint = near
+        .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{prefix}{near}`?"));
+    invalid(format!("there is no setting `{prefix}{}`; {hint}", Printable(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        parse(text, true).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_settings_and_agents() {
+        let (run, agents) = parse(
+            "[run]\nmax_parallel = 4\ntimeout = '1h30m'\nkeep_going = true\n\
+             [agents.'*']\nargv = ['claude', '-p']\n[agents.b]\nargv = ['b', '--fast']\n",
+            true,
+        )
+        .unwrap();
+        assert_eq!(
+            run,
+            RunSettings {
+                max_parallel: Some(4),
+                timeout: Some(Duration::from_secs(5_400)),
+                keep_going: true,
+                ..RunSettings::default()
+            }
+        );
+        let argv = |name| agents.find(Some(name)).unwrap().argv.join(" ");
+        assert_eq!((argv("any"), argv("b")), ("claude -p".into(), "b --fast".into()));
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_the_nearest_known_one() {
+        assert_eq!(
+            refusal("[run]\nmax_paralel = 4"),
+            "there is no setting `run.max_paralel`; did you mean `run.max_parallel`?"
+        );
+        assert_eq!(refusal("[agent.x]\nargv = ['x']"), "there is no setting `agent`; did you mean `agents`?");
+        assert!(
+            refusal("[agents.x]\nargs = ['x']").contains("expected one of `argv`"),
+            "{}",
+            refusal("[agents.x]\nargs = ['x']")
+        );
+        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, run");
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for text in [
+            "run = 3",
+            "agents = 3",
+            "[run]\nmax_parallel = 0",
+            "[run]\nmax_parallel = -1",
+            "[run]\nmax_parallel = 'four'",
+            "[run]\ntimeout = 5",
+            "[run]\ntimeout = 'soon'",
+            "[run]\nstrict = 'yes'",
+            "[agents]\nx = 3",
+            "[agents.x]\nargv = []",
+            "[agents.x]\nargv = ['']",
+            "[agents.x]\nargv = [3]",
+            "[agents.x]\nargv = 'claude -p'",
+        ] {
+            assert_eq!(parse(text, true).unwrap_err().kind(), ErrorKind::InvalidValue, "{text}");
+        }
+        assert!(refusal("[run]\n\nx = = 3").starts_with("line 3 is not TOML"), "{}", refusal("[run]\n\nx = = 3"));
+    }
+}

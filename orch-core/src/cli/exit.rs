@@ -1,0 +1,30 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// How a command ended. The numbers are a promise to scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: the run failed, or a result could not be written.
+    Failed,
+    /// 2: bad input or usage.
+    Bad,
+    /// 130: interrupted by Ctrl-C, as shells have it (128 + SIGINT).
+    Interrupted,
+    /// 143: ended by SIGTERM (128 + SIGTERM).
+    Terminated,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Bad => 2,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! The command line, `orch`: the only place that prints, reads the environment, or knows a home folder.
+//!
+//! [`main`] is the whole program. `src/bin/orch.rs` calls it, and so can any other language's launcher. It decides
+//! nothing about graphs or runs: it reads arguments and files, calls the same public functions that any Rust program
+//! calls, and shows what they answer.
+//!
+//! What scripts can rely on: results are on stdout and messages on stderr; the exit codes (0 done, 1 the run failed or a
+//! result could not be written, 2 bad input or usage, 130 interrupted, 143 terminated); the JSON forms, each with a
+//! `version`, documented in `docs/cli.md`.
+//!
+//! ```
+//! use orch_core::cli;
+//!
+//! let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+//! cli::main(["orch", "--version"], &mut stdout, &mut stderr);
+//! assert_eq!(String::from_utf8(stdout)?, format!("orch {}\n", orch_core::VERSION));
+//! # Ok::<(), std::string::FromUtf8Error>(())
+//! ```
+
+mod args;
+mod check;
+mod config;
+mod duration;
+mod exit;
+mod optimize;
+mod pair;
+mod plan;
+mod program;
+mod run;
+mod source;
+mod streams;
+mod trust;
+mod view;
+
+pub use self::{program::main, streams::Stream};

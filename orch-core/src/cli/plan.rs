@@ -1,0 +1,227 @@
+//! `orch plan`: what would run, in which order, for how long.
+
+use std::{fmt::Write as _, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    args::{self, PlanFormat},
+    config::Config,
+    exit::Exit,
+    run::MAX_PARALLEL,
+    source::{self, Loaded},
+    streams::{Console, Paint},
+};
+use crate::{
+    definition::export,
+    error::{Problem, Result},
+    id::{Printable, TaskId, TaskIx},
+    plan::{Plan, PlanOptions},
+    report::Short,
+    run::{Rules, simulate},
+    units::Millis,
+};
+
+/// How many tasks of a level, and how many levels, the text form names. The JSON form names all.
+const SHOWN: usize = 40;
+
+/// Runs `orch plan`.
+pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>) -> Result<Exit> {
+    let format = if args.json { PlanFormat::Json } else { args.format };
+    let max_parallel = args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL);
+    let loaded = source::load(&args.source, &config.run, Vec::new());
+    let Loaded { graph: Some(graph), problems, .. } = &loaded else {
+        if format == PlanFormat::Json {
+            console.json(&Form { problems: &loaded.problems, ..Form::default() });
+        }
+        loaded.complain(console);
+        return Ok(Exit::Bad);
+    };
+    let plan = Plan::new(graph, &PlanOptions::default())?;
+    let forecast = Forecast::new(&plan, max_parallel)?;
+    match format {
+        PlanFormat::Json => console.json(&Form::new(&plan, &forecast, problems)),
+        PlanFormat::Mermaid => console.result(&export::mermaid(graph, &[])),
+        PlanFormat::Dot => console.result(&export::dot(graph, &[])),
+        PlanFormat::Text => {
+            let text = text(&plan, &forecast, console.paint_out());
+            console.result(&text);
+        }
+    }
+    if format != PlanFormat::Json {
+        problems.iter().for_each(|problem| console.note(source::line(problem, console.paint_err())));
+    }
+    Ok(Exit::Done)
+}
+
+/// What the machine says on a virtual clock.
+struct Forecast {
+    max_parallel: u32,
+    expected: Duration,
+    /// With one worker more.
+    one_more: Duration,
+    /// Whether all workers are busy at some time. If not, one more has nothing to do.
+    limited: bool,
+}
+
+impl Forecast {
+    fn new(plan: &Plan, max_parallel: u32) -> Result<Self> {
+        let take =
+            |max_parallel| simulate(plan, Rules { max_parallel, ..Rules::default() }, |task| plan.step(task).estimate);
+        let expected = take(max_parallel)?;
+        let limited = expected.widest >= max_parallel;
+        let one_more = if limited { take(max_parallel.saturating_add(1))? } else { expected };
+        Ok(Self { max_parallel, expected: expected.makespan, one_more: one_more.makespan, limited })
+    }
+}
+
+/// The JSON form, version 1. Without a graph (`problems` say why) the numbers are null.
+#[derive(Default, Serialize)]
+struct Form<'a> {
+    version: Version,
+    name: Option<&'a str>,
+    tasks: Option<usize>,
+    edges: Option<usize>,
+    levels: Option<u32>,
+    widest: Option<u32>,
+    serial_ms: Option<Millis>,
+    critical_path_ms: Option<Millis>,
+    critical_path: Vec<&'a TaskId>,
+    max_parallel: Option<u32>,
+    lower_bound_ms: Option<Millis>,
+    expected_ms: Option<Millis>,
+    one_more_ms: Option<Millis>,
+    steps: Vec<StepForm<'a>>,
+    problems: &'a [Problem],
+}
+
+/// The version of the form.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Version(u8);
+
+impl Default for Version {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+#[derive(Serialize)]
+struct StepForm<'a> {
+    id: &'a TaskId,
+    agent: Option<&'a str>,
+    after: Vec<&'a TaskId>,
+    level: u32,
+    estimate_ms: Millis,
+    earliest_ms: Millis,
+    slack_ms: Millis,
+}
+
+impl<'a> Form<'a> {
+    fn new(plan: &'a Plan, forecast: &Forecast, problems: &'a [Problem]) -> Self {
+        let graph = plan.graph();
+        let step = |ix: TaskIx| {
+            let step = plan.step(ix);
+            StepForm {
+                id: graph.id(ix),
+                agent: graph.task(ix).options().agent.as_deref(),
+                after: graph.parents(ix).map(|parent| graph.id(parent)).collect(),
+                level: step.level,
+                estimate_ms: Millis(step.estimate),
+                earliest_ms: Millis(step.earliest),
+                slack_ms: Millis(step.slack),
+            }
+        };
+        Self {
+            version: Version::default(),
+            name: Some(graph.name()),
+            tasks: Some(graph.len()),
+            edges: Some(graph.edges()),
+            levels: Some(plan.levels()),
+            widest: Some(plan.widest()),
+            serial_ms: Some(Millis(plan.serial())),
+            critical_path_ms: Some(Millis(plan.critical())),
+            critical_path: plan.critical_path().iter().map(|&ix| graph.id(ix)).collect(),
+            max_parallel: Some(forecast.max_parallel),
+            lower_bound_ms: Some(Millis(plan.lower_bound(Some(forecast.max_parallel)))),
+            expected_ms: Some(Millis(forecast.expected)),
+            one_more_ms: Some(Millis(forecast.one_more)),
+            steps: graph.indices().map(step).collect(),
+            problems,
+        }
+    }
+}
+
+fn text(plan: &Plan, forecast: &Forecast, paint: Paint) -> String {
+    let graph = plan.graph();
+    let mut text = format!(
+        "{}: {}, {}, {}, at most {} side by side\n",
+        paint.strong(Printable(graph.name())),
+        count(graph.len(), "task"),
+        count(graph.edges(), "dependency"),
+        count(plan.levels() as usize, "level"),
+        plan.widest(),
+    );
+    let widths = graph.indices().map(|ix| {
+        let shown = graph.id(ix).to_string();
+        console::measure_text_width(&shown)
+    });
+    let column = widths.max().unwrap_or(0).min(40);
+    let levels = plan.by_level();
+    for (level, tasks) in (1..).zip(levels.iter().take(SHOWN)) {
+        line(&mut text, &paint.dim(format_args!("\nlevel {level}")));
+        for &ix in tasks.iter().take(SHOWN) {
+            line(&mut text, task_line(plan, ix, column, paint).trim_end());
+        }
+        if let Some(more) = tasks.len().checked_sub(SHOWN).filter(|&more| more > 0) {
+            line(&mut text, &format!("    and {more} more"));
+        }
+    }
+    if let Some(more) = levels.len().checked_sub(SHOWN).filter(|&more| more > 0) {
+        line(&mut text, &format!("\nand {}", count(more, "more level")));
+    }
+    let path: Vec<String> = plan.critical_path().iter().take(SHOWN).map(|&ix| graph.id(ix).to_string()).collect();
+    let cut = if plan.critical_path().len() > SHOWN { " → …" } else { "" };
+    let row = |name: &str, time: Duration, why: &str| format!("{name:<15}  {:>11}  {why}", Short(time).to_string());
+    text.push('\n');
+    line(&mut text, &row("one by one", plan.serial(), ""));
+    line(&mut text, &row("critical path", plan.critical(), &format!("{}{cut}", path.join(" → "))));
+    let Forecast { max_parallel, expected, one_more, limited } = forecast;
+    let faster = if expected.is_zero() { 1.0 } else { plan.serial().as_secs_f64() / expected.as_secs_f64() };
+    let speed = format!("{faster:.1} × as fast as one by one");
+    line(&mut text, &row(&format!("{max_parallel} at once"), *expected, &speed));
+    let saved = expected.saturating_sub(*one_more);
+    let why = match (limited, saved.is_zero()) {
+        (false, _) => "one more would have nothing to do".to_owned(),
+        (true, true) => "one more would not help".to_owned(),
+        (true, false) => format!("one more saves {}", Short(saved)),
+    };
+    line(&mut text, &row(&format!("{} at once", max_parallel.saturating_add(1)), *one_more, &why));
+    text
+}
+
+fn task_line(plan: &Plan, ix: TaskIx, column: usize, paint: Paint) -> String {
+    let (graph, step) = (plan.graph(), plan.step(ix));
+    let name = graph.id(ix).to_string();
+    let pad = " ".repeat(column.saturating_sub(console::measure_text_width(&name)));
+    let mark = if step.slack.is_zero() { paint.warn('●') } else { " ".to_owned() };
+    let mut text = format!("  {mark} {name}{pad}  {:>11}", Short(step.estimate).to_string());
+    if !step.slack.is_zero() {
+        let _ = write!(text, "{}", paint.dim(format_args!("  {} spare", Short(step.slack))));
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+/// `1 task`, `2 tasks`, `2 dependencies`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
+}

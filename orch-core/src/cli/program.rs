@@ -1,0 +1,77 @@
+//! The program: arguments in, exit code out.
+
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::{
+    args::{Cli, Command, Global, Source, When},
+    check,
+    config::Config,
+    exit::Exit,
+    optimize, plan, run,
+    streams::{Console, Stream},
+    trust,
+};
+use crate::Result;
+
+/// Runs `orch` with these arguments, the first of which is the program's name.
+pub fn main<A>(args: impl IntoIterator<Item = A>, stdout: &mut dyn Stream, stderr: &mut dyn Stream) -> ExitCode
+where
+    A: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, stdout, stderr).into(),
+    };
+    let mut console = Console::new(stdout, stderr, &cli.global);
+    let exit = match command(&cli, &mut console) {
+        Ok(exit) => exit,
+        Err(error) => {
+            console.error(error);
+            Exit::Bad
+        }
+    };
+    match console.failure() {
+        Some(error) => {
+            console.error(format_args!("could not write to stdout: {error}"));
+            Exit::Failed.into()
+        }
+        None => exit.into(),
+    }
+}
+
+fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
+    let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let config = |source: &Source| {
+        if source.no_config { Ok(Config::default()) } else { Config::load(source.config.as_deref(), &here) }
+    };
+    match &cli.command {
+        Command::Run(args) => run::main(args, &config(&args.source)?, &here, console),
+        Command::Plan(args) => plan::main(args, &config(&args.source)?, console),
+        Command::Check(args) => check::main(args, console),
+        Command::Optimize(args) => optimize::main(args, &config(&args.source)?, console),
+        Command::Trust(args) => trust::main(args, &here, console),
+        Command::Completions(args) => {
+            let mut text = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "orch", &mut text);
+            console.result(&String::from_utf8_lossy(&text));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// What clap says of arguments that it refuses, or of `--help` and `--version`.
+fn usage(error: &clap::Error, stdout: &mut dyn Stream, stderr: &mut dyn Stream) -> Exit {
+    let mut console = Console::new(stdout, stderr, &Global { color: When::Auto, quiet: false });
+    let (text, to_stderr) = (error.render(), error.use_stderr());
+    let paint = if to_stderr { console.paint_err() } else { console.paint_out() };
+    let text = if paint.0 { text.ansi().to_string() } else { text.to_string() };
+    if to_stderr {
+        console.note(text.trim_end());
+        Exit::Bad
+    } else {
+        console.result(&text);
+        Exit::Done
+    }
+}

@@ -1,0 +1,201 @@
+//! `orch run`: a definition becomes a run, a view of it, and a report.
+
+mod agents;
+mod inputs;
+mod results;
+mod signals;
+
+use std::{path::Path, time::Duration};
+
+use tokio::{runtime, time};
+
+use self::{
+    results::Results,
+    signals::{Signals, Stop},
+};
+use super::{
+    args,
+    config::Config,
+    exit::Exit,
+    source::{self, Refusal},
+    streams::Console,
+    view::{TICK, View},
+};
+use crate::{
+    Clock, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, ProcessExecutor,
+    ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult, TaskState, plan::select,
+    report::render,
+};
+
+/// How many tasks run at once when nobody says: more than any command in use has side by side, and few enough for a
+/// definition that is a million tasks wide.
+pub(super) const MAX_PARALLEL: u32 = 32;
+
+/// Runs `orch run`.
+pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
+    if args.json && args.events.as_deref() == Some(Path::new("-")) {
+        return Err(Error::new(ErrorKind::InvalidValue, "`--json` and `--events -` both want stdout; give one a file"));
+    }
+    let given = inputs::given(args)?;
+    let loaded = source::load(&args.source, &config.run, given.keys().cloned().collect());
+    let Some(graph) = &loaded.graph else {
+        if args.json {
+            console.json(&Refusal::from(&loaded));
+        }
+        loaded.complain(console);
+        return Ok(Exit::Bad);
+    };
+    loaded.problems.iter().for_each(|problem| console.note(source::line(problem, console.paint_err())));
+    let begin = || {
+        let graph = if args.targets.is_empty() { graph.clone() } else { select(graph, &args.targets)? };
+        let plan = Plan::new(&graph, &PlanOptions::default())?;
+        let engine = if args.dry_run {
+            Engine::builder().executor(DryRun).build()?
+        } else {
+            let agents = agents::choose(args, config, &graph)?;
+            let options = ProcessOptions { cwd: Some(here.to_owned()), ..ProcessOptions::default() };
+            Engine::builder().executor(ProcessExecutor::new(agents, options)).build()?
+        };
+        let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run)?;
+        let results = Results::open(args, &plan)?;
+        Ok((plan, engine, inputs, results))
+    };
+    let (plan, engine, inputs, results) = match begin() {
+        Ok(begun) => begun,
+        Err(error) => {
+            if args.json {
+                console.json(&Refusal::from(&error));
+            }
+            return Err(error);
+        }
+    };
+    let options = RunOptions {
+        max_parallel: args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL),
+        on_failure: on_failure(args, config),
+        deadline: args.timeout.or(config.run.timeout),
+        inputs,
+        seed: args.seed,
+        directory: Some(here.to_owned()),
+        approve_commands: args.yes,
+        ..RunOptions::default()
+    };
+    run(args, &engine, &plan, options, results, console)
+}
+
+fn on_failure(args: &args::Run, config: &Config) -> FailurePolicy {
+    if args.keep_going || (config.run.keep_going && !args.fail_fast) {
+        FailurePolicy::Continue
+    } else {
+        FailurePolicy::FailFast
+    }
+}
+
+fn run(
+    args: &args::Run,
+    engine: &Engine,
+    plan: &Plan,
+    options: RunOptions,
+    mut results: Results,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    // One thread: programs do the work, and a thread less is a quicker start.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Io, "could not start the runtime").caused_by(error))?;
+    let stdout_is_taken = results.take_stdout();
+    let mut view = View::new(plan, console);
+    let ended = runtime.block_on(follow(engine, plan, options, &mut view, &mut results, console));
+    view.end();
+    // A second Ctrl-C does not wait for anything that is left.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    let (report, stop) = match ended {
+        Ok(Ended::Report(report, stop)) => (report, stop),
+        Ok(Ended::Aborted(stop)) => {
+            console.error(format_args!("{} twice; there is no report", stop.reason()));
+            return Ok(stop.exit());
+        }
+        Err(error) => {
+            console.error(error);
+            return Ok(Exit::Failed);
+        }
+    };
+    if args.json {
+        console.result(&render::json(&report));
+    } else if stdout_is_taken {
+        console.note(render::text(&report, console.width_err()).trim_end());
+    } else {
+        console.result(&render::text(&report, console.width_out()));
+    }
+    let unwritten = results.close(&report);
+    unwritten.iter().for_each(|error| console.error(error));
+    advise(&report, args, console);
+    Ok(match (report.state(), stop) {
+        (RunState::Succeeded, _) if unwritten.is_empty() => Exit::Done,
+        (RunState::Cancelled, Some(stop)) => stop.exit(),
+        _ => Exit::Failed,
+    })
+}
+
+enum Ended {
+    Report(Box<Report>, Option<Stop>),
+    Aborted(Stop),
+}
+
+/// Shows the run while it goes on, until it has ended or the user asked twice.
+async fn follow(
+    engine: &Engine,
+    plan: &Plan,
+    options: RunOptions,
+    view: &mut View,
+    results: &mut Results,
+    console: &mut Console<'_>,
+) -> Result<Ended> {
+    let mut signals =
+        Signals::listen().map_err(|error| Error::new(ErrorKind::Io, "could not listen for Ctrl-C").caused_by(error))?;
+    let clock = Clock::system();
+    let mut run = engine.start(plan, options);
+    let mut tick = time::interval(TICK);
+    tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    let mut stop = None;
+    loop {
+        tokio::select! {
+            biased;
+            next = signals.next() => {
+                if stop.is_some() {
+                    return Ok(Ended::Aborted(next));
+                }
+                stop = Some(next);
+                run.cancel(next.reason());
+            }
+            _ = tick.tick() => {
+                view.tick(clock.elapsed(), console);
+                results.flush();
+            }
+            event = run.next_event() => match event {
+                Some(event) => {
+                    view.on(&event, console);
+                    results.on(&event, view.graph(), console);
+                }
+                None => break,
+            }
+        }
+    }
+    Ok(Ended::Report(Box::new(run.report().await?), stop))
+}
+
+/// What to do next after a failure.
+fn advise(report: &Report, args: &args::Run, console: &mut Console<'_>) {
+    let Some(failed) = report.tasks().find(|task| task.state() == TaskState::Failed) else { return };
+    if report.state() != RunState::Failed {
+        return;
+    }
+    console.note(format_args!("hint: `--target '{}'` runs only this task and what it needs", failed.id()));
+    let held_up = |task: TaskResult<'_>| {
+        let stopped = task.failure().is_some_and(|failure| failure.kind == FailureKind::Cancelled);
+        stopped || task.skip_reason() == Some(&SkipReason::Stopped)
+    };
+    if !args.keep_going && report.tasks().any(held_up) {
+        console.note("hint: `--keep-going` also runs what does not need a failed task");
+    }
+}

@@ -1,0 +1,130 @@
+//! Which settings files may start programs: `orch trust` and its memory.
+//!
+//! What is remembered is a hash of the file's path and content, in `$XDG_STATE_HOME/orch/trusted` (else
+//! `~/.local/state/orch/trusted`), a line each. A changed file is a file that nobody approved.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use super::{args::Trust, config, config::Config, exit::Exit, streams::Console};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::Printable,
+};
+
+/// Runs `orch trust`.
+pub(super) fn main(args: &Trust, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
+    let path = args.path.clone().or_else(|| config::find(here)).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("there is no `{}` here or above; name the file", config::FILE_NAME))
+    })?;
+    let config = Config::read(&path)?;
+    let shown = path.display().to_string();
+    let memory = Memory::of_user()?;
+    if args.revoke {
+        memory.forget(&config)?;
+        console.note(format_args!("`{}` is not trusted any more", Printable(&shown)));
+        return Ok(Exit::Done);
+    }
+    if config.agents.is_empty() {
+        console.note(format_args!("`{}` names no programs; there is nothing to trust", Printable(&shown)));
+        return Ok(Exit::Done);
+    }
+    for (name, agent) in config.agents.iter() {
+        let argv: Vec<String> = agent.argv.iter().map(|word| format!("{word:?}")).collect();
+        console.result(&format!("{}  {}\n", Printable(name), argv.join(" ")));
+    }
+    memory.remember(&config)?;
+    console.note(format_args!(
+        "`{}` may start these programs until it changes (`orch trust --revoke` takes it back)",
+        Printable(&shown)
+    ));
+    Ok(Exit::Done)
+}
+
+/// Whether the user approved the programs of that file: by naming it, or by `orch trust`.
+pub(super) fn is_trusted(config: &Config) -> bool {
+    config.named || Memory::of_user().is_ok_and(|memory| memory.knows(config))
+}
+
+/// The list of approved files.
+struct Memory(PathBuf);
+
+impl Memory {
+    fn of_user() -> Result<Self> {
+        let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        folder("XDG_STATE_HOME")
+            .or_else(|| folder("LOCALAPPDATA"))
+            .or_else(|| folder("HOME").map(|home| home.join(".local/state")))
+            .map(|state| Self(state.join("orch/trusted")))
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no home folder to remember this in; set HOME"))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        fs::read_to_string(&self.0).map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+    }
+
+    fn knows(&self, config: &Config) -> bool {
+        let wanted = fingerprint(config);
+        self.lines().iter().any(|line| line.split(' ').next() == Some(&wanted))
+    }
+
+    fn remember(&self, config: &Config) -> Result<()> {
+        if self.knows(config) {
+            return Ok(());
+        }
+        let mut lines = self.lines();
+        let path = config.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        // The path is for a person who reads the list; only the hash counts.
+        lines.push(format!("{} {}", fingerprint(config), Printable(&path)));
+        self.write(&lines)
+    }
+
+    fn forget(&self, config: &Config) -> Result<()> {
+        let path = config.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let (hash, path) = (fingerprint(config), Printable(&path).to_string());
+        let left: Vec<String> = self
+            .lines()
+            .into_iter()
+            .filter(|line| !line.starts_with(&hash) && line.split_once(' ').is_none_or(|(_, known)| known != path))
+            .collect();
+        self.write(&left)
+    }
+
+    fn write(&self, lines: &[String]) -> Result<()> {
+        let write = || {
+            if let Some(folder) = self.0.parent() {
+                private_folder(folder)?;
+            }
+            let fresh = self.0.with_extension("new");
+            let mut file = fs::File::create(&fresh)?;
+            lines.iter().try_for_each(|line| writeln!(file, "{line}"))?;
+            fs::rename(&fresh, &self.0)
+        };
+        write().map_err(|error| {
+            Error::new(ErrorKind::Io, format!("could not write `{}`", Printable(&self.0.display().to_string())))
+                .caused_by(error)
+        })
+    }
+}
+
+/// Makes the folder, for its owner alone.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// The hash of where the file is and what it says: the same text in another project is another thing.
+fn fingerprint(config: &Config) -> String {
+    let path = config.path.as_deref().and_then(|path| fs::canonicalize(path).ok()).unwrap_or_default();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(path.as_os_str().as_encoded_bytes());
+    hasher.update(&[0]);
+    hasher.update(config.text.as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
