@@ -10,7 +10,7 @@
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use orch_core::{
-    Command, Error, Expand, Graph, GraphOptions, Plan, PlanOptions, Problem, Result,
+    Command, Error, Expand, Graph, GraphOptions, Plan, PlanOptions, Result,
     definition::{command::Expression, expand},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -166,6 +166,6 @@ fn expansion(input: Value) -> Value {
             Ok(graph) => json!({"graph": graph}),
             Err(error) => failed(&error),
         },
-        Err(problems) => json!({"problems": Vec::<Problem>::from(problems)}),
+        Err(problems) => json!({"problems": problems}),
     }
 }

@@ -83,26 +83,27 @@ impl<'a> Check<'a> {
         self.order.agents.get(ix as usize).map_or("", |agent| agent.id.as_str())
     }
 
+    /// A key may be made by several; a run takes the value of the last.
     fn collect_makers(&mut self) {
+        let mut plain: HashMap<&str, u32> = HashMap::new();
         for (ix, agent) in (0..).zip(&self.order.agents) {
-            if !agent.outputs_by_key {
-                continue;
-            }
             for Placed { path, value } in &agent.outputs {
                 let makers = self.makers.entry(&value.key).or_default();
-                if let Some(&other) = makers.first()
-                    && !merges(self.command, agent, &value.key)
-                {
+                if makers.last() != Some(&ix) {
+                    makers.push(ix);
+                }
+                // Outputs under the name of their agent do not get in each other's way.
+                if !agent.outputs_by_key || merges(self.command, agent, &value.key) {
+                    continue;
+                }
+                if let Some(other) = plain.insert(&value.key, ix) {
                     let other = self.order.agents.get(other as usize).map_or("", |agent| agent.id.as_str());
                     let message = format!(
-                        "`{}` is also made by `{}`; whoever is done last wins",
+                        "`{}` is also made by `{}`; the later one wins",
                         Printable(&value.key),
                         Printable(other)
                     );
                     self.problems.push(Problem::warning("DUPLICATE_OUTPUT", message).at(path));
-                }
-                if makers.last() != Some(&ix) {
-                    makers.push(ix);
                 }
             }
         }
@@ -196,7 +197,7 @@ impl<'a> Check<'a> {
             let makers = match self.source(&reference) {
                 Source::Run => continue,
                 Source::Nothing(why) => {
-                    let message = format!("reads `{shown}`, but {why}; it is undefined, and its comparison false");
+                    let message = format!("reads `{shown}`, but {why}; while it is undefined, its comparison is false");
                     self.warn("UNKNOWN_VALUE", message, &condition.path);
                     continue;
                 }

@@ -14,7 +14,7 @@ use crate::{
 /// A command definition of version 2: phases of agents, their dependencies, and how they run.
 ///
 /// The JSON is kept as it was given, unknown fields included, and [`as_value`](Command::as_value) and serde write it back
-/// unchanged. Beside it stands one reading of it, [`phases`](Command::phases), in which the dialects look alike: one name a
+/// unchanged (a whole number beyond 64 bits becomes the nearest float; of two members with one name the last counts). Beside it stands one reading of it, [`phases`](Command::phases), in which the dialects look alike: one name a
 /// field, every time a [`Duration`].
 ///
 /// A command may be wrong; it is still a value that can be shown and written. [`problems`](Command::problems) names all that

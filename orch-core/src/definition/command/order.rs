@@ -27,7 +27,7 @@ const MAX_COMPARISONS: usize = 500_000;
 pub(super) struct Order<'a> {
     pub(super) agents: Vec<&'a Agent>,
     pub(super) index: HashMap<&'a str, u32>,
-    /// Agents by the name that conditions call them; of several the first.
+    /// Agents by the name that conditions call them; of several the last, as in a run.
     pub(super) by_name: HashMap<String, u32>,
     pub(super) parents: Csr,
     /// How many agents must be done one after the other before each.
@@ -56,7 +56,7 @@ impl<'a> Order<'a> {
         }
         let mut by_name = HashMap::with_capacity(agents.len());
         for (ix, agent) in (0..).zip(&agents) {
-            by_name.entry(camel_case(&agent.id)).or_insert(ix);
+            by_name.insert(camel_case(&agent.id), ix);
         }
         Self { agents, index, by_name, parents, levels, sound }
     }

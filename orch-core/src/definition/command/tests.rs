@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -109,7 +110,7 @@ fn orchestrate_complex_reads_too_early() {
     insta::assert_snapshot!(shown.join("\n"), @r"
     warning[UNORDERED_READ] phases[2].conditional.condition (line 195): reads `context.riskAssessment.overallRiskScore`, but `compliance-validator`, `security-validator`, `crypto-validator` do not depend on `risk-assessment` and may be asked first; add `risk-assessment` to their dependencies
     warning[UNORDERED_READ] phases[2].agents[1].conditional.condition (line 232): reads `context.riskAssessment.risks`, but `security-validator` does not depend on `risk-assessment` and may be asked first; add `risk-assessment` to its dependencies
-    warning[UNKNOWN_VALUE] phases[2].agents[2].conditional.condition (line 249): reads `context.requirementAnalyzer.requirements`, but `requirement-analyzer` declares no output `requirements`; it is undefined, and its comparison false
+    warning[UNKNOWN_VALUE] phases[2].agents[2].conditional.condition (line 249): reads `context.requirementAnalyzer.requirements`, but `requirement-analyzer` declares no output `requirements`; while it is undefined, its comparison is false
     ");
     // Barriers put risk-assessment before the phase that reads it.
     let barrier = GraphOptions { phase_order: PhaseOrder::Barrier, ..GraphOptions::default() };
@@ -292,4 +293,141 @@ fn every_code_is_documented_and_has_a_vector() {
     }
     // The two that need more than a small file are shown by the tests above.
     assert_eq!(documented, seen);
+}
+
+/// Any JSON, shallow, with the words that definitions use.
+fn arb_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        prop_oneof![Just(0.0), Just(-1.0), Just(1.5), Just(1e18), 0.0..5.0].prop_map(Value::from),
+        (0u32..5).prop_map(Value::from),
+        prop::sample::select(vec![
+            "",
+            "analyzer",
+            "synthesis",
+            "../../x",
+            "\u{1b}[2J",
+            "context",
+            "a === 1",
+            "context.analyzer",
+            "2.0"
+        ])
+        .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        let words = vec![
+            "id",
+            "key",
+            "agents",
+            "dependencies",
+            "source",
+            "mapping",
+            "condition",
+            "expression",
+            "maxConcurrent",
+            "locks",
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::vec((prop::sample::select(words), inner), 0..3)
+                .prop_map(|members| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        ]
+    })
+}
+
+/// Replaces the value at a place that `steps` picks.
+fn replace(value: &mut Value, steps: &[prop::sample::Index], new: Value) {
+    let Some((step, rest)) = steps.split_first() else {
+        *value = new;
+        return;
+    };
+    match value {
+        Value::Array(elements) if !elements.is_empty() => {
+            let at = step.index(elements.len());
+            replace(&mut elements[at], rest, new);
+        }
+        Value::Object(members) if !members.is_empty() => {
+            let key = members.keys().nth(step.index(members.len())).unwrap().clone();
+            replace(members.get_mut(&key).unwrap(), rest, new);
+        }
+        other => *other = new,
+    }
+}
+
+/// A definition with every field that is read.
+fn everything() -> Value {
+    json!({
+        "version": "2.0.0", "name": "/x", "description": "d",
+        "globalContext": {"initial": {"level": 1}, "cacheTTL": 5},
+        "inputs": {"required": {"goal": {}}, "optional": {"mode": {"default": "fast"}}},
+        "errorHandling": {"retryPolicy": {"maxAttempts": 2}, "fallbackStrategy": "continue-with-warnings", "criticalPhases": ["p"]},
+        "resourceLocking": {"enabled": true, "resources": [{"id": "db", "maxConcurrent": 2}]},
+        "resources": {"locks": [{"resource": "l"}], "maxWaitTime": 5},
+        "phases": [
+            {"id": "p", "parallel": false, "maxParallelism": 1, "agents": [
+                {"id": "analyzer", "agentId": "a", "task": "t", "dependencies": [], "estimatedTime": 5, "timeout": 50, "priority": 1,
+                 "resources": ["db"], "context": {"outputs": [{"key": "facts", "ttl": 9}]}, "retryPolicy": {"maxAttempts": 2, "strategy": "linear"}},
+                {"id": "second", "agentId": "a", "task": "t", "dependencies": ["analyzer"], "outputs": {"tasks": "array"},
+                 "context": {"inputs": ["facts"]}, "skipCondition": {"type": "context", "expression": "facts.n == 0"},
+                 "resources": {"locks": [{"resourceId": "free", "timeout": 3}]}, "compensation": {"rollbackTo": "analyzer"}}]},
+            {"id": "q", "dynamic": true, "conditional": {"enabled": true, "condition": "inputs.mode === 'fast'"},
+             "parallelism": {"enabled": true, "maxConcurrent": 2}, "agents": [{"id": "watch", "agentId": "a", "task": "t", "dependencies": ["second"]}],
+             "dynamicAgents": {"source": "context.second.tasks", "mapping": {"id": "task.id"}}},
+            {"id": "r", "agents": [{"id": "synthesis", "agentId": "a", "task": "t", "dependencies": ["watch"]}]},
+        ],
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_broken_definition_is_refused_with_what_was_told(
+        changes in prop::collection::vec((prop::collection::vec(any::<prop::sample::Index>(), 1..7), arb_json()), 1..4),
+        barrier: bool,
+        strict: bool,
+    ) {
+        let mut value = everything();
+        for (steps, new) in changes {
+            replace(&mut value, &steps, new);
+        }
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let phase_order = if barrier { PhaseOrder::Barrier } else { PhaseOrder::Dag };
+        let options = GraphOptions { phase_order, strict, ..GraphOptions::default() };
+        let command = Command::parse(&text).unwrap();
+        let problems = command.problems(&options);
+        let lines = text.lines().count() as u32;
+        prop_assert!(problems.iter().all(|problem| problem.line.is_some_and(|line| (1..=lines).contains(&line))), "{problems:?}");
+        match command.graph(&options) {
+            Ok(graph) => {
+                prop_assert!(problems.iter().all(|problem| problem.severity == Severity::Warning));
+                prop_assert_eq!(graph.warnings(), &problems[..]);
+                let again: Graph = serde_json::from_value(serde_json::to_value(&graph).unwrap()).unwrap();
+                prop_assert_eq!(again.len(), graph.len());
+            }
+            Err(error) => prop_assert_eq!(error.problems(), &problems[..], "{}", error),
+        }
+        // Without the text there are no lines, but the same problems.
+        let mut from_value = Command::from_value(value.clone()).problems(&options);
+        let mut from_text = problems;
+        for problem in &mut from_text {
+            problem.line = None;
+        }
+        let key = |problem: &crate::Problem| (problem.path.clone(), problem.message.clone());
+        from_value.sort_by_key(key);
+        from_text.sort_by_key(key);
+        prop_assert_eq!(from_value, from_text);
+        prop_assert_eq!(serde_json::to_value(&command).unwrap(), value);
+    }
+}
+
+#[test]
+fn the_definition_of_the_property_is_sound() {
+    let command = Command::from_value(everything());
+    assert_eq!(
+        command.problems(&GraphOptions { strict: true, ..GraphOptions::default() }).len(),
+        1,
+        "only `free` is undeclared"
+    );
 }
