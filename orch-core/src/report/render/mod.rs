@@ -12,6 +12,8 @@
 //! ```
 
 mod github;
+#[cfg(feature = "html")]
+pub mod html;
 mod json;
 mod junit;
 mod markup;
