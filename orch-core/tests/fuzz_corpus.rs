@@ -5,6 +5,9 @@ use std::{fs, path::Path};
 
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
+#[cfg(feature = "markdown")]
+#[path = "../fuzz/markdown.rs"]
+mod markdown;
 
 #[track_caller]
 fn replay(target: &str, body: fn(&[u8])) {
@@ -33,4 +36,10 @@ fn condition() {
 #[test]
 fn wfformat() {
     replay("wfformat", bodies::wfformat);
+}
+
+#[cfg(feature = "markdown")]
+#[test]
+fn markdown() {
+    replay("markdown", markdown::markdown);
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     check, lines,
-    model::{Agent, Command, Phase, ResourceUse},
+    model::{Agent, Command, Phase, ResourceUse, Source},
     order::Order,
 };
 use crate::{
@@ -88,8 +88,13 @@ impl Command {
                 problem.severity = Severity::Error;
             }
         }
-        if let Some(text) = self.text().filter(|_| !problems.is_empty()) {
-            lines::find(text, &mut problems);
+        if !problems.is_empty() {
+            match self.source() {
+                Source::Value => {}
+                Source::Json(text) => lines::find(text, &mut problems),
+                #[cfg(feature = "markdown")]
+                Source::Markdown(agents) => lines::of_agents(agents, &mut problems),
+            }
             problems.sort_by_key(|problem| problem.line);
         }
         (order, problems)

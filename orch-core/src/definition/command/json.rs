@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::Command;
+use super::model::{Command, Source};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Command {
@@ -40,7 +40,7 @@ impl Command {
             return Err(Error::new(ErrorKind::InvalidFormat, "the definition is empty; a JSON object is needed"));
         }
         match serde_json::from_str::<Value>(text) {
-            Ok(raw) => Ok(Self::new(raw, Some(text.to_owned()))),
+            Ok(raw) => Ok(Self::new(raw, Source::Json(text.to_owned()))),
             Err(error) => Err(explain(text, &error)),
         }
     }

@@ -22,6 +22,19 @@ pub(super) fn find(text: &str, problems: &mut [Problem]) {
     walk.value(&wanted, walk.line);
 }
 
+/// Gives every problem of an agent the line that the agent stands in, and every problem of a phase that of its first agent;
+/// `agents` holds these lines by phase.
+#[cfg(feature = "markdown")]
+pub(super) fn of_agents(agents: &[Vec<u32>], problems: &mut [Problem]) {
+    for problem in problems {
+        let index = |step: String| step.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok();
+        let mut steps = steps(&problem.path);
+        let Some(phase) = steps.nth(1).and_then(index).and_then(|place| agents.get(place)) else { continue };
+        let agent = steps.nth(1).and_then(index).unwrap_or(0);
+        problem.line = phase.get(agent).copied();
+    }
+}
+
 /// The problems of a field, and those of what is inside it.
 #[derive(Default)]
 struct Wanted {

@@ -77,14 +77,20 @@
 mod argv;
 mod check;
 pub mod condition;
+#[cfg(feature = "markdown")]
+mod convert;
 mod graph;
 mod json;
 mod lines;
+#[cfg(feature = "markdown")]
+mod markdown;
 mod model;
 mod order;
 mod read;
 
 pub use condition::{Condition, Expression, Scope, Test, camel_case, member};
+#[cfg(feature = "markdown")]
+pub use convert::{Conversion, Note, convert};
 pub use graph::{GraphOptions, PhaseOrder};
 pub use model::{Agent, Command, Dynamic, Phase, Placed, ResourceUse};
 

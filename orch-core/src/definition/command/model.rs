@@ -41,9 +41,20 @@ pub struct Command(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     raw: Value,
-    /// The text that `raw` was parsed from: problems find their lines in it.
-    text: Option<String>,
+    source: Source,
     reading: Reading,
+}
+
+/// Where `raw` comes from: in it problems find their lines.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A value, without text.
+    Value,
+    /// JSON text.
+    Json(String),
+    /// Markdown text: the line of each agent, by phase.
+    #[cfg(feature = "markdown")]
+    Markdown(Vec<Vec<u32>>),
 }
 
 /// What one pass over the JSON found.
@@ -165,12 +176,12 @@ pub(super) struct Resource {
 impl Command {
     /// Reads a definition that is already JSON. Never fails: what is wrong with it, [`problems`](Command::problems) tells.
     pub fn from_value(raw: Value) -> Self {
-        Self::new(raw, None)
+        Self::new(raw, Source::Value)
     }
 
-    pub(super) fn new(raw: Value, text: Option<String>) -> Self {
+    pub(super) fn new(raw: Value, source: Source) -> Self {
         let reading = read::read(&raw);
-        Self(Arc::new(Inner { raw, text, reading }))
+        Self(Arc::new(Inner { raw, source, reading }))
     }
 
     /// The JSON as it was given.
@@ -178,9 +189,8 @@ impl Command {
         &self.0.raw
     }
 
-    /// The text that it was parsed from, where it was.
-    pub(super) fn text(&self) -> Option<&str> {
-        self.0.text.as_deref()
+    pub(super) fn source(&self) -> &Source {
+        &self.0.source
     }
 
     pub(super) fn reading(&self) -> &Reading {
