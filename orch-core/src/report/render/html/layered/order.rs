@@ -1,6 +1,6 @@
 //! The order within each level.
 
-use super::layout::Spot;
+use super::Spot;
 
 /// How often the levels are swept, forth and back in turn. Crossings hardly fall after a dozen.
 const SWEEPS: usize = 16;

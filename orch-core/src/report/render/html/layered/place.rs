@@ -1,6 +1,6 @@
 //! How high each spot is drawn.
 
-use super::layout::Spot;
+use super::Spot;
 
 /// How often heights are pulled towards the neighbours, forth and back in turn.
 const PULLS: usize = 12;

@@ -1,9 +1,16 @@
-//! From levels and dependencies to places.
+//! A drawing of a small graph in layers, from left to right.
+//!
+//! The way of Sugiyama, Tagawa and Toda (1981): a dependency that passes levels gets a waypoint on each of them; the order
+//! within a level follows the barycentres of the neighbours, forth and back, and the order with the fewest crossings
+//! stays; heights are then pulled towards the neighbours as far as the order and the distances allow.
+//!
+//! It knows numbers only: no tasks, no names, no colours.
 
-use super::{order, place};
+mod order;
+mod place;
 
 /// The most tasks that are drawn one by one. More is no picture but a knot.
-pub(in super::super) const MOST_TASKS: usize = 300;
+pub(super) const MOST_TASKS: usize = 300;
 /// The most levels; above, a drawing is a line that nobody scrolls along.
 const MOST_LEVELS: usize = 60;
 /// The most waypoints.
@@ -18,44 +25,44 @@ const MARGIN: f64 = 8.0;
 
 /// A point of the drawing, in CSS pixels from the top left.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in super::super) struct Point {
-    pub(in super::super) x: f64,
-    pub(in super::super) y: f64,
+pub(super) struct Point {
+    pub(super) x: f64,
+    pub(super) y: f64,
 }
 
 /// Where everything is.
 #[derive(Debug)]
-pub(in super::super) struct Layout {
-    pub(in super::super) width: f64,
-    pub(in super::super) height: f64,
+pub(super) struct Layout {
+    pub(super) width: f64,
+    pub(super) height: f64,
     /// The left end of each task's box, in the middle of its height.
-    pub(in super::super) nodes: Vec<Point>,
+    pub(super) nodes: Vec<Point>,
     /// The width of each task's box.
-    pub(in super::super) widths: Vec<f64>,
+    pub(super) widths: Vec<f64>,
     /// The points through which each dependency goes, from the right end of one box to the left end of the other.
-    pub(in super::super) edges: Vec<Vec<Point>>,
+    pub(super) edges: Vec<Vec<Point>>,
 }
 
 impl Layout {
     /// The height of every task's box.
-    pub(in super::super) const NODE_HEIGHT: f64 = NODE_HEIGHT;
+    pub(super) const NODE_HEIGHT: f64 = NODE_HEIGHT;
 }
 
 /// One place in a level: a task, or a waypoint of a dependency.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Spot {
-    pub(super) level: usize,
+struct Spot {
+    level: usize,
     /// Half its height and half of the distance to the next.
-    pub(super) half: f64,
-    pub(super) before: Vec<usize>,
-    pub(super) after: Vec<usize>,
-    pub(super) is_way: bool,
+    half: f64,
+    before: Vec<usize>,
+    after: Vec<usize>,
+    is_way: bool,
 }
 
 /// Lays out tasks on their levels, or answers nothing if there are too many to see.
 ///
 /// `levels` and `widths` have one entry a task; each dependency goes from a lower to a higher level.
-pub(in super::super) fn layout(levels: &[usize], widths: &[f64], edges: &[(usize, usize)]) -> Option<Layout> {
+pub(super) fn layout(levels: &[usize], widths: &[f64], edges: &[(usize, usize)]) -> Option<Layout> {
     let height = levels.iter().max().map_or(0, |last| last + 1);
     if levels.len() > MOST_TASKS || height > MOST_LEVELS {
         return None;
