@@ -90,6 +90,23 @@ async fn only_named_variables_are_inherited_when_asked() {
     assert_eq!(outcome.result.unwrap().json(), Some(&json!("none path")));
 }
 
+/// This test runs itself as a program, with variables as an outer run sets them.
+#[tokio::test]
+async fn values_of_an_outer_run_stay_there() {
+    const INNER: &str = "ORCH_TEST_IS_INNER";
+    if std::env::var_os(INNER).is_some() {
+        let said = output(sh("echo \"${ORCH_INPUT_OUTER-none} ${ORCH_OMITTED-none} $ORCH_AGENT\"")).await;
+        assert_eq!(said, json!("none none reviewer"));
+        return;
+    }
+    let mut inner = std::process::Command::new(std::env::current_exe().unwrap());
+    inner.args(["--exact", "attempt::values_of_an_outer_run_stay_there"]);
+    inner.envs([(INNER, "1"), ("ORCH_INPUT_OUTER", "outer"), ("ORCH_OMITTED", "outer"), ("ORCH_AGENT", "outer")]);
+    let ended = inner.output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert!(String::from_utf8_lossy(&ended.stdout).contains("1 passed"));
+}
+
 #[tokio::test]
 async fn programs_run_where_they_are_told() {
     let folder = tempfile::tempdir().unwrap();

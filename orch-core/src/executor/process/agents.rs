@@ -260,6 +260,32 @@ mod tests {
         assert_eq!(serde_json::from_value::<Agents>(serde_json::to_value(&agents).unwrap()).unwrap(), agents);
     }
 
+    /// The example in the documentation of [`Agent`].
+    #[cfg(feature = "cli")]
+    #[test]
+    fn toml_is_the_form_of_files() {
+        #[derive(Deserialize)]
+        struct File {
+            agents: Agents,
+        }
+        let text = r#"
+            [agents.security-specialist]
+            argv = ["claude", "-p", "{prompt}", "--output-format", "json"]
+            env = { CLAUDE_CODE_MAX_OUTPUT_TOKENS = "8000" }
+            cwd = "services/api"
+            timeout_ms = 600000
+            stdin = "nothing"
+            exit_codes = { 3 = "nothing" }
+            [agents."*"]
+            argv = ["true"]
+        "#;
+        let agents = toml::from_str::<File>(text).unwrap().agents;
+        let agent = agents.find(Some("security-specialist")).unwrap();
+        assert_eq!((agent.timeout, agent.stdin), (Some(Duration::from_secs(600)), StdinForm::Nothing));
+        assert_eq!(agent.exit_codes[&3], ExitMeaning::Nothing);
+        assert_eq!(agents.find(None).unwrap().argv, ["true"]);
+    }
+
     #[test]
     fn unknown_fields_and_codes_are_refused() {
         for bad in

@@ -221,6 +221,13 @@ fn variable(key: &str) -> String {
     format!("ORCH_INPUT_{}", key.chars().map(capital).collect::<String>())
 }
 
+/// Whether this module sets such a variable.
+pub(super) fn speaks_of_a_task(name: &str) -> bool {
+    let is_one =
+        ["ORCH_TASK_ID", "ORCH_RUN_ID", "ORCH_ATTEMPT", "ORCH_AGENT", "ORCH_TASK", "ORCH_OMITTED"].contains(&name);
+    is_one || name.starts_with("ORCH_INPUT_")
+}
+
 fn refuse_nul(what: &str, value: &str) -> Result<(), Failure> {
     if value.contains('\0') {
         return Err(Failure::fatal(format!(
@@ -261,6 +268,7 @@ mod tests {
             .with_output("scan", json!({"findings": 3}).into())
             .with_output("native", Output::typed(1u8));
         let launch = launch(described("look"), inputs, &Agent::new(["p"])).unwrap();
+        assert!(launch.env.keys().all(|name| speaks_of_a_task(name)));
         let env: Vec<String> = launch.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         insta::assert_snapshot!(env.join("\n"), @r#"
         ORCH_AGENT=reviewer

@@ -28,7 +28,8 @@
 //!
 //! A program runs in a process group of its own. On cancellation and timeout the group gets SIGTERM, and SIGKILL after a
 //! grace period; whatever the way a program ends, nothing of its group outlives the task. A process that leaves the group
-//! (`setsid`) is its own master. On systems that are not Unix only the program itself is ended.
+//! (`setsid`) is its own master. A key at the terminal (Ctrl-C) reaches only this process, which must cancel the run; what
+//! ends this process at once (SIGKILL) leaves running programs behind. On systems that are not Unix only the program itself is ended.
 //!
 //! # What it does not do
 //!

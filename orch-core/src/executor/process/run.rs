@@ -1,6 +1,7 @@
 //! Runs one program from start to end.
 
 use std::{
+    ffi::OsString,
     future::pending,
     io,
     path::Path,
@@ -21,7 +22,7 @@ use super::{
     agents::{Agent, Agents},
     capture::{Capture, Lines},
     group::{self, Group},
-    launch::Launch,
+    launch::{Launch, speaks_of_a_task},
     options::ProcessOptions,
     outcome::Ended,
 };
@@ -55,6 +56,8 @@ struct Shared {
     agents: Agents,
     options: ProcessOptions,
     redactor: Redactor,
+    /// Variables that speak of another task: this process is itself one, of an outer run.
+    foreign: Vec<String>,
 }
 
 impl ProcessExecutor {
@@ -62,11 +65,14 @@ impl ProcessExecutor {
     ///
     /// Reads the environment of this process once: programs inherit it, so its secrets are what they may print.
     pub fn new(agents: Agents, options: ProcessOptions) -> Self {
-        let inherited =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let readable =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let inherited: Vec<(String, String)> = std::env::vars_os().filter_map(readable).collect();
         let set = agents.iter().flat_map(|(_, agent)| &agent.env).chain(&options.env);
-        let redactor = options.redactor.clone().with_variables(inherited).with_variables(set);
-        Self(Arc::new(Shared { agents, options, redactor }))
+        let secrets = inherited.iter().map(|(name, value)| (name, value)).chain(set);
+        let redactor = options.redactor.clone().with_variables(secrets);
+        let foreign = inherited.into_iter().map(|(name, _)| name).filter(|name| speaks_of_a_task(name)).collect();
+        Self(Arc::new(Shared { agents, options, redactor, foreign }))
     }
 
     /// The agents, for [`Agents::problems`] before a run.
@@ -126,6 +132,9 @@ impl Shared {
         if let Some(names) = &self.options.inherit {
             command.env_clear();
             command.envs(names.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        }
+        for name in &self.foreign {
+            command.env_remove(name);
         }
         command.args(&launch.arguments).envs(&launch.env).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
