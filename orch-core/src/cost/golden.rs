@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{PriceSource, PriceTable, price};
+use super::{PriceSource, PriceTable, Rates, price};
 use crate::{
     clock::WallTime,
     fixtures,
@@ -64,6 +64,17 @@ fn cached_tokens_are_part_of_the_input() {
     assert_eq!(PriceTable::bundled().price(&usage, AUTUMN_2025), Some(Usd::from_nanos(3_930_000)));
     let beside = ModelUsage { input: 0, ..usage };
     assert_eq!(PriceTable::bundled().price(&beside, AUTUMN_2025), Some(Usd::from_nanos(2_730_000)));
+}
+
+/// 37.5 nano-dollars a token: every odd count is a half, and floats land on either side of it.
+#[test]
+fn noise_of_floats_does_not_decide_how_halves_are_rounded() {
+    let rates = Rates::new(Usd::from_dollars(0.0375), Usd::from_dollars(0.15));
+    for tokens in 0..20_000 {
+        let usage = Usage::tokens("cohere/command-r7b", tokens, 0);
+        let exact = rates.price(&usage.models()[0]).nanos();
+        assert_eq!(nanos(&usage), exact, "{tokens} tokens");
+    }
 }
 
 #[test]
