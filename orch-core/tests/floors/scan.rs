@@ -29,6 +29,8 @@ pub(crate) struct Scan {
     pub(crate) narrow: Vec<Vec<String>>,
     /// Public names that the file re-exports, with where they come from.
     pub(crate) exports: Vec<(String, Vec<String>)>,
+    /// Modules that are `pub`.
+    pub(crate) public_modules: Vec<Vec<String>>,
     /// Modules that exist for tests only.
     pub(crate) test_modules: Vec<Vec<String>>,
 }
@@ -144,7 +146,11 @@ impl Scan {
     fn visible(&mut self, trees: &[TokenTree], at: usize, module: &[String]) {
         let narrow = group(trees.get(at + 1), Delimiter::Parenthesis).is_some();
         let item = at + if narrow { 2 } else { 1 };
-        if is_ident(trees.get(item), "use") {
+        if let (false, true, Some(TokenTree::Ident(name))) =
+            (narrow, is_ident(trees.get(item), "mod"), trees.get(item + 1))
+        {
+            self.public_modules.push([module, &[name.to_string()]].concat());
+        } else if is_ident(trees.get(item), "use") {
             let mut found = Vec::new();
             read_path(trees, item + 1, &mut Vec::new(), &mut found);
             for (path, line) in found {
