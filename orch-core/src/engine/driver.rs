@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How many bodies are begun between two looks at the clock: it is the error of a start's time, in short polls.
-const BATCH: usize = 16;
+const BATCH: u32 = 16;
 
 /// How many bodies are spawned between two looks at the inbox.
 const SPAWN_BATCH: usize = 256;
@@ -80,7 +80,7 @@ impl Driver {
             deadline: options.deadline,
             inputs: options.inputs,
             seed: options.seed,
-            batch: if spawning { SPAWN_BATCH } else { BATCH },
+            batch: if spawning { SPAWN_BATCH } else { BATCH as usize },
         };
         let session = SessionOptions {
             rules,
@@ -117,13 +117,15 @@ impl Driver {
     /// Runs to the end.
     pub(super) async fn drive(mut self) -> Result<Report> {
         let mut turn_began = Duration::ZERO;
-        let mut polled_from = Duration::ZERO;
+        let mut now = self.clock.elapsed();
         loop {
             if self.inbox.take(&mut self.mail) {
                 self.read_mail();
             }
-            let now = self.clock.elapsed();
-            self.measure(now.saturating_sub(polled_from));
+            if self.polls >= BATCH || self.spawning {
+                let before = std::mem::replace(&mut now, self.clock.elapsed());
+                self.measure(now.saturating_sub(before));
+            }
             let actions = self.session.step(now, &mut self.finished);
             self.starts.clear();
             self.starts.extend_from_slice(&actions.start);
@@ -136,7 +138,6 @@ impl Driver {
                 // A reader that went away with the run's handle hears nothing; the task of this driver is being aborted.
                 drop(reader.send(actions.events.clone()).await);
             }
-            polled_from = now;
             for at in 0..self.starts.len() {
                 if let Some(&attempt) = self.starts.get(at) {
                     self.begin(attempt);
@@ -152,7 +153,7 @@ impl Driver {
                 if now.saturating_sub(turn_began) > TURN {
                     tokio::task::yield_now().await;
                     turn_began = self.clock.elapsed();
-                    polled_from = turn_began;
+                    (now, self.polls) = (turn_began, 0);
                 }
                 continue;
             }
@@ -161,7 +162,7 @@ impl Driver {
                 wait(&self.inbox, wake_at.map(|at| at.saturating_sub(now))).await;
             }
             turn_began = self.clock.elapsed();
-            polled_from = turn_began;
+            (now, self.polls) = (turn_began, 0);
         }
     }
 
@@ -175,23 +176,20 @@ impl Driver {
         let Some(held) = self.places.0.get_mut(place as usize) else { return };
         held.attempt = attempt;
         let context = held.slot.enter(attempt.task, attempt.number, self.session.inputs(attempt.task));
-        let body = catch_unwind(AssertUnwindSafe(|| self.seams.executor.run(context)));
-        match body {
-            Err(panic) => self.ended(place, panicked(panic.as_ref())),
-            Ok(body) if self.spawning => {
-                let work = tokio::spawn(work(place, body, self.inbox.clone(), self.clock.clone()));
-                held.work = Work::Spawned(work.abort_handle());
-            }
-            Ok(mut body) => {
-                self.polls += 1;
-                match held.poll(&mut body) {
-                    Poll::Ready(outcome) => {
-                        discard(body);
-                        self.ended(place, outcome);
-                    }
-                    Poll::Pending => held.work = Work::Inline(body),
+        if self.spawning {
+            match catch_unwind(AssertUnwindSafe(|| self.seams.executor.run(context))) {
+                Ok(body) => {
+                    let work = tokio::spawn(work(place, body, self.inbox.clone(), self.clock.clone()));
+                    held.work = Work::Spawned(work.abort_handle());
                 }
+                Err(panic) => self.ended(place, panicked(panic.as_ref())),
             }
+            return;
+        }
+        self.polls += 1;
+        match held.first_poll(|| self.seams.executor.run(context)) {
+            Ok(outcome) => self.ended(place, outcome),
+            Err(body) => held.work = Work::Inline(body),
         }
     }
 
@@ -278,17 +276,15 @@ impl Driver {
         next
     }
 
-    /// Under `Auto`: decides by the length of polls where the next bodies begin. `taken`: since the last step.
+    /// Under `Auto`: decides by the length of polls where the next bodies begin. `taken`: since the last look at the clock.
     fn measure(&mut self, taken: Duration) {
-        if self.inline != Inline::Auto || self.polls == 0 {
-            return;
-        }
-        let mean = if self.spawning { self.busy } else { taken } / self.polls;
-        (self.polls, self.busy) = (0, Duration::ZERO);
-        let spawn = if self.spawning { mean > SHORT_POLL } else { mean > LONG_POLL };
-        if spawn != self.spawning && has_workers() {
+        let polls = std::mem::take(&mut self.polls);
+        let taken = if self.spawning { std::mem::take(&mut self.busy) } else { taken };
+        let limit = if self.spawning { SHORT_POLL } else { LONG_POLL };
+        let spawn = taken > limit * polls;
+        if self.inline == Inline::Auto && spawn != self.spawning && has_workers() {
             self.spawning = spawn;
-            self.session.set_batch(if spawn { SPAWN_BATCH } else { BATCH });
+            self.session.set_batch(if spawn { SPAWN_BATCH } else { BATCH as usize });
         }
     }
 }

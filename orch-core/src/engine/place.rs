@@ -50,6 +50,19 @@ impl Place {
             .unwrap_or_else(|panic| Poll::Ready(panicked(panic.as_ref())))
     }
 
+    /// Begins a body and polls it once: its outcome, or the body where it has to wait.
+    #[inline]
+    pub(super) fn first_poll(&self, begin: impl FnOnce() -> Body) -> Result<Outcome, Body> {
+        let first = AssertUnwindSafe(|| {
+            let mut body = begin();
+            match body.as_mut().poll(&mut Context::from_waker(&self.waker)) {
+                Poll::Ready(outcome) => Ok(outcome),
+                Poll::Pending => Err(body),
+            }
+        });
+        catch_unwind(first).unwrap_or_else(|panic| Ok(panicked(panic.as_ref())))
+    }
+
     /// The wake-up that brought us here has been heard; the next one counts again. To be called before the poll.
     pub(super) fn heard(&self) {
         self.signal.queued.store(false, Ordering::Release);

@@ -31,7 +31,7 @@ pub enum EventKind {
         /// The run.
         run: RunId,
         /// The content hash of the graph.
-        graph: GraphHash,
+        graph: Box<GraphHash>,
         /// How many tasks may run at once; `None`: no limit.
         max_parallel: Option<u32>,
     },
@@ -247,5 +247,15 @@ impl RunState {
 impl fmt::Display for RunState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_fits_a_cache_line() {
+        assert!(size_of::<Event>() <= 64, "two events a task are written: {} bytes", size_of::<Event>());
     }
 }

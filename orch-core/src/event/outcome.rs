@@ -25,7 +25,8 @@ pub struct Output(Option<Held>);
 #[derive(Clone)]
 enum Held {
     Json(Arc<Value>),
-    Typed(Arc<dyn Any + Send + Sync>),
+    /// In a box of its own, so that an output is two words, as every event of a finished task carries one.
+    Typed(Arc<Box<dyn Any + Send + Sync>>),
 }
 
 impl Output {
@@ -34,7 +35,7 @@ impl Output {
 
     /// Any value, for tasks of the same process. It has no JSON form.
     pub fn typed<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Some(Held::Typed(Arc::new(value))))
+        Self(Some(Held::Typed(Arc::new(Box::new(value)))))
     }
 
     /// Whether there is no output.
@@ -51,9 +52,9 @@ impl Output {
     }
 
     /// The value as that type, where [`typed`](Output::typed) made it.
-    pub fn downcast<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+    pub fn downcast<T: Any + Send + Sync>(&self) -> Option<&T> {
         match &self.0 {
-            Some(Held::Typed(value)) => value.clone().downcast().ok(),
+            Some(Held::Typed(value)) => value.downcast_ref(),
             _ => None,
         }
     }

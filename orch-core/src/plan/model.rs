@@ -195,6 +195,13 @@ impl Plan {
         }
     }
 
+    /// The turn of that task when several are ready. Panics as [`Graph::task`] does.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "a place of another graph is the caller's bug, as with a slice")]
+    pub(crate) fn rank(&self, ix: TaskIx) -> u32 {
+        self.0.tasks[ix.index()].rank
+    }
+
     /// The task with that [rank](Step::rank). Panics as [`Graph::task`] does.
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "a rank of another plan is the caller's bug, as with a slice")]

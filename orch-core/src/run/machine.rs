@@ -59,6 +59,8 @@ pub struct Machine {
     seq: u64,
     /// The time of the latest step, in nanoseconds since the start.
     pub(super) now: u64,
+    /// The same, as events have it.
+    at: Duration,
 }
 
 /// What a machine knows of one task: small, because there may be millions.
@@ -166,6 +168,7 @@ impl Machine {
             begun: false,
             seq: 0,
             now: 0,
+            at: Duration::ZERO,
         };
         machine.classes = plan
             .graph()
@@ -187,22 +190,30 @@ impl Machine {
     pub(super) fn adopt(&mut self, plan: Plan) {
         let graph = plan.graph().clone();
         self.plan = plan;
+        let first_time = self.rows.is_empty();
         for ix in graph.indices().skip(self.rows.len()) {
             let special = graph.task(ix).options.is_some();
             if special && let Some(group) = graph.task(ix).options().group.as_ref() {
                 self.groups.entry(group.clone()).and_modify(|group| group.members += 1);
             }
-            self.rows.push(Row { ready_at: 0, waiting: 0, rank: 0, attempt: 0, phase: Phase::Waiting, special });
+            let (waiting, rank) = (graph.parents(ix).len() as u32, self.plan.rank(ix));
+            self.rows.push(Row { ready_at: 0, waiting, rank, attempt: 0, phase: Phase::Waiting, special });
             self.open += 1;
         }
+        self.ready = ReadyQueue::new(self.rows.len());
+        if !first_time {
+            self.reconsider(&graph);
+        }
+    }
+
+    /// After the graph has grown: new ranks for all, and some old tasks wait for new ones.
+    fn reconsider(&mut self, graph: &Graph) {
         if !self.outputs.is_empty() {
             self.outputs.resize(self.rows.len(), Output::NOTHING);
         }
         self.names = None;
-        for (rank, ix) in (0..).zip(self.plan.by_rank()) {
-            self.rows[ix.index()].rank = rank;
-        }
         for ix in graph.indices() {
+            self.rows[ix.index()].rank = self.plan.rank(ix);
             if matches!(self.rows[ix.index()].phase, Phase::Waiting | Phase::Checking | Phase::Ready) {
                 let unsatisfied = |parent: &TaskIx| self.rows[parent.index()].phase != Phase::Satisfied;
                 let waiting = graph.parents(ix).filter(unsatisfied).count() as u32;
@@ -213,7 +224,6 @@ impl Machine {
                 }
             }
         }
-        self.ready = ReadyQueue::new(self.rows.len());
         self.classes.values_mut().for_each(|class| class.parked.clear());
         for row in self.rows.iter().filter(|row| row.phase == Phase::Ready) {
             self.ready.push(row.rank);
@@ -223,7 +233,10 @@ impl Machine {
     /// Hears what happened until `now` (time since the start of the run; an earlier time than before counts as the same),
     /// and adds to `actions` what to do. `messages` is left empty.
     pub fn step(&mut self, now: Duration, messages: &mut Vec<Message>, actions: &mut Actions) {
-        self.now = self.now.max(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+        if now > self.at {
+            self.now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+            self.at = now;
+        }
         if !self.begun {
             self.begin(actions);
         }
@@ -248,7 +261,7 @@ impl Machine {
     fn begin(&mut self, actions: &mut Actions) {
         self.begun = true;
         let limit = (self.rules.max_parallel != Rules::UNLIMITED).then_some(self.rules.max_parallel);
-        let graph = self.plan.graph().hash();
+        let graph = Box::new(self.plan.graph().hash());
         self.say(actions, EventKind::RunStarted { run: self.run, graph, max_parallel: limit });
         if let Some(deadline) = self.rules.deadline {
             self.set_timer(deadline, TaskIx(0), 0, TimerKind::Deadline);
@@ -367,7 +380,7 @@ impl Machine {
 
     #[inline]
     pub(super) fn say(&mut self, actions: &mut Actions, kind: EventKind) {
-        actions.events.push(Event { seq: self.seq, at: Duration::from_nanos(self.now), kind });
+        actions.events.push(Event { seq: self.seq, at: self.at, kind });
         self.seq += 1;
     }
 
@@ -396,9 +409,9 @@ impl Machine {
         self.running
     }
 
-    /// Whether any task made something.
-    pub fn has_outputs(&self) -> bool {
-        !self.outputs.is_empty()
+    /// Whether there is any value that a task could read: an input of the run, or what a task made.
+    pub fn has_values(&self) -> bool {
+        !self.outputs.is_empty() || self.inputs.as_object().is_some_and(|inputs| !inputs.is_empty())
     }
 
     /// What that task made; [`Output::NOTHING`] until it is done.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::check;
 use crate::{
     clock::Clock,
-    definition::Graph,
+    definition::{Graph, Task},
     error::Result,
     event::{EventKind, EventSink, RunState},
     executor::{Inputs, News, Note, RunShared, Slot},
@@ -133,12 +133,12 @@ impl Session {
 
     /// What an attempt of that task may read; `None` if there is nothing.
     pub fn inputs(&mut self, task: TaskIx) -> Option<Arc<Inputs>> {
-        let graph = self.machine.graph().clone();
-        let wanted = graph.task(task).options.as_ref().map(|options| options.inputs.as_slice()).unwrap_or_default();
-        let given = self.machine.inputs().as_object().is_some_and(|inputs| !inputs.is_empty());
-        if wanted.is_empty() && !given && !self.machine.has_outputs() {
+        let plain = |task: &Task| task.options.as_ref().is_none_or(|options| options.inputs.is_empty());
+        if !self.machine.has_values() && plain(self.machine.graph().task(task)) {
             return None;
         }
+        let graph = self.machine.graph().clone();
+        let wanted = &graph.task(task).options().inputs;
         let mut inputs = Inputs::default();
         for parent in graph.parents(task) {
             let output = self.machine.output(parent);
