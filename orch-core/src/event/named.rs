@@ -156,7 +156,7 @@ impl<'a> Named<'a> {
     fn kind(&self, kind: &'a EventKind) -> Kind<'a> {
         match kind {
             EventKind::RunStarted { run, graph, max_parallel } => {
-                Kind::RunStarted { run: *run, graph: *graph, max_parallel: *max_parallel }
+                Kind::RunStarted { run: *run, graph: **graph, max_parallel: *max_parallel }
             }
             EventKind::TaskStarted { task, attempt, queued } => {
                 Kind::TaskStarted { task: self.name(*task), attempt: *attempt, queued_ms: Millis(*queued) }
@@ -232,7 +232,11 @@ mod tests {
         let failure = || Box::new(Failure { kind: FailureKind::Timeout, message: "late\n".into() });
         let usage = || Some(Box::new(Usage::tokens("m", 1, 2)));
         check(
-            EventKind::RunStarted { run: RunId::from_parts(1, 2), graph: GraphHash([0xab; 32]), max_parallel: None },
+            EventKind::RunStarted {
+                run: RunId::from_parts(1, 2),
+                graph: Box::new(GraphHash([0xab; 32])),
+                max_parallel: None,
+            },
             json!({"run": "00000000-0001-7000-8000-000000000002", "graph": "ab".repeat(32), "max_parallel": null}),
         );
         check(

@@ -25,7 +25,7 @@ impl Script {
         let plan = Plan::new(graph, &PlanOptions::default()).unwrap();
         let run = RunId::from_parts(1, 2);
         let script = Self { plan, events: Vec::new() };
-        script.push(0, EventKind::RunStarted { run, graph: GraphHash([0; 32]), max_parallel })
+        script.push(0, EventKind::RunStarted { run, graph: Box::new(GraphHash([0; 32])), max_parallel })
     }
 
     /// An event at that many milliseconds.

@@ -378,7 +378,7 @@ impl Machine {
         self.timers.push(Reverse(Timer { at, task: task.0, attempt, kind }));
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn say(&mut self, actions: &mut Actions, kind: EventKind) {
         actions.events.push(Event { seq: self.seq, at: self.at, kind });
         self.seq += 1;

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::machine::Machine;
 use crate::{
+    definition::command::camel_case,
     definition::{Graph, command::Scope},
     id::TaskIx,
 };
@@ -99,18 +100,4 @@ impl Scope for RunScope<'_> {
 
 fn dig<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, field| value.get(field))
-}
-
-/// `pattern-selector` as a name in an expression: `patternSelector`. What is no letter or digit separates words.
-fn camel_case(id: &str) -> String {
-    let mut name = String::with_capacity(id.len());
-    for word in id.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        let mut chars = word.chars();
-        match chars.next() {
-            Some(first) if !name.is_empty() => name.extend(first.to_uppercase()),
-            first => name.extend(first),
-        }
-        name.extend(chars);
-    }
-    name
 }
