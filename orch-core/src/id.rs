@@ -167,7 +167,7 @@ impl RunId {
 
     /// When the run was named: the start of its name.
     pub fn wall(self) -> WallTime {
-        WallTime((self.0 >> 80) as u64)
+        WallTime(self.0[0] >> 16)
     }
 }
 
