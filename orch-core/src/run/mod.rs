@@ -29,6 +29,8 @@
 
 mod machine;
 mod message;
+#[cfg(test)]
+mod properties;
 mod ready;
 mod scope;
 mod settle;

@@ -5,8 +5,10 @@ use super::{
     message::{Actions, Attempt, FailurePolicy},
 };
 use crate::{
+    definition::expand,
     event::{EventKind, Failure, FailureKind, Outcome, Output, RunState, SkipReason},
     id::TaskIx,
+    plan::Plan,
     recovery::retry,
     units::Usage,
 };
@@ -47,6 +49,10 @@ impl Machine {
         usage: Option<Box<Usage>>,
         actions: &mut Actions,
     ) {
+        let expands = self.rows[task.index()].special && self.graph().task(task).options().expand.is_some();
+        if expands && let Err(failure) = self.expand(task, &output, actions) {
+            return self.task_failed(task, attempt, failure, usage, actions);
+        }
         if !output.is_nothing() {
             if self.outputs.is_empty() {
                 self.outputs.resize(self.rows.len(), Output::NOTHING);
@@ -55,6 +61,59 @@ impl Machine {
         }
         self.say(actions, EventKind::TaskFinished { task, attempt, result: Ok(output), usage });
         self.satisfy(task);
+    }
+
+    /// Adds the tasks that the output describes. Without them the run goes on, unless the task is strict about it.
+    fn expand(&mut self, task: TaskIx, output: &Output, actions: &mut Actions) -> Result<(), Box<Failure>> {
+        let graph = self.graph().clone();
+        let Some(spec) = &graph.task(task).options().expand else { return Ok(()) };
+        let added = output
+            .json()
+            .ok_or_else(|| "the output is no JSON value, so no tasks can be made of it".to_owned())
+            .and_then(|output| expand(spec, output, &graph).map_err(|problems| list(&problems)))
+            .and_then(|tasks| {
+                // A task that has started cannot come to wait.
+                let open = |id: &&crate::TaskId| {
+                    graph.find(id.as_str()).is_some_and(|ix| {
+                        matches!(self.rows[ix.index()].phase, Phase::Waiting | Phase::Ready | Phase::Checking)
+                    })
+                };
+                let before: Vec<_> = spec.before.iter().filter(open).cloned().collect();
+                let wider = graph.extended(tasks.clone(), &before).map_err(|error| error.to_string())?;
+                let plan = Plan::new(&wider, self.plan.options()).map_err(|error| error.to_string())?;
+                Ok((tasks, before, plan))
+            });
+        match added {
+            Ok((tasks, before, plan)) => {
+                let first = self.rows.len();
+                self.adopt(plan);
+                self.say(actions, EventKind::TasksAdded { by: task, tasks: tasks.into(), before: before.into() });
+                self.welcome(first, actions);
+                Ok(())
+            }
+            Err(message) if spec.strict => Err(Box::new(Failure::fatal(message))),
+            Err(message) => {
+                self.say(actions, EventKind::Warning { task: Some(task), message });
+                Ok(())
+            }
+        }
+    }
+
+    /// The tasks from place `first` on are new: those that wait for nothing may start, and those that wait for a task that
+    /// is dead already will never run.
+    fn welcome(&mut self, first: usize, actions: &mut Actions) {
+        let graph = self.graph().clone();
+        for task in graph.indices().skip(first) {
+            let dead = graph.parents(task).find(|parent| self.rows[parent.index()].phase == Phase::Dead);
+            if self.rows[task.index()].phase != Phase::Waiting {
+            } else if let Some(root) = dead {
+                self.say(actions, EventKind::TaskSkipped { task, reason: SkipReason::Upstream(root) });
+                self.bury(task);
+                self.doom(task, actions);
+            } else if self.rows[task.index()].waiting == 0 {
+                self.unblocked.push(task.0);
+            }
+        }
     }
 
     fn attempt_failed(
@@ -173,4 +232,8 @@ impl Machine {
         self.stops.insert(task.0, Failure { kind, message });
         actions.cancel.push(Attempt { task, number: row.attempt });
     }
+}
+
+fn list(problems: &[crate::Problem]) -> String {
+    problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")
 }

@@ -237,3 +237,136 @@ fn a_deadline_and_a_cancellation_end_the_run() {
     assert!(run.step(2, vec![run.done("a")]).is_empty());
     assert_eq!(run.machine.state(), RunState::Cancelled);
 }
+
+mod values {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        Expand, OutputSpec, SkipReason, TaskId,
+        definition::command::{Condition, Expression, Test},
+    };
+
+    fn when(source: &str) -> Condition {
+        let test = Test::Expression(Expression::parse(source).unwrap());
+        Condition { test, run_when: true, message: None }
+    }
+
+    /// Whether a task that waits for `pattern-selector` runs under that condition.
+    fn runs(condition: &str) -> bool {
+        let declares = |options: &mut crate::TaskOptions| {
+            options.outputs = vec![OutputSpec { key: "coverage".into(), ttl: None }];
+        };
+        let graph = Graph::builder("g")
+            .task(Task::new("pattern-selector"))
+            .task(Task::new("tests").with(declares))
+            .task(Task::new("last").after("pattern-selector").after("tests").when(when(condition)))
+            .build()
+            .unwrap();
+        let inputs = json!({"frameworks": ["SOC2"], "level": 3}).as_object().unwrap().clone();
+        let mut run = Dialogue::new(&graph, Rules { inputs, ..Rules::default() });
+        run.step(0, vec![]);
+        let selected = Outcome::done(json!({"pattern": "hierarchical", "risks": [{"score": 8}]}));
+        let messages = vec![run.ends("pattern-selector", 1, selected), run.ends("tests", 1, Outcome::done(json!(85)))];
+        run.step(1, messages) == ["last"]
+    }
+
+    #[test]
+    fn conditions_read_inputs_outputs_and_keys() {
+        for condition in [
+            "inputs.frameworks.length > 0",
+            "inputs.level >= 3 && inputs.frameworks.includes('SOC2')",
+            "context.patternSelector.pattern === 'hierarchical'",
+            "context.patternSelector.risks.some(r => r.score > 7)",
+            "coverage >= 85",
+            "context.coverage == 85",
+        ] {
+            assert!(runs(condition), "{condition}");
+        }
+        for condition in ["inputs.level > 3", "coverage < 85", "context.nobody.pattern !== 'x'", "nothing == 1"] {
+            assert!(!runs(condition), "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_task_satisfies_its_dependents() {
+        let graph = Graph::builder("g")
+            .task(Task::new("optional").when(when("inputs.wanted")))
+            .task(Task::new("after").after("optional"))
+            .build()
+            .unwrap();
+        let mut run = Dialogue::new(&graph, Rules::default());
+        assert_eq!(run.step(0, vec![]), ["after"]);
+        let skipped = EventKind::TaskSkipped {
+            task: run.ix("optional"),
+            reason: SkipReason::Condition("not inputs.wanted".into()),
+        };
+        assert!(run.events.iter().any(|event| event.kind == skipped));
+    }
+
+    #[test]
+    fn a_check_is_asked_and_its_answer_decides() {
+        let exists = Condition { test: Test::FileExists("Cargo.toml".into()), run_when: false, message: None };
+        let graph = Graph::builder("g").task(Task::new("init").when(exists)).build().unwrap();
+        for (holds, started) in [(true, vec![]), (false, vec!["init".to_owned()])] {
+            let mut run = Dialogue::new(&graph, Rules::default());
+            assert!(run.step(0, vec![]).is_empty());
+            assert_eq!(run.actions.check[0].test, Test::FileExists("Cargo.toml".into()));
+            assert_eq!(run.step(1, vec![Message::Checked { task: run.ix("init"), holds, warning: None }]), started);
+        }
+    }
+
+    /// A planner whose output adds tasks that `report` waits for too.
+    fn planner(strict: bool) -> Graph {
+        let expand =
+            Expand { path: vec!["tasks".into()], before: vec![TaskId::from("report")], strict, ..Expand::default() };
+        Graph::builder("g")
+            .task(Task::new("plan").with(|options| options.expand = Some(expand)))
+            .task(Task::new("report").after("plan"))
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn an_output_adds_tasks_to_the_running_graph() {
+        let mut run = Dialogue::new(&planner(true), Rules::default());
+        run.step(0, vec![]);
+        let tasks = json!({"tasks": [{"id": "api"}, {"id": "ui", "dependencies": ["api"]}]});
+        assert_eq!(run.step(1, vec![run.ends("plan", 1, Outcome::done(tasks))]), ["api"]);
+        assert_eq!(run.step(2, vec![run.done("api")]), ["ui"]);
+        assert_eq!(run.step(3, vec![run.done("ui")]), ["report"]);
+        run.step(4, vec![run.done("report")]);
+        assert_eq!(run.machine.state(), RunState::Succeeded);
+        let words: Vec<_> = run.events.iter().map(|event| event.kind.name()).collect();
+        assert_eq!(words[1..5], ["task_started", "tasks_added", "task_finished", "task_started"]);
+    }
+
+    #[test]
+    fn a_cycle_among_added_tasks_is_refused_with_its_path() {
+        let cycle = json!({"tasks": [{"id": "a", "dependencies": ["b"]}, {"id": "b", "dependencies": ["a"]}]});
+        let mut strict = Dialogue::new(&planner(true), Rules::default());
+        strict.step(0, vec![]);
+        strict.step(1, vec![strict.ends("plan", 1, Outcome::done(cycle.clone()))]);
+        assert_eq!(strict.machine.state(), RunState::Failed);
+        let told = format!("{:?}", strict.events);
+        assert!(told.contains("a → b → a"), "{told}");
+
+        let mut lenient = Dialogue::new(&planner(false), Rules::default());
+        lenient.step(0, vec![]);
+        assert_eq!(lenient.step(1, vec![lenient.ends("plan", 1, Outcome::done(cycle))]), ["report"]);
+        let told = format!("{:?}", lenient.events);
+        assert!(told.contains("a → b → a"), "{told}");
+    }
+
+    #[test]
+    fn a_task_that_is_added_below_a_dead_one_never_runs() {
+        let graph = planner(true).to_builder().task(Task::new("dead").priority(1)).build().unwrap();
+        let mut run = Dialogue::new(&graph, Rules { on_failure: FailurePolicy::Continue, ..Rules::default() });
+        run.step(0, vec![]);
+        run.step(1, vec![run.ends("dead", 1, Outcome::failed("x"))]);
+        let tasks = json!({"tasks": [{"id": "below", "dependencies": ["dead"]}]});
+        run.step(2, vec![run.ends("plan", 1, Outcome::done(tasks))]);
+        assert_eq!(run.machine.state(), RunState::Failed);
+        assert_eq!(run.story()[3..], ["below skipped", "report skipped", "plan done"]);
+    }
+}
