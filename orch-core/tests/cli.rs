@@ -124,6 +124,7 @@ fn plan_says_what_one_more_worker_brings() {
 #[test]
 fn plan_in_other_forms() {
     assert!(orch(["plan", &review_all(), "--format", "mermaid"]).exits(0).stdout.contains("flowchart"));
+    assert!(orch(["plan", &review_all(), "--format", "html"]).exits(0).stdout.starts_with("<!doctype html>"));
     assert!(orch(["plan", &review_all(), "--format", "dot"]).exits(0).stdout.contains("digraph"));
 }
 
@@ -219,6 +220,22 @@ fn results_go_where_they_are_asked_for() {
     let todo: Value = serde_json::from_str(&folder.read("todo")).unwrap();
     assert!(todo["todos"].as_array().unwrap().iter().all(|todo| todo["status"] == "completed"), "{todo}");
 
+    orch([
+        "run",
+        &file,
+        "--dry-run",
+        "--report-html",
+        &folder.at("html"),
+        "--junit",
+        &folder.at("junit"),
+        "--trace",
+        &folder.at("trace"),
+    ])
+    .exits(0);
+    assert!(folder.read("html").starts_with("<!doctype html>"));
+    assert!(folder.read("junit").contains("tests=\"4\""));
+    assert!(serde_json::from_str::<Value>(&folder.read("trace")).unwrap()["traceEvents"].is_array());
+
     let done = orch(["run", &file, "--dry-run", "--events", "-"]).exits(0);
     assert!(done.stdout.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["v"] == 1));
     orch(["run", &file, "--dry-run", "--events", "-", "--json"]).exits(2);
@@ -257,6 +274,26 @@ fn optimize_explains() {
     assert_eq!(orch(["optimize", &file, "--json"]).exits(0).json()["edges"], 2);
 }
 
+#[test]
+fn convert_writes_a_definition_and_gives_account() {
+    let folder = Folder::new();
+    let text = "# /look\n\nLooks around.\n\n1. scout - look (5 min)\n2. writer - note (depends on 1, 10 min)\n";
+    let file = folder.file("look.md", text);
+    let converted = orch(["convert", &file]).exits(0);
+    assert_eq!(converted.json()["version"], "2.0.0");
+    assert!(converted.stderr.contains("15 min 00 s one by one"), "{}", converted.stderr);
+
+    let whole = orch(["convert", &file, "--json"]).exits(0).json();
+    assert_eq!((&whole["version"], &whole["serial_ms"]), (&json!(1), &json!(900_000)));
+
+    orch(["convert", &file, "-o", &folder.at("look.json")]).exits(0);
+    assert_eq!(orch(["plan", &folder.at("look.json"), "--json"]).exits(0).json()["tasks"], 2);
+    assert_eq!(orch(["plan", &file, "--json"]).exits(0).json()["edges"], 1, "Markdown runs as it is, too");
+
+    orch(["convert", &file, "-o", &file]).exits(2);
+    assert_eq!(folder.read("look.md"), text, "the input is not overwritten");
+}
+
 /// Every bad input: an answer in words, the code 2, nothing of a terminal's control, and no panic.
 #[test]
 fn bad_inputs_are_answered_in_words() {
@@ -274,6 +311,7 @@ fn bad_inputs_are_answered_in_words() {
         ("empty", Vec::new(), "is empty"),
         ("blank", b" \n ".to_vec(), "is empty"),
         ("text", b"hello".to_vec(), "not JSON"),
+        ("empty.md", Vec::new(), "is empty"),
         ("cut", br#"{"version": "2.0.0", "#.to_vec(), "not JSON"),
         ("bytes", vec![0xff, 0xfe, 0x00], "not UTF-8"),
         ("nul", b"{\"a\": \0}".to_vec(), "NUL"),
@@ -371,7 +409,7 @@ fn usage_errors_exit_with_2() {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in ["run", "plan", "check", "optimize", "trust", "completions"] {
+    for command in ["run", "plan", "check", "convert", "optimize", "trust", "completions"] {
         let help = orch([command, "--help"]).exits(0);
         assert!(help.stdout.contains("Examples:") && help.stderr.is_empty(), "{command}: {}", help.stdout);
     }

@@ -19,6 +19,7 @@ Examples:
   orch plan review-all.json                         what would run, in which order, how long
   orch run review-all.json --dry-run                the whole run, without starting a program
   orch run review-all.json --agent '*=claude -p'    one program for all agents
+  orch convert review-all.md -o review-all.json     a version 1 command as version 2
 
 Exit codes:
   0    done
@@ -67,6 +68,9 @@ pub(super) enum Command {
     /// List every problem of a definition
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Turn a version 1 Markdown command into version 2 JSON
+    #[command(after_help = CONVERT_EXAMPLES)]
+    Convert(Convert),
     /// Show which dependencies and tasks a definition could do without, and why
     #[command(after_help = OPTIMIZE_EXAMPLES)]
     Optimize(Optimize),
@@ -81,7 +85,7 @@ pub(super) enum Command {
 /// Where a definition comes from and how it is read.
 #[derive(Debug, Args)]
 pub(super) struct Source {
-    /// Definition: version 2 JSON, WfFormat JSON, or - for stdin
+    /// Definition: version 2 JSON, version 1 Markdown, WfFormat JSON, or - for stdin
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Let each phase wait for the one before it
@@ -107,11 +111,12 @@ Examples:
       and its inputs as JSON on stdin; exit code 0 is success.
   orch run build.json --agent 'compiler=make -j2' --agent 'tester=sh -c \"make test | tee log\"'
       No shell is involved unless you name one.
-  orch run review-all.json --agents agents.toml --json > report.json
+  orch run review-all.json --agents agents.toml --report-html report.html --json > report.json
       Agents from a file:  [agents.security-specialist]  argv = [\"claude\", \"-p\"]
 
 Durations: 90 or 90s (seconds), 250ms, 5m, 1h30m.
-Ctrl-C stops the running programs, then reports; a second Ctrl-C ends at once.";
+Ctrl-C stops the running programs, then reports; a second Ctrl-C ends at once.
+In GitHub Actions the report also becomes the step's summary (GITHUB_STEP_SUMMARY) and annotations.";
 
 /// `orch run`.
 #[derive(Debug, Args)]
@@ -161,6 +166,15 @@ pub(super) struct Run {
     /// The report as JSON on stdout
     #[arg(long, help_heading = "Results")]
     pub(super) json: bool,
+    /// The report as one self-contained HTML page
+    #[arg(long, value_name = "PATH", help_heading = "Results")]
+    pub(super) report_html: Option<PathBuf>,
+    /// The report as JUnit XML
+    #[arg(long, value_name = "PATH", help_heading = "Results")]
+    pub(super) junit: Option<PathBuf>,
+    /// The run as a Chrome trace (opens in Perfetto)
+    #[arg(long, value_name = "PATH", help_heading = "Results")]
+    pub(super) trace: Option<PathBuf>,
     /// Every event as a line of JSON, while the run goes; - for stdout
     #[arg(long, value_name = "PATH", help_heading = "Results")]
     pub(super) events: Option<PathBuf>,
@@ -184,7 +198,7 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   orch plan review-all.json
   orch plan review-all.json --max-parallel 4        the expected time with four workers, and with five
-  orch plan review-all.json --format mermaid        a picture for Markdown; also dot
+  orch plan review-all.json --format mermaid        a picture for Markdown; also dot and html
   orch plan review-all.json --json | jq .critical_path_ms
 
 The JSON form (\"version\": 1) has tasks, edges, levels, widest, serial_ms, critical_path_ms, critical_path,
@@ -199,7 +213,7 @@ pub(super) struct Plan {
     /// At most so many tasks at once [default: 32]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_parallel: Option<u32>,
-    /// Form of the answer: text, json, mermaid or dot
+    /// Form of the answer: text, json, mermaid, dot or html
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub(super) format: PlanFormat,
     /// The same as --format json
@@ -213,6 +227,7 @@ pub(super) enum PlanFormat {
     Json,
     Mermaid,
     Dot,
+    Html,
 }
 
 const CHECK_EXAMPLES: &str = "\
@@ -233,6 +248,26 @@ pub(super) struct Check {
     #[arg(long)]
     pub(super) strict: bool,
     /// The problems as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  orch convert commands/review-all.md               the JSON on stdout, what was inferred on stderr
+  orch convert commands/review-all.md -o commands/review-all.json
+  orch convert commands/review-all.md --json        an object with the command, the notes and the times";
+
+/// `orch convert`.
+#[derive(Debug, Args)]
+pub(super) struct Convert {
+    /// A version 1 Markdown command; - for stdin
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Where to write the version 2 JSON [default: stdout]
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) output: Option<PathBuf>,
+    /// One JSON object on stdout: command, notes, times
     #[arg(long)]
     pub(super) json: bool,
 }

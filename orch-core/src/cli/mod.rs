@@ -20,6 +20,7 @@
 mod args;
 mod check;
 mod config;
+mod convert;
 mod duration;
 mod exit;
 mod optimize;

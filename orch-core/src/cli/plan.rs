@@ -17,7 +17,7 @@ use crate::{
     error::{Problem, Result},
     id::{Printable, TaskId, TaskIx},
     plan::{Plan, PlanOptions},
-    report::Short,
+    report::{Short, render},
     run::{Rules, simulate},
     units::Millis,
 };
@@ -43,6 +43,7 @@ pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>
         PlanFormat::Json => console.json(&Form::new(&plan, &forecast, problems)),
         PlanFormat::Mermaid => console.result(&export::mermaid(graph, &[])),
         PlanFormat::Dot => console.result(&export::dot(graph, &[])),
+        PlanFormat::Html => console.result(&render::html::plan(&plan)),
         PlanFormat::Text => {
             let text = text(&plan, &forecast, console.paint_out());
             console.result(&text);

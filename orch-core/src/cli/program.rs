@@ -8,6 +8,7 @@ use super::{
     args::{Cli, Command, Global, Source, When},
     check,
     config::Config,
+    convert,
     exit::Exit,
     optimize, plan, run,
     streams::{Console, Stream},
@@ -50,6 +51,7 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Run(args) => run::main(args, &config(&args.source)?, &here, console),
         Command::Plan(args) => plan::main(args, &config(&args.source)?, console),
         Command::Check(args) => check::main(args, console),
+        Command::Convert(args) => convert::main(args, console),
         Command::Optimize(args) => optimize::main(args, &config(&args.source)?, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {

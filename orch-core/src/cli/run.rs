@@ -22,9 +22,9 @@ use super::{
     view::{TICK, View},
 };
 use crate::{
-    Clock, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, ProcessExecutor,
-    ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult, TaskState, plan::select,
-    report::render,
+    Clock, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, PriceTable,
+    ProcessExecutor, ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult, TaskState, cost,
+    plan::select, report::render,
 };
 
 /// How many tasks run at once when nobody says: more than any command in use has side by side, and few enough for a
@@ -109,7 +109,7 @@ fn run(
     view.end();
     // A second Ctrl-C does not wait for anything that is left.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    let (report, stop) = match ended {
+    let (mut report, stop) = match ended {
         Ok(Ended::Report(report, stop)) => (report, stop),
         Ok(Ended::Aborted(stop)) => {
             console.error(format_args!("{} twice; there is no report", stop.reason()));
@@ -120,6 +120,7 @@ fn run(
             return Ok(Exit::Failed);
         }
     };
+    price(&mut report);
     if args.json {
         console.result(&render::json(&report));
     } else if stdout_is_taken {
@@ -127,6 +128,7 @@ fn run(
     } else {
         console.result(&render::text(&report, console.width_out()));
     }
+    results::tell_github(&report, console);
     let unwritten = results.close(&report);
     unwritten.iter().for_each(|error| console.error(error));
     advise(&report, args, console);
@@ -135,6 +137,14 @@ fn run(
         (RunState::Cancelled, Some(stop)) => stop.exit(),
         _ => Exit::Failed,
     })
+}
+
+/// Says what the run cost. Only with usage: to decode the price table takes longer than a short run.
+fn price(report: &mut Report) {
+    if !report.usage().is_empty() {
+        let (prices, now) = (PriceTable::bundled(), Clock::system().wall());
+        report.price_with(|usage| cost::price(&prices, usage, now).complete());
+    }
 }
 
 enum Ended {
@@ -167,6 +177,7 @@ async fn follow(
                 }
                 stop = Some(next);
                 run.cancel(next.reason());
+                view.above(console, |console| console.note("stopping the running programs; once more ends at once"));
             }
             _ = tick.tick() => {
                 view.tick(clock.elapsed(), console);

@@ -45,7 +45,7 @@ pub(super) fn load(source: &Source, settings: &RunSettings, inputs: Vec<String>)
 pub(super) fn load_file(path: &Path, options: &GraphOptions) -> Loaded {
     let name = shown(path);
     let mut loaded = Loaded { name, command: None, graph: None, problems: Vec::new(), reason: String::new() };
-    let definition = match text(path).and_then(|text| Definition::parse(&text)) {
+    let definition = match text(path).and_then(|text| Definition::parse(&text, Some(path))) {
         Ok(definition) => definition,
         Err(error) => {
             loaded.refuse(&error);
@@ -69,6 +69,11 @@ pub(super) fn text(path: &Path) -> Result<String> {
         return session::read_text(io::stdin().lock(), "stdin");
     }
     session::load_text(path)
+}
+
+/// The name of a file without its ending.
+pub(super) fn stem(path: &Path) -> Option<&str> {
+    if path == Path::new("-") { None } else { path.file_stem()?.to_str() }
 }
 
 /// A path as a person may see it.

@@ -27,6 +27,9 @@ use crate::{
 /// How often the picture is looked at.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
+/// How long a run goes on before it gets a picture.
+const PATIENCE: Duration = Duration::from_millis(150);
+
 /// Without a terminal: how long nothing may be said, before a line says that all is well. CI ends jobs that are silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -98,14 +101,16 @@ impl View {
                     names.join(", ")
                 ));
             }
+            // A run that is over at once needs no picture that flashes up.
+            Shape::Live { .. } if now < PATIENCE => {}
             Shape::Live { bar, slots, drawn } => {
                 let (height, width) = console::Term::stderr().size();
                 // The last column stays free: some terminals wrap when it is written to.
                 let size = (usize::from(width).saturating_sub(1), usize::from(height));
                 let lines = frame(&mut self.watch, slots, now, size, console.paint_err());
                 if lines != *drawn {
+                    // Draws it, too.
                     bar.set_message(lines.join("\n"));
-                    bar.tick();
                     *drawn = lines;
                 }
             }
@@ -118,7 +123,7 @@ impl View {
     }
 
     /// Writes above the picture.
-    fn above(&self, console: &mut Console<'_>, write: impl FnOnce(&mut Console<'_>)) {
+    pub(super) fn above(&self, console: &mut Console<'_>, write: impl FnOnce(&mut Console<'_>)) {
         match &self.shape {
             Shape::Live { bar, .. } => bar.suspend(|| write(console)),
             Shape::Lines | Shape::Quiet => write(console),

@@ -4,6 +4,8 @@ use std::{fs::File, io::Read, path::Path};
 
 use serde::{Deserialize, de::IgnoredAny};
 
+#[cfg(feature = "markdown")]
+use crate::definition::command::convert;
 use crate::{
     definition::{Command, Graph, command::GraphOptions, export},
     error::{Error, ErrorKind, Result},
@@ -14,14 +16,18 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Definition {
-    /// A command definition: version 2 JSON of any dialect.
+    /// A command definition: version 2 JSON of any dialect, or version 1 Markdown.
     Command(Command),
     /// A graph, from WfFormat.
     Graph(Graph),
 }
 
 impl Definition {
-    /// Reads a definition from its text, whatever its form.
+    /// Reads a definition from its text, whatever its form. `file`, where there is one, is not opened: its ending may tell
+    /// that the text is Markdown, and its name may name the command.
+    ///
+    /// With feature `markdown`, text is Markdown if the file ends in `.md` or `.markdown`, or if it does not begin as JSON
+    /// does and has a heading.
     ///
     /// ```
     /// use orch_core::{definition::command::GraphOptions, session::Definition};
@@ -29,14 +35,21 @@ impl Definition {
     /// let text = r#"{"version": "2.0.0", "name": "/x", "description": "x", "phases": [
     ///     {"id": "one", "name": "One", "agents": [{"id": "a", "agentId": "reader", "task": "read", "dependencies": []}]}
     /// ]}"#;
-    /// assert_eq!(Definition::parse(text)?.graph(&GraphOptions::default())?.len(), 1);
+    /// assert_eq!(Definition::parse(text, None)?.graph(&GraphOptions::default())?.len(), 1);
     /// # Ok::<(), orch_core::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// Those of [`Command::parse`] and of [`from_wfformat`](export::from_wfformat).
-    pub fn parse(text: &str) -> Result<Self> {
+    /// Those of [`Command::parse`], of [`from_wfformat`](export::from_wfformat) and of `convert`.
+    pub fn parse(text: &str, file: Option<&Path>) -> Result<Self> {
+        #[cfg(feature = "markdown")]
+        if is_markdown(text, file) {
+            let name = file.and_then(Path::file_stem).and_then(|name| name.to_str());
+            return convert(text, name).map(|conversion| Self::Command(conversion.command));
+        }
+        #[cfg(not(feature = "markdown"))]
+        let _ = file;
         if is_wfformat(text) {
             return export::from_wfformat(text).map(Self::Graph);
         }
@@ -62,6 +75,15 @@ impl Definition {
             Self::Graph(_) => None,
         }
     }
+}
+
+#[cfg(feature = "markdown")]
+fn is_markdown(text: &str, file: Option<&Path>) -> bool {
+    let ending = file.and_then(Path::extension).and_then(|ending| ending.to_str()).unwrap_or_default();
+    if ["md", "markdown"].iter().any(|known| ending.eq_ignore_ascii_case(known)) {
+        return true;
+    }
+    !text.trim_start().starts_with(['{', '[']) && text.lines().any(|line| line.starts_with('#'))
 }
 
 /// Whether the text is JSON with the two fields that every WfFormat file and no command has.

@@ -11,7 +11,7 @@ use super::{Folder, command, diamond};
 fn program(folder: &Folder) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_orch"));
     program.current_dir(folder.path(""));
-    for name in ["CI", "NO_COLOR", "CLICOLOR_FORCE", "GITHUB_STEP_SUMMARY"] {
+    for name in ["CI", "NO_COLOR", "CLICOLOR_FORCE", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"] {
         program.env_remove(name);
     }
     program.env("XDG_STATE_HOME", folder.path("state")).stdin(Stdio::null());
@@ -178,6 +178,37 @@ fn settings_are_found_upwards_but_their_programs_wait_for_approval() {
     assert_eq!(run_there(&[]).status.code(), Some(1));
     assert_eq!(run(&folder, ["trust", "--revoke"]).status.code(), Some(0));
     assert_eq!(run_there(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn github_gets_a_summary() {
+    let folder = Folder::new();
+    folder.file("x.json", diamond());
+    folder.file("summary", "before\n");
+    let output = program(&folder)
+        .args(["run", "x.json", "--dry-run"])
+        .env("GITHUB_STEP_SUMMARY", folder.path("summary"))
+        .env("GITHUB_ACTIONS", "true")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(folder.read("summary").starts_with("before\n## /test: succeeded"), "{}", folder.read("summary"));
+    assert!(stderr(&output).contains("::notice"), "{}", stderr(&output));
+}
+
+#[test]
+fn usage_of_models_is_priced() {
+    let folder = Folder::new();
+    folder.file("x.json", command(&[("a", "a", &[])]));
+    folder.file(
+        "answer.json",
+        r#"{"type":"result","subtype":"success","is_error":false,"result":"done","usage":{"input_tokens":4000,"output_tokens":800},
+            "modelUsage":{"claude-sonnet-4-5":{"inputTokens":4000,"outputTokens":800}}}"#,
+    );
+    let output = run(&folder, ["run", "x.json", "--json", "--agent", "a=cat answer.json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["tokens"], &report["unpriced"]), (&4_800.into(), &0.into()), "{report}");
+    assert!(report["cost_usd"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

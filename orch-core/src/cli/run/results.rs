@@ -48,7 +48,11 @@ enum Events {
 impl Results {
     /// Opens them all.
     pub(super) fn open(args: &args::Run, plan: &Plan) -> Result<Self> {
-        let wanted: [(&Option<PathBuf>, Form); 0] = [];
+        let wanted: [(&Option<PathBuf>, Form); 3] = [
+            (&args.report_html, render::html::report),
+            (&args.junit, render::junit),
+            (&args.trace, render::chrome_trace),
+        ];
         let mut at_end = Vec::new();
         for (path, form) in wanted {
             if let Some(path) = path {
@@ -137,6 +141,23 @@ impl Place {
             file.write_all(text.as_bytes())
         };
         write(&mut self.file).map_err(|error| unwritten(&self.path, error))
+    }
+}
+
+/// Tells GitHub Actions: a summary of the step, and annotations. The messages of a run cannot become workflow commands.
+pub(super) fn tell_github(report: &Report, console: &mut Console<'_>) {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(path) = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
+        let append = || {
+            let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+            file.write_all(render::github_summary(report).as_bytes())
+        };
+        if let Err(error) = append() {
+            console.warning(unwritten(&path, error));
+        }
+    }
+    if variable("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        console.note(render::github_annotations(report).trim_end());
     }
 }
 

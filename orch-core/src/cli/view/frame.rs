@@ -83,8 +83,8 @@ fn headline(watch: &Watch, rest: Duration, now: Duration, width: usize, paint: P
     if !rest.is_zero() {
         text += &format!(", about {} left", clock(rounded(rest)));
     }
-    let bar = width.saturating_sub(measure_text_width(&text) + 3).min(20);
-    if bar < 5 {
+    let bar = width.saturating_sub(measure_text_width(&text) + 3).min(10);
+    if bar < 10 {
         return text.trim_start().to_owned();
     }
     let full = bar * percent.min(100) / 100;
@@ -157,7 +157,7 @@ mod tests {
         };
         watch.on(&Event { seq: 0, at: Duration::from_secs(3), kind });
         insta::assert_snapshot!(draw(&mut watch, &mut Slots::default()), @r"
-        ██░░░░░░░░░  20 %  50/250 done, 200 running, 1 failed  0:12, about 0:03 left
+        ██░░░░░░░░  20 %  50/250 done, 200 running, 1 failed  0:12, about 0:03 left
           task-0    0:04
           task-1    0:04  reading src/lib.rs\u{1b}[2J
           task-2    0:04
