@@ -2,7 +2,7 @@
 //! feature.
 
 use orch_core::{
-    GraphOptions, Severity,
+    GraphOptions, Plan, PlanOptions, Severity,
     definition::command::{Command, convert},
 };
 
@@ -14,11 +14,19 @@ pub(crate) fn markdown(input: &[u8]) {
     // Every problem is told by a line of the text, and the definition is one that JSON can carry.
     assert!(conversion.problems.iter().all(|problem| problem.line.is_some()), "{conversion}");
     assert_eq!(Command::from_value(command.as_value().clone()).phases(), command.phases());
+    let lines = text.lines().count() as u32;
+    let notes = conversion.inferred.iter().chain(&conversion.unknown).filter_map(|note| note.line);
+    let named = notes.chain(conversion.problems.iter().filter_map(|problem| problem.line));
+    named.for_each(|line| assert!((1..=lines).contains(&line), "line {line} of {lines}"));
+    // The same text always gives the same definition and the same account.
+    let json = |conversion| serde_json::to_string(conversion).unwrap();
+    assert_eq!(json(&convert(text, None).unwrap()), json(&conversion));
     let sound = conversion.problems.iter().all(|problem| problem.severity != Severity::Error);
     match command.graph(&GraphOptions::default()) {
         Ok(graph) => {
             assert!(sound && !graph.is_empty());
-            assert!(conversion.parallel.is_some_and(|parallel| parallel <= conversion.serial));
+            let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+            assert_eq!((plan.serial(), Some(plan.critical())), (conversion.serial, conversion.parallel));
         }
         Err(_) => assert!(!sound),
     }

@@ -3,6 +3,9 @@
 
 use std::{fs, path::Path};
 
+#[cfg(feature = "process")]
+#[path = "../fuzz/agents.rs"]
+mod agents;
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
 #[cfg(feature = "markdown")]
@@ -42,4 +45,10 @@ fn wfformat() {
 #[test]
 fn markdown() {
     replay("markdown", markdown::markdown);
+}
+
+#[cfg(feature = "process")]
+#[test]
+fn agents() {
+    replay("agents", agents::agents);
 }
