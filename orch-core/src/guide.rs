@@ -30,6 +30,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0005-floors-by-tokens.md")]
     pub mod d0005_floors_by_tokens {}
+
+    #[doc = include_str!("../docs/decisions/0007-markdown-by-lines.md")]
+    pub mod d0007_markdown_by_lines {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

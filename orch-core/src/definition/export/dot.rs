@@ -45,11 +45,11 @@ pub fn dot(graph: &Graph, states: &[TaskState]) -> String {
     text
 }
 
-/// A quoted string of DOT that shows the name as it is: Graphviz reads `\N`, `\n` and the like in labels, so each
-/// backslash is doubled.
+/// A quoted string of DOT that shows the name as it is: Graphviz reads `\N`, `\n` and HTML entities in labels, so each
+/// backslash is doubled and each ampersand is an entity itself.
 fn quoted(name: &str) -> String {
     let shown = Printable(name).to_string();
-    format!("\"{}\"", shown.replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", shown.replace('&', "&amp;").replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
     fn hostile_names_stay_labels() {
         let graph = Graph::builder("a\"];x[\\")
             .task(Task::new("end\\"))
-            .task(Task::new("<b>\u{1b}\\N\n").after("end\\"))
+            .task(Task::new("<b>&lt;\u{1b}\\N\n").after("end\\"))
             .build()
             .unwrap();
         insta::assert_snapshot!(dot(&graph, &[TaskState::Running]), @r##"
@@ -69,7 +69,7 @@ mod tests {
             graph [label="a\"];x[\\", rankdir=TB];
             node [shape=box, style="rounded,filled", fillcolor="#ffffff", color="#6b7280", fontcolor="#111827"];
             "n0" [label="end\\", fillcolor="#dbeafe", color="#2563eb"];
-            "n1" [label="<b>\\u{1b}\\N\\n"];
+            "n1" [label="<b>&amp;lt;\\u{1b}\\N\\n"];
             "n0" -> "n1";
         }
         "##);

@@ -244,9 +244,9 @@ mod tests {
         insta::assert_snapshot!(mermaid(&wide(1_000), &[TaskState::Succeeded]), @r#"
         flowchart TD
             %% 1002 tasks and 2000 dependencies as 3 groups: Mermaid draws at most 500 dependencies
-            n0["level 0<br/>1 task"]
-            n1["level 1<br/>1000 tasks"]
-            n2["level 2<br/>1 task"]
+            n0["level 1<br/>1 task"]
+            n1["level 2<br/>1000 tasks"]
+            n2["level 3<br/>1 task"]
             n0 --> n1
             n1 --> n2
             classDef pending fill:#f3f4f6,stroke:#6b7280,color:#111827
@@ -262,7 +262,7 @@ mod tests {
         let tasks: Vec<_> = (0..100_000).map(|nth| builder.add(Task::new(nth.to_string()))).collect();
         tasks.windows(2).for_each(|pair| builder.link(pair[0], pair[1]));
         let text = mermaid(&builder.build().unwrap(), &[]);
-        assert!(text.contains("n29[\"levels 96686 to 99999<br/>3314 tasks\"]"), "{text}");
+        assert!(text.contains("n29[\"levels 96687 to 100000<br/>3314 tasks\"]"), "{text}");
         assert_eq!(text.lines().filter(|line| line.contains("-->")).count(), 29);
     }
 
@@ -277,7 +277,7 @@ mod tests {
             .unwrap();
         let text = mermaid(&graph, &[]);
         assert!(text.chars().count() <= MAX_TEXT);
-        assert!(text.contains("level 0<br/>400 tasks"), "{text}");
+        assert!(text.contains("level 1<br/>400 tasks"), "{text}");
     }
 
     proptest! {

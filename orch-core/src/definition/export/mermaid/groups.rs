@@ -27,12 +27,12 @@ impl Groups {
         (names.len() > 1).then_some(Self { names, of })
     }
 
-    /// By level, if there are not too many.
+    /// By level, counted from 1 for people, if there are not too many.
     pub(super) fn by_level(graph: &Graph) -> Option<Self> {
         const MOST: u32 = 200;
         let of = graph.levels();
         let levels = of.iter().max().map_or(0, |last| last + 1);
-        let names = (0..levels.min(MOST)).map(|level| format!("level {level}")).collect();
+        let names = (0..levels.min(MOST)).map(|level| format!("level {}", level + 1)).collect();
         (levels <= MOST).then_some(Self { names, of })
     }
 
@@ -45,8 +45,8 @@ impl Groups {
         of.iter_mut().for_each(|level| *level /= run);
         let names = (0..levels.div_ceil(run))
             .map(|nth| match (nth * run, (levels - 1).min((nth + 1) * run - 1)) {
-                (first, last) if first == last => format!("level {first}"),
-                (first, last) => format!("levels {first} to {last}"),
+                (first, last) if first == last => format!("level {}", first + 1),
+                (first, last) => format!("levels {} to {}", first + 1, last + 1),
             })
             .collect();
         Self { names, of }
