@@ -41,6 +41,7 @@ mod script;
 mod short;
 mod task;
 pub mod todo;
+mod width;
 #[cfg(test)]
 mod xml;
 

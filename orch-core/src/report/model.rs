@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use super::{
     counts::Counts,
     task::{Attempt, TaskResult},
+    width::cut_chars,
 };
 use crate::{
     definition::Graph,
@@ -406,6 +407,7 @@ impl Report {
     /// run that is not over.
     pub fn into_result(self) -> Result<()> {
         const NAMED: usize = 8;
+        const LONGEST: usize = 500;
         let graph = Printable(self.graph.name());
         match self.state {
             RunState::Succeeded => return Ok(()),
@@ -422,16 +424,17 @@ impl Report {
         if let Some(reason) = &self.stopped {
             message += &format!(" ({})", Printable(reason));
         }
-        let failed = || self.tasks().filter(|task| task.state() == TaskState::Failed);
-        for (nth, task) in failed().take(NAMED).enumerate() {
+        let failed = self.tasks().filter(|task| task.state() == TaskState::Failed && !task.is_forgiven());
+        for (nth, task) in failed.clone().take(NAMED).enumerate() {
             message += if nth == 0 { ": " } else { "; " };
             message += &format!("`{}`", task.id());
             if let Some(failure) = task.failure() {
-                message += &format!(" {failure}");
+                message += &format!(" {}", cut_chars(failure.to_string(), LONGEST));
             }
         }
-        if self.counts.failed > NAMED {
-            message += &format!("; and {} more", self.counts.failed - NAMED);
+        let count = failed.count();
+        if count > NAMED {
+            message += &format!("; and {} more", count - NAMED);
         }
         Err(Error::new(kind, message))
     }

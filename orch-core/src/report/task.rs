@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use super::model::{Details, Report, Row};
 use crate::{
     definition::Task,
-    event::{Failure, Output, SkipReason, TaskState},
+    event::{Failure, Output, RunState, SkipReason, TaskState},
     id::{TaskId, TaskIx},
     units::{Usage, Usd},
 };
@@ -84,6 +84,13 @@ impl<'a> TaskResult<'a> {
     /// not count, so that the durations of all tasks add up to the work.
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.report.busy_of(self.row))
+    }
+
+    /// Whether it failed but did not fail the run: it [may fail](crate::TaskOptions::allow_failure), or the run succeeded
+    /// all the same, as it does when the task's group has its quorum.
+    pub fn is_forgiven(&self) -> bool {
+        let allowed = self.task().options().allow_failure || self.report.state() == RunState::Succeeded;
+        self.state() == TaskState::Failed && allowed
     }
 
     /// What it made; [`Output::NOTHING`] unless it succeeded with an output.

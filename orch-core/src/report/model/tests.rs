@@ -230,3 +230,18 @@ fn prices_come_from_outside() {
     report.price_with(|_| None);
     assert_eq!((report.cost(), report.unpriced()), (None, 1));
 }
+
+#[test]
+fn a_task_that_may_fail_is_not_named_as_the_runs_failure() {
+    let graph = Graph::builder("g")
+        .task(Task::new("may").with(|options| options.allow_failure = true))
+        .task(Task::new("must"))
+        .build()
+        .unwrap();
+    let script = Script::new(&graph, None).start(0, "may").start(0, "must");
+    let failed = script.fail(1, "may", FailureKind::Error, "soft").fail(1, "must", FailureKind::Error, "hard");
+    let report = failed.end(1, RunState::Failed).report();
+    assert!(report.find("may").unwrap().is_forgiven() && !report.find("must").unwrap().is_forgiven());
+    assert!(report.to_string().ends_with("failed, as it may: `may`: soft\nfailed: `must`: hard"), "{report}");
+    assert_eq!(report.into_result().unwrap_err().to_string(), "the run of `g` failed: `must` hard");
+}

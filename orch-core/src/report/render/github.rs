@@ -2,11 +2,14 @@
 
 use std::{cmp::Reverse, fmt};
 
-use super::{markup::escape, width::first_line};
+use super::markup::escape;
 use crate::{
-    event::{RunState, TaskState},
+    event::TaskState,
     id::Printable,
-    report::{Report, Short, TaskResult, render::cut_chars},
+    report::{
+        Report, Short, TaskResult,
+        width::{cut_chars, first_line},
+    },
 };
 
 /// What GitHub takes as the summary of one step, less some room for what other commands of the step write.
@@ -35,8 +38,8 @@ const LONGEST_PATH: usize = 50;
 /// # Ok::<(), orch_core::Error>(())
 /// ```
 pub fn github_summary(report: &Report) -> String {
-    let mut out =
-        format!("## {}: {} in {}\n\n", Markdown(report.graph().name()), report.state(), Short(report.makespan()));
+    let name = cut_chars(Printable(report.graph().name()).to_string(), LONGEST_CELL);
+    let mut out = format!("## {}: {} in {}\n\n", Markdown(&name), report.state(), Short(report.makespan()));
     facts(&mut out, report);
     let messages = messages(report);
     let room = MOST_BYTES - END_BYTES - messages.len();
@@ -189,8 +192,7 @@ const MOST_ANNOTATIONS: usize = 10;
 pub fn github_annotations(report: &Report) -> String {
     let failed = || report.tasks().filter(|task| task.state() == TaskState::Failed);
     let told = |task: TaskResult<'_>| (task.id().to_string(), task.remark().unwrap_or_default().into_owned());
-    let forgiven = report.state() == RunState::Succeeded;
-    let errors = failed().filter(|_| !forgiven).map(told);
+    let errors = failed().filter(|task| !task.is_forgiven()).map(told);
     let named = |ix: crate::id::TaskIx| report.graph().tasks().get(ix.index()).map(|task| task.id().to_string());
     let warnings = report.warnings().iter().map(|warning| {
         let title = warning.task.and_then(named).unwrap_or_else(|| report.graph().name().to_owned());
@@ -199,7 +201,13 @@ pub fn github_annotations(report: &Report) -> String {
     let mut out = String::new();
     annotate(&mut out, "error", "failed tasks", errors, 0);
     let left_out = report.warnings_left_out();
-    annotate(&mut out, "warning", "warnings", failed().filter(|_| forgiven).map(told).chain(warnings), left_out);
+    annotate(
+        &mut out,
+        "warning",
+        "warnings",
+        failed().filter(TaskResult::is_forgiven).map(told).chain(warnings),
+        left_out,
+    );
     let ended = format!("{} in {}", report.state(), Short(report.makespan()));
     annotate(&mut out, "notice", "notices", [(report.graph().name().to_owned(), ended)].into_iter(), 0);
     out
@@ -252,7 +260,7 @@ mod tests {
     use super::*;
     use crate::{
         definition::{Graph, Task},
-        event::{EventKind, FailureKind, SkipReason},
+        event::{EventKind, FailureKind, RunState, SkipReason},
         id::TaskIx,
         report::script::Script,
         units::{Usage, Usd},

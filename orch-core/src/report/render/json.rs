@@ -11,32 +11,7 @@ use crate::{
     units::{Millis, Usage},
 };
 
-/// The JSON form of a report, version 1.
-///
-/// Times are numbers of [milliseconds](Millis) since the start of the run, durations too; money is in US dollars. New
-/// fields may be added without a new version.
-///
-/// | Field | |
-/// |---|---|
-/// | `version` | 1 |
-/// | `run` | the run's name; null before it began |
-/// | `graph`, `graph_hash` | name and content hash of the graph, with the tasks that the run added |
-/// | `state` | `running`, `succeeded`, `failed`, `cancelled` |
-/// | `stopped` | why it ended before its time, or null |
-/// | `max_parallel`, `peak` | how many tasks might run at once (null: no limit), and did |
-/// | `makespan_ms`, `serial_ms`, `lower_bound_ms` | how long it took; the sum of all durations; the best any order could reach |
-/// | `over_lower_bound`, `speedup`, `utilisation` | ratios, four decimals; null when nothing took time |
-/// | `counts` | tasks by state |
-/// | `critical_path` | `[{id, waited_ms, started_ms, finished_ms}]`: the chain that decided how long it took |
-/// | `tokens`, `usage` | tokens used in all, and by model |
-/// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
-/// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
-/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, error, error_kind, skipped, output, usage, cost_usd}]`, in the order of definition |
-///
-/// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
-/// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
-/// `stopped`) say why it failed or was cancelled; `skipped` says which condition did not hold; `cached` is always false
-/// until results are cached. What does not apply is null.
+/// The form is that of [`json`].
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let counts = self.counts();
@@ -217,7 +192,32 @@ fn four_decimals(ratio: f64) -> f64 {
     (ratio * 1e4).round() / 1e4
 }
 
-/// The report's JSON on several lines, with a line break at the end. The form is that of `Report`'s `Serialize`.
+/// The report as JSON on several lines, with a line break at the end.
+///
+/// The form is version 1. Times are numbers of [milliseconds](Millis) since the start of the run, durations too; money is in US dollars. New
+/// fields may be added without a new version.
+///
+/// | Field | |
+/// |---|---|
+/// | `version` | 1 |
+/// | `run` | the run's name; null before it began |
+/// | `graph`, `graph_hash` | name and content hash of the graph, with the tasks that the run added |
+/// | `state` | `running`, `succeeded`, `failed`, `cancelled` |
+/// | `stopped` | why it ended before its time, or null |
+/// | `max_parallel`, `peak` | how many tasks might run at once (null: no limit), and did |
+/// | `makespan_ms`, `serial_ms`, `lower_bound_ms` | how long it took; the sum of all durations; the best any order could reach |
+/// | `over_lower_bound`, `speedup`, `utilisation` | ratios, four decimals; null when nothing took time |
+/// | `counts` | tasks by state |
+/// | `critical_path` | `[{id, waited_ms, started_ms, finished_ms}]`: the chain that decided how long it took |
+/// | `tokens`, `usage` | tokens used in all, and by model |
+/// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
+/// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
+/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, error, error_kind, skipped, output, usage, cost_usd}]`, in the order of definition |
+///
+/// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
+/// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
+/// `stopped`) say why it failed or was cancelled; `skipped` says which condition did not hold; `cached` is always false
+/// until results are cached. What does not apply is null.
 ///
 /// ```
 /// use orch_core::{Graph, Plan, PlanOptions, Report, report::render};

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::markup::escape;
 use crate::{
-    event::{FailureKind, RunState, TaskState},
+    event::{FailureKind, TaskState},
     id::Printable,
     report::{Report, Short, TaskResult},
 };
@@ -25,7 +25,7 @@ use crate::{
 /// # Ok::<(), orch_core::Error>(())
 /// ```
 pub fn junit(report: &Report) -> String {
-    let cases: Vec<(TaskResult<'_>, Verdict)> = report.tasks().map(|task| (task, verdict(report, &task))).collect();
+    let cases: Vec<(TaskResult<'_>, Verdict)> = report.tasks().map(|task| (task, verdict(&task))).collect();
     let count = |wanted: Verdict| cases.iter().filter(|(_, verdict)| *verdict == wanted).count();
     let totals = format!(
         r#"name="{}" tests="{}" failures="{}" errors="{}" skipped="{}" time="{}""#,
@@ -58,10 +58,10 @@ enum Verdict {
     Skipped,
 }
 
-fn verdict(report: &Report, task: &TaskResult<'_>) -> Verdict {
+fn verdict(task: &TaskResult<'_>) -> Verdict {
     match task.state() {
         TaskState::Succeeded => Verdict::Passed,
-        TaskState::Failed if report.state() == RunState::Succeeded => Verdict::Skipped,
+        TaskState::Failed if task.is_forgiven() => Verdict::Skipped,
         TaskState::Failed => match task.failure().map(|failure| failure.kind) {
             Some(FailureKind::Timeout | FailureKind::Idle | FailureKind::Panic) => Verdict::Error,
             _ => Verdict::Failure,
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::{
         definition::{Graph, Task},
-        event::SkipReason,
+        event::{RunState, SkipReason},
         report::{script::Script, xml},
     };
 

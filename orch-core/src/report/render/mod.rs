@@ -20,7 +20,6 @@ mod markup;
 mod summary;
 mod text;
 mod trace;
-mod width;
 
 pub use github::{github_annotations, github_summary};
 pub use json::{json, json_line, pretty_json};
@@ -29,4 +28,3 @@ pub use text::text;
 pub use trace::chrome_trace;
 #[cfg(test)]
 pub(super) use trace::slices;
-pub(crate) use width::cut_chars;

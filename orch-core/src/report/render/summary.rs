@@ -5,20 +5,23 @@ use std::fmt;
 use crate::{
     event::TaskState,
     id::Printable,
-    report::{Report, Short},
+    report::{Report, Short, width::cut_chars},
 };
 
 /// The most failed tasks that the summary names.
 const NAMED: usize = 8;
+/// The longest name or message in it, in characters.
+const LONGEST: usize = 500;
 
 /// A short summary: how it ended and how long it took, then what failed, a few lines in all.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Headline(self).fmt(f)?;
         for task in self.tasks().filter(|task| task.state() == TaskState::Failed).take(NAMED) {
-            write!(f, "\nfailed: `{}`", task.id())?;
+            let failed = if task.is_forgiven() { "failed, as it may" } else { "failed" };
+            write!(f, "\n{failed}: `{}`", task.id())?;
             if let Some(failure) = task.failure() {
-                write!(f, ": {failure}")?;
+                write!(f, ": {}", cut_chars(failure.to_string(), LONGEST))?;
             }
         }
         let failed = self.counts().failed;
@@ -35,7 +38,8 @@ pub(super) struct Headline<'a>(pub(super) &'a Report);
 impl fmt::Display for Headline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(report) = self;
-        write!(f, "{}: {} in {}", Printable(report.graph().name()), report.state(), Short(report.makespan()))?;
+        let name = cut_chars(Printable(report.graph().name()).to_string(), LONGEST);
+        write!(f, "{name}: {} in {}", report.state(), Short(report.makespan()))?;
         let counts = report.counts();
         write!(f, "\n{} task{}", counts.total(), if counts.total() == 1 { "" } else { "s" })?;
         let mut separator = ": ";
@@ -67,7 +71,7 @@ impl fmt::Display for Headline<'_> {
             }
         }
         if let Some(reason) = report.stopped() {
-            write!(f, "\nstopped: {}", Printable(reason))?;
+            write!(f, "\nstopped: {}", cut_chars(Printable(reason).to_string(), LONGEST))?;
         }
         Ok(())
     }

@@ -2,14 +2,14 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-use super::{
-    summary::Headline,
-    width::{columns, cut, first_line, pad, pad_left},
-};
+use super::summary::Headline;
 use crate::{
     event::TaskState,
     id::Printable,
-    report::{Report, Short, TaskResult},
+    report::{
+        Report, Short, TaskResult,
+        width::{columns, cut, cut_chars, first_line, pad, pad_left},
+    },
 };
 
 /// The narrowest terminal that is written for.
@@ -19,6 +19,8 @@ const MOST_ROWS: usize = 500;
 /// The most failures that are shown in full, and lines of each.
 const MOST_FAILURES: usize = 20;
 const MOST_LINES: usize = 20;
+/// The longest line of a message, in characters; a terminal wraps it.
+const LONGEST_LINE: usize = 1_000;
 /// The narrowest column for remarks; with less room they get a line of their own.
 const REMARK: usize = 24;
 const GAP: &str = "  ";
@@ -138,10 +140,11 @@ fn failures(out: &mut String, report: &Report) {
     let failed = report.tasks().filter(|task| task.state() == TaskState::Failed);
     for task in failed.clone().take(MOST_FAILURES) {
         let Some(failure) = task.failure() else { continue };
-        out.push_str(&format!("failed: {} ({})\n", task.id(), failure.kind.name()));
+        let failed = if task.is_forgiven() { "failed, as it may" } else { "failed" };
+        out.push_str(&format!("{failed}: {} ({})\n", task.id(), failure.kind.name()));
         let mut lines = failure.message.lines();
         for text in lines.by_ref().take(MOST_LINES) {
-            out.push_str(&format!("  {}\n", Printable(text)));
+            out.push_str(&format!("  {}\n", cut_chars(Printable(text).to_string(), LONGEST_LINE)));
         }
         match lines.count() {
             0 => {}
@@ -175,7 +178,8 @@ fn facts(out: &mut String, report: &Report, width: usize) {
     for warning in report.warnings() {
         let task = warning.task.and_then(|ix| report.graph().tasks().get(ix.index()));
         let about = task.map(|task| format!("{}: ", task.id())).unwrap_or_default();
-        out.push_str(&format!("warning: {about}{}\n", Printable(&warning.message)));
+        let message = cut_chars(Printable(&warning.message).to_string(), LONGEST_LINE);
+        out.push_str(&format!("warning: {about}{message}\n"));
     }
     if report.warnings_left_out() > 0 {
         out.push_str(&format!("… and {} more warnings\n", report.warnings_left_out()));

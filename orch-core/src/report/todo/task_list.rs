@@ -6,7 +6,7 @@ use super::write::TodoStatus;
 use crate::{
     event::TaskState,
     id::{Printable, TaskId, TaskIx},
-    report::{Report, TaskResult, render::cut_chars},
+    report::{Report, TaskResult, width::cut_chars},
     units::Usd,
 };
 

@@ -8,7 +8,7 @@ use crate::{
     event::{RunState, TaskState},
     id::{Printable, TaskIx},
     plan::Plan,
-    report::{Counts, Report, TaskResult, render::cut_chars},
+    report::{Counts, Report, TaskResult, width::cut_chars},
 };
 
 /// The input of the TodoWrite tool.

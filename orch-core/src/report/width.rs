@@ -55,7 +55,7 @@ pub(super) fn cut(text: String, most: usize) -> String {
 }
 
 /// `text`, cut with `…` to at most that many characters.
-pub(crate) fn cut_chars(mut text: String, most: usize) -> String {
+pub(super) fn cut_chars(mut text: String, most: usize) -> String {
     if let Some((last, _)) = text.char_indices().nth(most.saturating_sub(1))
         && text.chars().nth(most).is_some()
     {
