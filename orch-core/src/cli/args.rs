@@ -25,7 +25,7 @@ Exit codes:
   0    done
   1    the run failed, or a result could not be written
   2    bad input or usage
-  130  interrupted (Ctrl-C); 143 for SIGTERM
+  130  interrupted (Ctrl-C); 143 for SIGTERM, 129 for SIGHUP
 
 Results go to stdout, messages to stderr. `orch COMMAND --help` says more."
 )]

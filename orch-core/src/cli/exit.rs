@@ -15,6 +15,8 @@ pub(super) enum Exit {
     Interrupted,
     /// 143: ended by SIGTERM (128 + SIGTERM).
     Terminated,
+    /// 129: its terminal went away (128 + SIGHUP).
+    HungUp,
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Bad => 2,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
+            Exit::HungUp => 129,
         })
     }
 }

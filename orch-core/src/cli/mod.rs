@@ -5,8 +5,8 @@
 //! calls, and shows what they answer.
 //!
 //! What scripts can rely on: results are on stdout and messages on stderr; the exit codes (0 done, 1 the run failed or a
-//! result could not be written, 2 bad input or usage, 130 interrupted, 143 terminated); the JSON forms, each with a
-//! `version`, documented in `docs/cli.md`.
+//! result could not be written, 2 bad input or usage, 130 interrupted, 143 terminated, 129 hung up); the JSON forms, each
+//! with a `version`, documented in `docs/cli.md`.
 //!
 //! ```
 //! use orch_core::cli;

@@ -192,7 +192,10 @@ async fn follow(
             }
         }
     }
-    Ok(Ended::Report(Box::new(run.report().await?), stop))
+    let mut report = run.report().await?;
+    let (prices, at) = (PriceTable::bundled(), clock.wall());
+    report.price_with(|usage| cost::price(&prices, usage, at).complete());
+    Ok(Ended::Report(Box::new(report), stop))
 }
 
 /// What to do next after a failure.

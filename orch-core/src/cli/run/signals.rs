@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: who asked a run to stop.
+//! Ctrl-C, SIGTERM and a terminal that goes away: who asked a run to stop.
 
 use std::io;
 
@@ -11,6 +11,8 @@ pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 /// A request to stop.
@@ -18,6 +20,7 @@ pub(super) struct Signals {
 pub(super) enum Stop {
     Interrupted,
     Terminated,
+    HungUp,
 }
 
 impl Stop {
@@ -25,6 +28,7 @@ impl Stop {
         match self {
             Self::Interrupted => "interrupted",
             Self::Terminated => "asked to terminate",
+            Self::HungUp => "the terminal went away",
         }
     }
 
@@ -32,6 +36,7 @@ impl Stop {
         match self {
             Self::Interrupted => Exit::Interrupted,
             Self::Terminated => Exit::Terminated,
+            Self::HungUp => Exit::HungUp,
         }
     }
 }
@@ -42,7 +47,13 @@ impl Signals {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+            // Programs have process groups of their own, so a terminal that goes away does not end them: we must.
+            let hang_up = if may_hang_up() { Some(signal(SignalKind::hangup())?) } else { None };
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                hang_up,
+            })
         }
         #[cfg(not(unix))]
         Ok(Self {})
@@ -51,7 +62,15 @@ impl Signals {
     /// Waits for the next one.
     pub(super) async fn next(&mut self) -> Stop {
         #[cfg(unix)]
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(unix)]
         tokio::select! {
+            () = hang_up => Stop::HungUp,
             _ = self.interrupt.recv() => Stop::Interrupted,
             _ = self.terminate.recv() => Stop::Terminated,
         }
@@ -62,4 +81,14 @@ impl Signals {
             Err(_) => std::future::pending().await,
         }
     }
+}
+
+/// Whether SIGHUP should stop a run: not under `nohup`, which makes a process ignore it. Only Linux tells; elsewhere the
+/// signal keeps the meaning that it had.
+#[cfg(unix)]
+fn may_hang_up() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The mask is hexadecimal; SIGHUP is signal 1, so bit 0.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }
