@@ -28,7 +28,7 @@ async fn main() -> Result<()> {
     let options = RunOptions { on_failure: FailurePolicy::Continue, ..RunOptions::default() };
     let report = engine.run(&plan, options).await?;
 
-    print!("{report}");
+    println!("{report}");
     let states: Vec<TaskState> = report.tasks().map(|task| task.state()).collect();
     use TaskState::{Cancelled, Failed, Succeeded};
     assert_eq!(states, [Succeeded, Failed, Failed, Succeeded, Cancelled]);

@@ -15,7 +15,7 @@ async fn main() -> Result<()> {
     let engine = Engine::builder().executor(work).build()?;
     let report = engine.run(&plan, RunOptions { max_parallel: 4, ..RunOptions::default() }).await?;
 
-    print!("{report}");
+    println!("{report}");
     assert_eq!(report.find("greet").and_then(|task| task.output().json()), Some(&json!("Good evening, Ada")));
     report.into_result()
 }

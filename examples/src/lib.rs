@@ -7,3 +7,4 @@
 //! | `retry_and_timeout` | What happens to tasks that fail, hang or panic? |
 //! | `typed_outputs` | How do tasks hand values of my own types to each other? |
 //! | `progress_events` | How do I follow a run while it goes on? |
+//! | `dynamic_tasks` | How can a task decide, while the run goes on, what else is to do? |

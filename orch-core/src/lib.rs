@@ -1,4 +1,73 @@
-//! Runs graphs of tasks in parallel.
+//! Runs graphs of tasks in parallel, as early as their dependencies allow, and says what happened.
+//!
+//! # Ten minutes
+//!
+//! | Noun | Is | Made by |
+//! |---|---|---|
+//! | [`Task`] | one unit of work: a name, what it waits for, retries, timeout, conditions | code, or a [`Command`] |
+//! | [`Command`] | a definition in a file, in one of several dialects | [`Command::parse`] |
+//! | [`Graph`] | tasks, checked: names are unique, dependencies exist, no cycle | [`Graph::builder`], [`Command::graph`] |
+//! | [`Plan`] | what follows from a graph alone: levels, critical path, the order of starts | [`Plan::new`] |
+//! | [`Executor`] | who does the work: any async function, a program, your own type | you |
+//! | [`Engine`] | an executor and those who listen; runs any number of plans | [`Engine::builder`] |
+//! | [`Run`] | one execution of a plan | [`Engine::start`] |
+//! | [`Event`] | one thing that happened; the only thing that a run says | the run |
+//! | [`Report`], [`Progress`] | what the events mean | folds over events |
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use orch_core::{Engine, EventKind, Graph, Plan, PlanOptions, Result, RunOptions, Task, TaskContext};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<()> {
+//! // 1. Definition: plain data. Nothing runs.
+//! let graph = Graph::builder("release-notes")
+//!     .task(Task::new("collect").retries(2).timeout(Duration::from_secs(30)))
+//!     .task(Task::new("draft").after("collect").estimate(Duration::from_secs(90)))
+//!     .task(Task::new("check-links").after("collect"))
+//!     .task(Task::new("publish").after("draft").after("check-links"))
+//!     .build()?; // one error that lists every problem, not only the first
+//!
+//! // 2. Plan: a pure function of the graph. The same graph gives the same plan.
+//! let plan = Plan::new(&graph, &PlanOptions::default())?;
+//! assert_eq!((plan.levels(), plan.widest()), (3, 2));
+//!
+//! // 3. Engine: any async function from a task to an answer is an executor.
+//! let engine = Engine::builder().executor(async |task: TaskContext| format!("{} finished", task.id())).build()?;
+//!
+//! // 4. Run: events are the only thing that it says. (`engine.run(..)` if you need none.)
+//! let mut run = engine.start(&plan, RunOptions { max_parallel: 8, ..RunOptions::default() });
+//! while let Some(event) = run.next_event().await {
+//!     if let EventKind::TaskFinished { task, .. } = &event.kind {
+//!         println!("#{} {}", event.seq, graph.id(*task));
+//!     }
+//! }
+//!
+//! // 5. Report: a fold over those events.
+//! let report = run.report().await?; // Err: the engine could not do its work
+//! println!("{report}");
+//! report.into_result() // Err: some task failed
+//! # }
+//! ```
+//!
+//! Without a runtime of your own, [`blocking::run`] does the same. Where to read on: [`definition`] and its
+//! [commands](definition::command), [`plan`], [`engine`], [`report`]; then [`run`] and [`session`], how it works inside. The
+//! [`guide`] holds the architecture, the glossary and the decisions.
+//!
+//! # Features
+//!
+//! None is on by default; the core then has a handful of dependencies.
+//!
+//! | Feature | Adds |
+//! |---|---|
+//! | `markdown` | conversion of version 1 commands, written in Markdown |
+//! | `process` | programs as tasks |
+//! | `html` | the report as one HTML file |
+//! | `prices` | what tokens cost, from the data of genai-prices |
+//! | `full` | all of the above |
+//! | `testing` | aids for tests: random graphs for proptest |
+//! | `cli` | the command line, `orch` |
 
 #[cfg(feature = "cli")]
 pub mod cli;
