@@ -121,6 +121,27 @@ fn plan_says_what_one_more_worker_brings() {
     assert!(text.contains("one more saves 6 min 00 s"), "{text}");
 }
 
+/// Also for a command with a dynamic phase, whose tasks no forecast knows.
+#[test]
+fn a_forecast_is_never_below_the_critical_path() {
+    let folder = Folder::new();
+    let file = folder.file(
+        "x.json",
+        json!({"version": "2.0.0", "name": "/x", "description": "x", "phases": [
+            {"id": "one", "name": "One", "agents": [
+                {"id": "planner", "agentId": "a", "task": "t", "dependencies": [], "estimatedTime": 1000,
+                 "context": {"outputs": [{"key": "tasks"}]}},
+                {"id": "end", "agentId": "a", "task": "t", "dependencies": ["planner"], "estimatedTime": 1000}]},
+            {"id": "two", "name": "Two", "dynamic": true, "agents": [],
+             "dynamicAgents": {"source": "context.planner.tasks", "mapping": {"id": "task.id", "task": "task.text"}}},
+        ]})
+        .to_string(),
+    );
+    let plan = orch(["plan", &file, "--json"]).exits(0).json();
+    assert_eq!((&plan["critical_path_ms"], &plan["expected_ms"]), (&json!(2000), &json!(2000)));
+    orch(["run", &file, "--dry-run"]).exits(0);
+}
+
 #[test]
 fn plan_in_other_forms() {
     assert!(orch(["plan", &review_all(), "--format", "mermaid"]).exits(0).stdout.contains("flowchart"));

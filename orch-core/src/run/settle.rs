@@ -67,6 +67,12 @@ impl Machine {
     fn expand(&mut self, task: TaskIx, output: &Output, actions: &mut Actions) -> Result<(), Box<Failure>> {
         let graph = self.graph().clone();
         let Some(spec) = &graph.task(task).options().expand else { return Ok(()) };
+        // Not a bad output: so ends a planner with nothing to add, and every task of a dry run and of a forecast.
+        if output.is_nothing() {
+            let message = "made no output, so it adds no tasks".to_owned();
+            self.say(actions, EventKind::Warning { task: Some(task), message });
+            return Ok(());
+        }
         let added = output
             .json()
             .ok_or_else(|| "the output is no JSON value, so no tasks can be made of it".to_owned())

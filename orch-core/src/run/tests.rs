@@ -342,6 +342,15 @@ mod values {
     }
 
     #[test]
+    fn no_output_adds_no_tasks() {
+        let mut run = Dialogue::new(&planner(true), Rules::default());
+        run.step(0, vec![]);
+        assert_eq!(run.step(1, vec![run.done("plan")]), ["report"]);
+        run.step(2, vec![run.done("report")]);
+        assert_eq!(run.machine.state(), RunState::Succeeded);
+    }
+
+    #[test]
     fn a_cycle_among_added_tasks_is_refused_with_its_path() {
         let cycle = json!({"tasks": [{"id": "a", "dependencies": ["b"]}, {"id": "b", "dependencies": ["a"]}]});
         let mut strict = Dialogue::new(&planner(true), Rules::default());
