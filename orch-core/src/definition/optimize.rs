@@ -75,8 +75,9 @@ impl Graph {
     ///
     /// Two tasks become one only if the definition itself says that they are the same: equal agent, description,
     /// parameters, inputs, options and dependencies, and equal declared outputs, at least one; no condition names the one
-    /// that goes, and neither counts for a quorum. Tasks that declare no output are never merged: they may be run for
-    /// their effect, and twice is not once. Nor are the links of a chain: a result between them may be read.
+    /// that goes, no task adds tasks to the running graph, and neither counts for a quorum. Tasks that declare no output
+    /// are never merged: they may be run for their effect, and twice is not once. Nor are the links of a chain: a result
+    /// between them may be read.
     ///
     /// Only what is declared can be seen. A task that reads a dependency's output by that task's name, without declaring
     /// an input, needs the dependency: declare it.
@@ -115,7 +116,9 @@ impl Graph {
         let mut kept: Vec<TaskIx> = self.indices().collect();
         let mut known: HashMap<blake3::Hash, TaskIx> = HashMap::new();
         let mut changes = Vec::new();
-        for ix in self.topological().filter(|ix| self.may_merge(*ix)) {
+        // Tasks that come while the run goes on may name any task as their dependency.
+        let grows = self.tasks().iter().any(|task| task.options().expand.is_some());
+        for ix in self.topological().filter(|ix| !grows && self.may_merge(*ix)) {
             let task = self.task(ix);
             let mut parents: Vec<TaskIx> = self.parents(ix).map(|parent| kept[parent.index()]).collect();
             parents.sort_unstable();
@@ -145,7 +148,7 @@ impl Graph {
     /// Whether the definition says enough of the task to tell that another is the same.
     fn may_merge(&self, ix: TaskIx) -> bool {
         let options = self.task(ix).options();
-        options.agent.is_some() && !options.outputs.is_empty() && options.expand.is_none() && !self.counts(ix)
+        options.agent.is_some() && !options.outputs.is_empty() && !self.counts(ix)
     }
 
     /// Whether the task counts for a quorum.
@@ -153,7 +156,7 @@ impl Graph {
         self.task(ix).options().group.as_ref().is_some_and(|group| self.quorums().contains_key(group))
     }
 
-    /// The names, as conditions write them, that conditions and expansions speak of.
+    /// The names, as conditions write them, that conditions speak of.
     fn named_elsewhere(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for options in self.tasks().iter().map(Task::options) {
@@ -163,9 +166,6 @@ impl Graph {
                         expression.source().split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').map(spoken),
                     );
                 }
-            }
-            if let Some(expand) = &options.expand {
-                names.extend(expand.before.iter().map(|id| spoken(id.as_str())));
             }
         }
         names
@@ -337,6 +337,15 @@ mod tests {
                 .unwrap();
             assert_eq!(changes(&graph), [""; 0], "{why}");
         }
+    }
+
+    #[test]
+    fn nothing_is_merged_that_a_later_task_may_name() {
+        let pair = || [reviewer("a", "x"), reviewer("b", "x")];
+        let grower =
+            |grows: bool| Task::new("grower").with(|options| options.expand = grows.then(crate::Expand::default));
+        let merges = |grows| changes(&Graph::builder("g").tasks(pair()).task(grower(grows)).build().unwrap()).len();
+        assert_eq!((merges(true), merges(false)), (0, 1));
     }
 
     #[test]

@@ -64,8 +64,9 @@ pub(super) fn edges(draft: &Draft, nodes: &[Node<'_>], account: &mut Account) ->
              side",
         );
         account.cannot(None, "whether a step needs the result of another in its phase; add a dependency where it does");
-    } else if one_list && !declared && topics && draft.closing.is_none() {
+    } else if draft.form == Form::Steps && !declared && topics {
         account.infer(None, "the numbered items are topics without an order, so they run side by side");
+        account.cannot(None, "whether a topic needs the result of another; add a dependency where it does");
     }
     if by_value {
         account.infer(None, "a step that takes a value as its input waits for the step that makes it");
