@@ -16,6 +16,8 @@ pub struct PathStep {
     pub started: Duration,
     /// When it ended; for a task under way the time of the last event.
     pub finished: Duration,
+    /// How much of the time from its start to its end an attempt was under way; the rest it waited for the next one.
+    pub worked: Duration,
 }
 
 impl Report {
@@ -39,7 +41,8 @@ impl Report {
         while let Some((ix, row)) = next {
             if row.attempts > 0 {
                 let (started, finished) = (Duration::from_nanos(row.started), Duration::from_nanos(self.end_of(row)));
-                path.push(PathStep { task: ix, waited: Duration::ZERO, started, finished });
+                let worked = Duration::from_nanos(self.busy_of(row));
+                path.push(PathStep { task: ix, waited: Duration::ZERO, started, finished, worked });
             }
             let parents =
                 self.graph().parents(ix).filter_map(|parent| Some((parent, self.rows().get(parent.index())?)));

@@ -192,6 +192,7 @@ proptest! {
         prop_assert_eq!(path.last().map(|step| step.finished), end);
         let filled: Duration = path.iter().map(|step| step.waited + (step.finished - step.started)).sum();
         prop_assert_eq!(filled, end.unwrap_or_default());
+        prop_assert!(path.iter().all(|step| step.worked <= step.finished - step.started));
     }
 
     #[test]

@@ -105,6 +105,8 @@ fn retries_count_as_work_but_their_waits_do_not() {
     assert_eq!((flaky.ready(), flaky.started(), flaky.finished()), (Some(ms(0)), Some(ms(5)), Some(ms(1_040))));
     assert_eq!(flaky.usage().unwrap().total_tokens(), 102);
     assert_eq!(flaky.error(), None, "it worked in the end");
+    let [step] = report.critical_path()[..] else { panic!("one task") };
+    assert_eq!((step.started, step.finished, step.worked), (ms(5), ms(1_040), ms(30)));
     let [attempt] = flaky.failed_attempts() else { panic!("one attempt was repeated") };
     assert_eq!((attempt.number, attempt.started, attempt.finished), (1, ms(5), ms(25)));
     assert_eq!(attempt.failure.message, "no network");

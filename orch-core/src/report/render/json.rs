@@ -104,6 +104,7 @@ struct StepForm<'a> {
     waited_ms: Millis,
     started_ms: Millis,
     finished_ms: Millis,
+    worked_ms: Millis,
 }
 
 impl<'a> StepForm<'a> {
@@ -113,6 +114,7 @@ impl<'a> StepForm<'a> {
             waited_ms: Millis(step.waited),
             started_ms: Millis(step.started),
             finished_ms: Millis(step.finished),
+            worked_ms: Millis(step.worked),
         }
     }
 }
@@ -208,7 +210,7 @@ fn four_decimals(ratio: f64) -> f64 {
 /// | `makespan_ms`, `serial_ms`, `lower_bound_ms` | how long it took; the sum of all durations; the best any order could reach |
 /// | `over_lower_bound`, `speedup`, `utilisation` | ratios, four decimals; null when nothing took time |
 /// | `counts` | tasks by state |
-/// | `critical_path` | `[{id, waited_ms, started_ms, finished_ms}]`: the chain that decided how long it took |
+/// | `critical_path` | `[{id, waited_ms, started_ms, finished_ms, worked_ms}]`: the chain that decided how long it took |
 /// | `tokens`, `usage` | tokens used in all, and by model |
 /// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
 /// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |

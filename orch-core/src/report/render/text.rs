@@ -166,7 +166,8 @@ fn facts(out: &mut String, report: &Report, width: usize) {
     let path = report.critical_path();
     if let Some(last) = path.last() {
         let names: Vec<String> = path.iter().map(|step| report.graph().id(step.task).to_string()).collect();
-        let waited: Duration = path.iter().map(|step| step.waited).sum();
+        let worked: Duration = path.iter().map(|step| step.worked).sum();
+        let waited = last.finished.saturating_sub(worked);
         fact(format!("critical path: {}, of which {} waiting", Short(last.finished), Short(waited)));
         fact(format!("  {}", names.join(" → ")));
     }

@@ -62,13 +62,15 @@ fn the_form_is_version_1() {
           "id": "scan",
           "waited_ms": 1,
           "started_ms": 1,
-          "finished_ms": 100
+          "finished_ms": 100,
+          "worked_ms": 99
         },
         {
           "id": "\u009b2J\"\u001b",
           "waited_ms": 0,
           "started_ms": 100,
-          "finished_ms": 150
+          "finished_ms": 150,
+          "worked_ms": 50
         }
       ],
       "tokens": 15,

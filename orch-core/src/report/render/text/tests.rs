@@ -53,7 +53,7 @@ fn a_wide_terminal_shows_why_beside_the_task() {
     5 tasks: 2 succeeded, 1 failed, 1 skipped, 1 cancelled
     2 min 10 s of work, 1.8 × as fast as one after the other
     4800 tokens, $0.0300
-    critical path: 1 min 11 s, of which 50 ms waiting
+    critical path: 1 min 11 s, of which 1.1 s waiting
       scan → 性能
     best possible: 1 min 09 s; this run took 1.02 × that
     workers: at most 2 at once (limit 2), 92 % busy
@@ -83,7 +83,7 @@ fn a_narrow_terminal_shows_why_below_the_task() {
     5 tasks: 2 succeeded, 1 failed, 1 skipped, 1 cancelled
     2 min 10 s of work, 1.8 × as fast as one after the other
     4800 tokens, $0.0300
-    critical path: 1 min 11 s, of which 50 ms waiting
+    critical path: 1 min 11 s, of which 1.1 s waiting
       scan → 性能
     best possible: 1 min 09 s; this run took 1.02 × that
     workers: at most 2 at once (limit 2), 92 % busy
