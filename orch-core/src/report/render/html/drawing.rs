@@ -13,9 +13,8 @@ use crate::id::TaskIx;
 
 /// The most columns of a name in a box.
 const MOST_COLUMNS: usize = 26;
-/// The width of a box around its name, and of one column of the name, in CSS pixels.
-const BOX: f64 = 44.0;
-const COLUMN: f64 = 7.4;
+/// The width of a box around its name, in CSS pixels.
+const BOX: f64 = 42.0;
 /// The most rows of the picture by levels.
 const MOST_LEVELS: usize = 60;
 
@@ -86,9 +85,10 @@ fn picture(scene: &Scene<'_>, critical: &[bool]) -> Option<Picture> {
     }
     let edges: Vec<(usize, usize)> =
         graph.indices().flat_map(|to| graph.parents(to).map(move |from| (from.index(), to.index()))).collect();
-    let labels: Vec<String> = graph.tasks().iter().map(|task| text::label(task.id().as_str(), MOST_COLUMNS)).collect();
-    let widths: Vec<f64> = labels.iter().map(|label| BOX + COLUMN * text::columns(label) as f64).collect();
-    let Layout { width, height, nodes, widths, edges: ways } = layered::layout(&scene.levels, &widths, &edges)?;
+    let labels: Vec<String> = (0..graph.len()).map(|task| scene.label(task, MOST_COLUMNS)).collect();
+    let widths: Vec<f64> = labels.iter().map(|label| BOX + width(label)).collect();
+    let Layout { width, height, node_height, nodes, widths, edges: ways } =
+        layered::layout(&scene.levels, &widths, &edges)?;
     let is_critical = |task: usize| critical.get(task).copied().unwrap_or(false);
     let boxes = graph.indices().map(TaskIx::index).zip(labels).zip(nodes.iter().zip(widths));
     let node = |((task, label), (at, width)): ((usize, String), (&Point, f64))| {
@@ -97,9 +97,9 @@ fn picture(scene: &Scene<'_>, critical: &[bool]) -> Option<Picture> {
         Node {
             task,
             x: round(at.x),
-            y: round(at.y - Layout::NODE_HEIGHT / 2.0),
+            y: round(at.y - node_height / 2.0),
             width: round(width),
-            height: Layout::NODE_HEIGHT,
+            height: node_height,
             name: format!("{}, {mark}", text::line(id, 200)),
             label,
             mark,
@@ -119,6 +119,17 @@ fn picture(scene: &Scene<'_>, critical: &[bool]) -> Option<Picture> {
     // What is drawn last lies on top.
     edges.sort_by_key(|edge| edge.critical);
     Some(Picture { width: width.ceil(), height: height.ceil(), nodes: boxes.map(node).collect(), edges })
+}
+
+/// About how wide a name is, in CSS pixels: by the widest of the fonts that systems have.
+fn width(label: &str) -> f64 {
+    let letter = |char: char| match char {
+        'i' | 'j' | 'l' | 't' | 'f' | 'I' | '.' | ',' | ':' | ';' | '!' | '|' | '\'' | ' ' | '(' | ')' => 5.0,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' => 12.0,
+        'A'..='Z' | '…' | '_' | '<' | '>' | '=' | '+' => 9.0,
+        _ => 7.8 * text::columns(char.encode_utf8(&mut [0; 4])) as f64,
+    };
+    label.chars().map(letter).sum()
 }
 
 /// A smooth line that leaves and meets every point level.

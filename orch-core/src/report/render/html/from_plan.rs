@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     lanes::Span,
-    scene::{Attempt, Fact, MOST_ROWS, Mark, Row, Scene, Trouble},
+    scene::{Attempt, Fact, MOST_ROWS, Mark, Row, Scene, Trouble, common_start},
     text,
 };
 use crate::{
@@ -23,6 +23,7 @@ pub(super) fn scene(plan: &Plan) -> Scene<'_> {
     let warnings = graph.warnings();
     Scene {
         graph,
+        start: common_start(graph),
         is_plan: true,
         state: Mark::Planned,
         headline: headline(plan),
@@ -62,8 +63,8 @@ fn headline(plan: &Plan) -> String {
             edges => format!("{} dependencies", text::count(edges as u64)),
         },
         text::counted(u64::from(plan.levels()), "level"),
-        Short(plan.critical()),
-        Short(plan.serial()),
+        text::unbroken(Short(plan.critical())),
+        text::unbroken(Short(plan.serial())),
     )
 }
 

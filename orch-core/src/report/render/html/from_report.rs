@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use super::{
     lanes::Span,
-    scene::{Attempt, Fact, MOST_ROWS, Mark, Row, Scene, Trouble},
+    scene::{Attempt, Fact, MOST_ROWS, Mark, Row, Scene, Trouble, common_start},
     text,
 };
 use crate::{
@@ -29,6 +29,7 @@ pub(super) fn scene(report: &Report) -> Scene<'_> {
     let (warnings, warnings_left_out) = warnings(report);
     Scene {
         graph,
+        start: common_start(graph),
         is_plan: false,
         state: match report.state() {
             RunState::Running => Mark::Running,
@@ -62,7 +63,7 @@ fn levels(plan: &Plan, graph: &Graph) -> Vec<usize> {
 
 fn headline(report: &Report) -> String {
     let counts = report.counts();
-    let time = Short(report.makespan());
+    let time = text::unbroken(Short(report.makespan()));
     let all = text::counted(counts.total() as u64, "task");
     let not_run = report.tasks().filter(|task| task.state() == TaskState::Cancelled && task.attempts() == 0).count();
     let mut said = match report.state() {
@@ -105,7 +106,7 @@ fn facts(report: &Report) -> Vec<Fact> {
     let mut facts = vec![Fact {
         label: "Time",
         value: Short(report.makespan()).to_string(),
-        note: format!("{} of work", Short(report.serial())),
+        note: format!("{} of work", text::unbroken(Short(report.serial()))),
     }];
     if let Some(speedup) = report.speedup() {
         let note = "against one after the other".to_owned();
@@ -117,7 +118,7 @@ fn facts(report: &Report) -> Vec<Fact> {
         facts.push(Fact { label: "Utilisation", value: format!("{:.0} %", 100.0 * share), note });
     }
     if let Some(ratio) = report.over_lower_bound() {
-        let note = format!("no order could beat {}", Short(report.lower_bound()));
+        let note = format!("no order could beat {}", text::unbroken(Short(report.lower_bound())));
         facts.push(Fact { label: "Over the lower bound", value: format!("{ratio:.2} ×"), note });
     }
     if !report.usage().is_empty() {
@@ -264,9 +265,8 @@ fn row<'a>(report: &'a Report, task: TaskResult<'a>, levels: &[usize]) -> Row<'a
     say("Cost", task.cost().map(|cost| cost.to_string()));
     for attempt in task.failed_attempts().iter().take(3) {
         let lasted = Short(attempt.finished.saturating_sub(attempt.started));
-        let said =
-            format!("attempt {} after {lasted}: {}", attempt.number, start(&attempt.failure.message, MOST_OUTPUT));
-        say("Repeated", Some(said));
+        let first = start(attempt.failure.message.trim().lines().next().unwrap_or_default(), MOST_OUTPUT);
+        say("Repeated", Some(format!("attempt {} failed after {lasted}: {first}", attempt.number)));
     }
     Row {
         task: task.ix().index(),

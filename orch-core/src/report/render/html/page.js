@@ -7,6 +7,7 @@
       ({ i, id, mark, critical, attempts, queued, start, duration, x, error, output, more, after, before }));
   const byPlace = new Map(tasks.map((task) => [task.i, task]));
   const isPlan = !one('thead [data-by=mark]');
+  const hasText = one('thead [data-by=text]');
 
   // Text becomes text nodes only, so that no name is ever read as HTML.
   const make = (tag, attributes = {}, ...children) => {
@@ -185,10 +186,12 @@
   const body = one('tbody');
   if (!body) return;
   const STEP = 300;
-  const said = one('.said'), given = said.textContent, more = one('.more'), search = one('.filter input');
+  const said = one('.said'), given = said.textContent.replace(/The first .*$/, ''), more = one('.more'), search = one('.filter input');
   const marks = new Set();
   let by = null, descending = false, limit = STEP;
-  const number = (label, ...values) => make('td', { class: 'number', 'data-label': label }, ...values.map((value) => value || ''));
+  const number = (label, isPlain, ...values) =>
+    make('td', { class: isPlain ? 'number plain' : 'number', 'data-label': label }, ...values.map((value) => value || ''));
+  const time = (label, value, isPlain = false) => number(label, isPlain, value && value[1]);
   const long = (text, kind) => {
     if (!text) return null;
     if (text.length <= 110 && !text.includes('\n')) return make('p', { class: kind }, text);
@@ -207,13 +210,13 @@
   const row = (task) => make('tr', { id: `t${task.i}` },
     isPlan ? null : make('td', { class: 'mark' }, icon(task.mark), task.mark),
     make('th', { scope: 'row' }, link(task)),
-    isPlan ? null : task.attempts > 1 ? number('attempts', icon('retried'), make('b', {}, String(task.attempts)))
-      : number('attempts', String(task.attempts)),
-    number(isPlan ? 'slack' : 'queued', task.queued && task.queued[1]),
-    number('start', task.start && task.start[1]),
-    number(isPlan ? 'estimate' : 'duration', task.duration && task.duration[1]),
+    isPlan ? null : task.attempts > 1 ? number('attempts', false, icon('retried'), make('b', {}, String(task.attempts)))
+      : number('attempts', true, String(task.attempts)),
+    time(isPlan ? 'slack' : 'queued', task.queued, task.queued && task.queued[0] === 0),
+    time('start', task.start),
+    time(isPlan ? 'estimate' : 'duration', task.duration),
     when(task),
-    make('td', { class: 'text' }, long(task.error, 'error'), long(task.output, 'output')));
+    hasText && make('td', { class: 'text' }, long(task.error, 'error'), long(task.output, 'output')));
   const key = {
     mark: (task) => task.mark, id: (task) => task.id, attempts: (task) => task.attempts,
     queued: (task) => task.queued && task.queued[0], start: (task) => task.start && task.start[0],
@@ -238,9 +241,10 @@
     const rest = found.length - Math.min(limit, found.length);
     more.hidden = rest === 0;
     more.firstChild.textContent = `Show ${Math.min(rest, STEP).toLocaleString('en')} more`;
-    const all = found.length === tasks.length;
-    said.textContent = all && !rest && !given ? '' : all ? `${given.replace(/The first .*$/, '')}${rest ? `The first ${limit.toLocaleString('en')} are shown.` : ''}`
-      : `${found.length.toLocaleString('en')} of ${tasks.length.toLocaleString('en')} tasks${rest ? `, the first ${limit.toLocaleString('en')} are shown` : ''}.`;
+    const count = (value) => value.toLocaleString('en');
+    const first = `first ${count(limit)} of ${count(found.length)} are shown.`;
+    said.textContent = found.length === tasks.length ? given + (rest ? `The ${first}` : '')
+      : `${count(found.length)} of ${count(tasks.length)} tasks${rest ? `; the ${first}` : '.'}`;
   };
   const redraw = () => {
     limit = STEP;

@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The most tasks of the critical path that are named above the timeline.
-const MOST_STEPS: usize = 16;
+const MOST_STEPS: usize = 12;
 /// The most of a message at the top of the page, as bytes in the file.
 const MOST_MESSAGE: usize = 2_000;
 
@@ -30,6 +30,8 @@ struct Page<'a> {
     script: &'static str,
     version: &'static str,
     name: String,
+    /// What all names begin with, where pictures leave it out.
+    start: String,
     is_plan: bool,
     state: &'static str,
     headline: &'a str,
@@ -103,6 +105,7 @@ fn try_render(scene: &Scene<'_>) -> Result<String, minijinja::Error> {
         script: SCRIPT,
         version: crate::VERSION,
         name: text::line(scene.graph.name(), 600),
+        start: text::line(scene.start, 200),
         is_plan: scene.is_plan,
         state: scene.state.word(),
         headline: &scene.headline,
@@ -141,5 +144,5 @@ fn told(scene: &Scene<'_>, troubles: &[Trouble]) -> Vec<Told> {
 }
 
 fn steps(scene: &Scene<'_>) -> Vec<Step> {
-    scene.path.iter().take(MOST_STEPS).map(|&task| Step { task, id: name(scene, task, 32) }).collect()
+    scene.path.iter().take(MOST_STEPS).map(|&task| Step { task, id: scene.label(task, 28) }).collect()
 }

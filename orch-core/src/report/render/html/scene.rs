@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::lanes::Span;
+use super::{lanes::Span, text};
 use crate::{definition::Graph, event::TaskState};
 
 /// The most tasks that a page lists with their details. The timeline and the graph show all.
@@ -109,11 +109,18 @@ pub(super) struct Row<'a> {
     pub(super) more: Vec<(&'static str, String)>,
 }
 
+/// What all tasks of the graph are called first.
+pub(super) fn common_start(graph: &Graph) -> &str {
+    text::common_start(graph.tasks().iter().map(|task| task.id().as_str()))
+}
+
 /// What one page shows.
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
     pub(super) graph: &'a Graph,
     pub(super) is_plan: bool,
+    /// What all names begin with, where pictures leave it out.
+    pub(super) start: &'a str,
     /// How the run ended; `planned` for a plan.
     pub(super) state: Mark,
     /// What happened, in a sentence.
@@ -138,4 +145,12 @@ pub(super) struct Scene<'a> {
     pub(super) path_note: String,
     /// At most [`MOST_ROWS`], in the order in which the table begins.
     pub(super) rows: Vec<Row<'a>>,
+}
+
+impl Scene<'_> {
+    /// The name of a task in a picture, in at most so many columns.
+    pub(super) fn label(&self, task: usize, columns: usize) -> String {
+        let id = self.graph.tasks().get(task).map_or("", |task| task.id().as_str());
+        text::label(id.strip_prefix(self.start).unwrap_or(id), columns)
+    }
 }

@@ -68,6 +68,8 @@ pub(super) struct Table {
     total: String,
     is_cut: bool,
     is_partial: bool,
+    /// Whether any task has an error, an output or a description.
+    has_text: bool,
     tallies: Vec<Tally>,
     /// All rows, for the script.
     #[serde(skip)]
@@ -106,6 +108,7 @@ pub(super) fn table(scene: &Scene<'_>, critical: &[bool]) -> Table {
         listed: text::count(known.len() as u64),
         total: text::count(scene.graph.len() as u64),
         is_cut: first.len() < known.len(),
+        has_text: known.iter().any(|entry| !entry.error.is_empty() || !entry.output.is_empty()),
         is_partial: known.len() < scene.graph.len(),
         tallies: Mark::ALL.into_iter().filter_map(tally).collect(),
         rows: first,

@@ -96,10 +96,35 @@ pub(super) fn label(text: &str, most: usize) -> String {
         }
         kept
     };
-    let head = take(&mut shown.chars(), keep - keep / 3);
-    let mut tail = take(&mut shown.chars().rev(), keep / 3);
+    let head = take(&mut shown.chars(), keep - keep / 2);
+    let mut tail = take(&mut shown.chars().rev(), keep / 2);
     tail.reverse();
     head.into_iter().chain(['…']).chain(tail).collect()
+}
+
+/// What all names begin with, up to the last `.`, `:`, `/`, `-` or `_` in it, if leaving it out makes pictures clearer.
+pub(super) fn common_start<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> &'a str {
+    let Some(first) = names.next() else { return "" };
+    let mut shared = first.len();
+    let mut count = 1;
+    for name in names {
+        count += 1;
+        shared = shared.min(first.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count());
+        if shared < SHORTEST_START {
+            return "";
+        }
+    }
+    // The signs are ASCII, so that the cut is between characters whatever the names are.
+    let end = first.bytes().take(shared).rposition(|byte| b".:/-_".contains(&byte)).map_or(0, |at| at + 1);
+    if count > 2 && end >= SHORTEST_START { first.get(..end).unwrap_or_default() } else { "" }
+}
+
+/// The shortest start that is worth to be left out.
+const SHORTEST_START: usize = 8;
+
+/// Spaces between numbers and units that a line does not break at.
+pub(super) fn unbroken(said: impl std::fmt::Display) -> String {
+    said.to_string().replace(' ', "\u{a0}")
 }
 
 /// A whole number in groups of three: `12,345`.
@@ -151,9 +176,19 @@ mod tests {
 
     #[test]
     fn labels_keep_both_ends() {
-        assert_eq!(label("review-security-of-the-payment-service-eu", 20), "review-securi…ice-eu");
+        assert_eq!(label("review-security-of-the-payment-service-eu", 20), "review-sec…ervice-eu");
         assert_eq!(columns(&label("漢字漢字漢字漢字漢字", 9)), 9);
         assert_eq!(label("short", 20), "short");
+    }
+
+    #[test]
+    fn common_starts_end_at_a_sign() {
+        let start = |names: &[&'static str]| common_start(names.iter().copied());
+        assert_eq!(start(&["nf-core.mag.fastp", "nf-core.mag.fastqc", "nf-core.mag.spades"]), "nf-core.mag.");
+        assert_eq!(start(&["task-00001", "task-00002", "task-00003"]), "", "too short to matter");
+        assert_eq!(start(&["nf-core.mag.fastp", "nf-core.mag.fastqc"]), "", "too few to see what is common");
+        assert_eq!(start(&["größer-größer-ä", "größer-größer-ö", "größer-größer-ü"]), "größer-größer-");
+        assert_eq!(start(&[]), "");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
 use crate::report::Short;
 
 /// The most lanes; with more, the lowest are drawn, which are the busiest.
-const MOST_LANES: usize = 48;
+const MOST_LANES: usize = 64;
 /// About how many bars a page has room for.
 const MOST_BARS: usize = 6_000;
 /// The points of the curve of how many tasks ran at once.
@@ -132,7 +132,6 @@ fn bar(scene: &Scene<'_>, joined: &Joined, total: u64) -> Bar {
         let name = format!("{}, from {from}, {lasted}, {word}", text::counted(joined.count, "attempt"));
         return Bar { x, w, mark: word, critical: joined.critical, task: None, label: None, name };
     }
-    let id = scene.graph.tasks().get(joined.task).map_or("", |task| task.id().as_str());
     let nth = if joined.number > 1 { format!(", attempt {}", joined.number) } else { String::new() };
     Bar {
         x,
@@ -140,8 +139,8 @@ fn bar(scene: &Scene<'_>, joined: &Joined, total: u64) -> Bar {
         mark: word,
         critical: joined.critical,
         task: Some(joined.task),
-        label: (w > if scene.attempts.len() > 400 { 2.0 } else { 0.4 }).then(|| text::label(id, 40)),
-        name: format!("{}{nth}, {word}, from {from}, {lasted}", text::label(id, 40)),
+        label: (w > if scene.attempts.len() > 400 { 2.0 } else { 0.4 }).then(|| scene.label(joined.task, 40)),
+        name: format!("{}{nth}, {word}, from {from}, {lasted}", scene.label(joined.task, 40)),
     }
 }
 

@@ -31,17 +31,26 @@ pub(super) fn heights(spots: &[Spot], rows: &[Vec<usize>]) -> (Vec<f64>, f64) {
             }
         }
     }
-    let ends = |sign: f64| {
-        let end = move |(ix, y): (usize, &f64)| y + sign * half(spots, ix);
-        ys.iter().enumerate().map(end)
-    };
-    let top = ends(-1.0).fold(f64::INFINITY, f64::min);
-    let bottom = ends(1.0).fold(f64::NEG_INFINITY, f64::max);
-    if ys.is_empty() {
-        return (ys, 0.0);
+    let height = close_gaps(spots, &mut ys);
+    (ys, height)
+}
+
+/// Moves everything up as far as there is nothing on any level, and answers the height that is left.
+fn close_gaps(spots: &[Spot], ys: &mut [f64]) -> f64 {
+    let mut order: Vec<usize> = (0..ys.len()).collect();
+    let top = |ys: &[f64], ix: usize| ys.get(ix).copied().unwrap_or_default() - half(spots, ix);
+    order.sort_by(|&a, &b| top(ys, a).total_cmp(&top(ys, b)));
+    let mut shift = None;
+    let mut bottom = 0.0f64;
+    for ix in order {
+        let here = top(ys, ix);
+        let shift = shift.get_or_insert(here);
+        *shift = shift.max(here - bottom);
+        let y = here - *shift + half(spots, ix);
+        set(ys, ix, y);
+        bottom = bottom.max(y + half(spots, ix));
     }
-    ys.iter_mut().for_each(|y| *y -= top);
-    (ys, bottom - top)
+    bottom
 }
 
 fn half(spots: &[Spot], ix: usize) -> f64 {
@@ -101,6 +110,14 @@ fn nearest(wanted: &[(f64, f64)], halves: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_bands_are_closed() {
+        let spot = |level| Spot { level, half: 5.0, ..Spot::default() };
+        let mut ys = [20.0, 23.0, 90.0];
+        assert_eq!(close_gaps(&[spot(0), spot(1), spot(0)], &mut ys), 23.0);
+        assert_eq!(ys, [5.0, 8.0, 18.0]);
+    }
 
     #[test]
     fn who_wants_the_same_place_shares_it_evenly() {
