@@ -43,6 +43,7 @@ fn a_chain_of_a_million_tasks_needs_no_stack() {
 #[test]
 fn of_two_names_as_near_the_suggestion_is_always_the_same() {
     use super::check::nearest;
-    assert_eq!(nearest("@", ["a", "b"].into_iter()), Some("a"));
-    assert_eq!(nearest("@", ["b", "a"].into_iter()), Some("a"));
+    assert_eq!(nearest("te@t", ["test", "text"].into_iter()), Some("test"));
+    assert_eq!(nearest("te@t", ["text", "test"].into_iter()), Some("test"));
+    assert_eq!(nearest("@", ["a"].into_iter()), None, "a name of one character is near to everything");
 }
