@@ -270,7 +270,7 @@ mod tests {
                 let node = drawn.node_height;
                 prop_assert!(at.y >= node / 2.0 && at.y <= drawn.height - node / 2.0);
                 prop_assert!(at.x >= 0.0 && at.x + drawn.widths[a] <= drawn.width);
-                for (b, other) in drawn.nodes.iter().enumerate().skip(a + 1) {
+                for other in drawn.nodes.iter().skip(a + 1) {
                     if at.x == other.x {
                         prop_assert!((at.y - other.y).abs() >= node + SMALL_NODE.1 - 1e-6);
                     }
