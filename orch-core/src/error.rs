@@ -226,7 +226,10 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}] {}", self.severity, self.code, crate::id::Printable(&self.path))?;
+        write!(f, "{}[{}]", self.severity, self.code)?;
+        if !self.path.is_empty() {
+            write!(f, " {}", crate::id::Printable(&self.path))?;
+        }
         if let Some(line) = self.line {
             write!(f, " (line {line})")?;
         }

@@ -11,11 +11,12 @@ use super::{
     graph::GraphOptions,
     model::{Agent, Command, Phase, Placed},
     order::{Order, Seen, path},
+    problems::Problems,
 };
 use crate::{definition::check::nearest, error::Problem, id::Printable};
 
 /// All problems of where values come from. `order` is sound.
-pub(super) fn flow(command: &Command, options: &GraphOptions, order: &Order<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn flow(command: &Command, options: &GraphOptions, order: &Order<'_>, problems: &mut Problems) {
     let mut check = Check {
         command,
         options,
@@ -62,7 +63,7 @@ struct Check<'a> {
     /// How many names may still be compared in search of a slip of the pen.
     comparisons: usize,
     seen: Seen,
-    problems: &'a mut Vec<Problem>,
+    problems: &'a mut Problems,
 }
 
 /// What a path of a condition leads to.

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    check, lines,
-    model::{Agent, Command, Phase, ResourceUse, Source},
+    check,
+    model::{Agent, Command, Phase, ResourceUse},
     order::Order,
+    problems::Problems,
 };
 use crate::{
     definition::{Expand, Graph, GraphBuilder, Task},
@@ -42,11 +43,9 @@ pub enum PhaseOrder {
     Barrier,
 }
 
-/// Codes of warnings that are errors for [`GraphOptions::strict`].
-const STRICT: [&str; 4] = ["MISSING_CONTEXT_INPUT", "UNKNOWN_VALUE", "UNORDERED_INPUT", "UNORDERED_READ"];
-
 impl Command {
-    /// Everything that is wrong with the command, in the order of its text; from a value, fields first. Empty: nothing.
+    /// Everything that is wrong with the command, in the order of its text; from a value, fields first. Empty: nothing. Above
+    /// 10,000 problems, the last one says how many more there are.
     ///
     /// The codes are listed [in the module](super).
     pub fn problems(&self, options: &GraphOptions) -> Vec<Problem> {
@@ -83,25 +82,11 @@ impl Command {
         if order.sound {
             check::flow(self, options, &order, &mut problems);
         }
-        if options.strict {
-            for problem in problems.iter_mut().filter(|problem| STRICT.contains(&problem.code.as_ref())) {
-                problem.severity = Severity::Error;
-            }
-        }
-        if !problems.is_empty() {
-            match self.source() {
-                Source::Value => {}
-                Source::Json(text) => lines::find(text, &mut problems),
-                #[cfg(feature = "markdown")]
-                Source::Markdown(agents) => lines::of_agents(agents, &mut problems),
-            }
-            problems.sort_by_key(|problem| problem.line);
-        }
-        (order, problems)
+        (order, problems.into_list(self.source(), options.strict))
     }
 
     /// The source of a dynamic phase is a task of the command, and each task grows one phase.
-    fn check_dynamic(&self, order: &Order<'_>, problems: &mut Vec<Problem>) {
+    fn check_dynamic(&self, order: &Order<'_>, problems: &mut Problems) {
         let mut sources = HashSet::new();
         for phase in self.phases() {
             let Some(dynamic) = &phase.dynamic else { continue };
@@ -124,7 +109,7 @@ impl Command {
         }
     }
 
-    fn check_resources(&self, problems: &mut Vec<Problem>) {
+    fn check_resources(&self, problems: &mut Problems) {
         let declared: HashSet<&str> = self.reading().resources.iter().map(|resource| resource.id.as_str()).collect();
         let mut named = HashSet::new();
         for used in self.phases().iter().flat_map(|phase| &phase.agents).flat_map(|agent| &agent.resources) {

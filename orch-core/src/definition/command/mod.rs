@@ -65,10 +65,11 @@
 //! | `MISSING_CONTEXT_INPUT` | warning, **strict** | a required input that no agent makes and the run does not have |
 //! | `MISSING_FIELD` | error; warning for agent, task, description | a field without which it does not run |
 //! | `MISSING_REFERENCE` | error | a dependency, phase or source that does not exist |
+//! | `MORE_PROBLEMS` | as what it stands for | there are more problems than the 10,000 that are listed |
 //! | `NOT_APPLIED` | warning | a field that is kept but does nothing |
 //! | `NOT_CHECKED` | warning | the definition is too large to check who reads too early |
 //! | `TIMEOUT_BELOW_ESTIMATE` | warning | the timeout ends it before it is expected to be done |
-//! | `TOO_LARGE` | error | barriers would need more than ten million dependencies |
+//! | `TOO_LARGE` | error | more than a million agents, or barriers of more than ten million dependencies |
 //! | `UNDECLARED_RESOURCE` | warning | a resource without a limit |
 //! | `UNKNOWN_VALUE` | warning, **strict** | a condition reads what nobody makes |
 //! | `UNORDERED_INPUT` | warning, **strict** | an input is made by an agent that it does not depend on |
@@ -86,6 +87,7 @@ mod lines;
 mod markdown;
 mod model;
 mod order;
+mod problems;
 mod read;
 
 pub use condition::{Condition, Expression, Scope, Test, camel_case, member};

@@ -5,11 +5,8 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{condition::Condition, read};
-use crate::{
-    definition::task::{Expand, Input, OutputSpec, Retry},
-    error::Problem,
-};
+use super::{condition::Condition, problems::Problems, read};
+use crate::definition::task::{Expand, Input, OutputSpec, Retry};
 
 /// A command definition of version 2: phases of agents, their dependencies, and how they run.
 ///
@@ -67,7 +64,7 @@ pub(super) struct Reading {
     pub(super) required_inputs: Vec<String>,
     pub(super) declares_inputs: bool,
     pub(super) resources: Vec<Resource>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Problems,
 }
 
 /// A phase: agents that belong together, and what holds for all of them.
@@ -174,6 +171,9 @@ pub(super) struct Resource {
 }
 
 impl Command {
+    /// The most agents of a command.
+    pub const MAX_AGENTS: usize = 1_000_000;
+
     /// Reads a definition that is already JSON. Never fails: what is wrong with it, [`problems`](Command::problems) tells.
     pub fn from_value(raw: Value) -> Self {
         Self::new(raw, Source::Value)

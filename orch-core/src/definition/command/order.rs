@@ -9,6 +9,7 @@ use super::{
     condition::camel_case,
     graph::PhaseOrder,
     model::{Agent, Command, Phase},
+    problems::Problems,
 };
 use crate::{
     definition::{check, csr::Csr},
@@ -37,18 +38,18 @@ pub(super) struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    pub(super) fn new(command: &'a Command, phase_order: PhaseOrder, problems: &mut Vec<Problem>) -> Self {
+    pub(super) fn new(command: &'a Command, phase_order: PhaseOrder, problems: &mut Problems) -> Self {
         let phases = command.phases();
         let agents: Vec<&Agent> = phases.iter().flat_map(|phase| &phase.agents).collect();
-        let before = errors(problems);
+        let before = problems.errors();
         let index = index(&agents, problems);
         let mut rows = declared(&agents, &index, phases, problems);
         let mut parents = csr(&rows);
         let mut levels = levels(&agents, &parents, problems);
-        let mut sound = errors(problems) == before;
+        let mut sound = problems.errors() == before;
         if sound && phase_order == PhaseOrder::Barrier {
             add_barriers(phases, &agents, &mut rows, problems);
-            sound = errors(problems) == before;
+            sound = problems.errors() == before;
             parents = csr(&rows);
             if sound {
                 levels = self::levels(&agents, &parents, problems);
@@ -117,16 +118,12 @@ impl Seen {
     }
 }
 
-fn errors(problems: &[Problem]) -> usize {
-    problems.iter().filter(|problem| problem.severity == crate::Severity::Error).count()
-}
-
 /// Where an agent is in the JSON.
 pub(super) fn path(agent: &Agent) -> String {
     format!("phases[{}].agents[{}]", agent.phase, agent.place)
 }
 
-fn index<'a>(agents: &[&'a Agent], problems: &mut Vec<Problem>) -> HashMap<&'a str, u32> {
+fn index<'a>(agents: &[&'a Agent], problems: &mut Problems) -> HashMap<&'a str, u32> {
     let mut index: HashMap<&str, u32> = HashMap::with_capacity(agents.len());
     for (ix, agent) in (0..).zip(agents) {
         // A missing id was already named, once for each agent that lacks one.
@@ -148,12 +145,7 @@ fn index<'a>(agents: &[&'a Agent], problems: &mut Vec<Problem>) -> HashMap<&'a s
 }
 
 /// The declared dependencies, each once. Unknown names and tasks that wait for themselves become problems.
-fn declared(
-    agents: &[&Agent],
-    index: &HashMap<&str, u32>,
-    phases: &[Phase],
-    problems: &mut Vec<Problem>,
-) -> Vec<Vec<u32>> {
+fn declared(agents: &[&Agent], index: &HashMap<&str, u32>, phases: &[Phase], problems: &mut Problems) -> Vec<Vec<u32>> {
     let mut comparisons = 0;
     let names: HashSet<&str> =
         phases.iter().flat_map(|phase| phase.id.as_deref().into_iter().chain([phase.name.as_str()])).collect();
@@ -205,7 +197,7 @@ fn csr(rows: &[Vec<u32>]) -> Csr {
 
 /// The level of each place; with a cycle, a problem for each and no levels.
 #[expect(clippy::indexing_slicing, reason = "places are below the number of agents, the length of every list here")]
-fn levels(agents: &[&Agent], parents: &Csr, problems: &mut Vec<Problem>) -> Vec<u32> {
+fn levels(agents: &[&Agent], parents: &Csr, problems: &mut Problems) -> Vec<u32> {
     let mut levels = vec![0; agents.len()];
     match check::topological(parents, &parents.reversed()) {
         Ok(order) => {
@@ -228,7 +220,7 @@ fn levels(agents: &[&Agent], parents: &Csr, problems: &mut Vec<Problem>) -> Vec<
 
 /// Every phase waits for the one before it, and in a phase that is not parallel every agent for the one before it.
 #[expect(clippy::indexing_slicing, reason = "places are below the number of agents, the length of `rows`")]
-fn add_barriers(phases: &[Phase], agents: &[&Agent], rows: &mut [Vec<u32>], problems: &mut Vec<Problem>) {
+fn add_barriers(phases: &[Phase], agents: &[&Agent], rows: &mut [Vec<u32>], problems: &mut Problems) {
     for (ix, agent) in agents.iter().enumerate() {
         for parent in
             rows[ix].iter().filter_map(|&parent| agents.get(parent as usize)).filter(|p| p.phase > agent.phase)

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::model::{Dynamic, Phase, Placed, Reading};
+use super::model::{Command, Dynamic, Phase, Placed, Reading};
 use crate::{
     definition::task::{Expand, Retry},
     id::Printable,
@@ -143,7 +143,12 @@ impl Reader {
         let mut agents = Vec::with_capacity(list.len());
         for (place, value) in list.iter().enumerate() {
             let at = at.index(place);
+            if self.agents == Command::MAX_AGENTS {
+                self.error("TOO_LARGE", format!("a command has at most {} agents", Command::MAX_AGENTS), at);
+                break;
+            }
             if let Some(fields) = self.object(value, &at) {
+                self.agents += 1;
                 agents.push(self.agent(fields, phase, place, &at, shared));
             }
         }

@@ -111,9 +111,9 @@ impl Reader {
 
     /// The dependencies, every one at its place: a value that is no text leaves an empty name there.
     fn dependencies(&mut self, fields: Fields<'_>, at: &At<'_>) -> Vec<String> {
-        let before = self.problems.len();
+        let before = self.problems.errors();
         let texts = self.texts(fields, "dependencies", at);
-        if self.problems.len() == before {
+        if self.problems.errors() == before {
             return texts.into_iter().map(|placed| placed.value).collect();
         }
         let list = fields.get("dependencies").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    definition::command::model::Placed,
-    error::Problem,
+    definition::command::{model::Placed, problems::Problems},
+    error::{Problem, Severity},
     id::{Printable, TaskId},
 };
 
@@ -51,15 +51,25 @@ impl fmt::Display for At<'_> {
 
 #[derive(Default)]
 pub(super) struct Reader {
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Problems,
+    /// How many agents were read.
+    pub(super) agents: usize,
 }
 
 impl Reader {
     pub(super) fn error(&mut self, code: &'static str, message: impl Into<String>, at: At<'_>) {
+        if self.problems.is_full() {
+            self.problems.count(code, Severity::Error);
+            return;
+        }
         self.problems.push(Problem::error(code, message).at(at.to_string()));
     }
 
     pub(super) fn warn(&mut self, code: &'static str, message: impl Into<String>, at: At<'_>) {
+        if self.problems.is_full() {
+            self.problems.count(code, Severity::Warning);
+            return;
+        }
         self.problems.push(Problem::warning(code, message).at(at.to_string()));
     }
 
