@@ -12,9 +12,9 @@ async fn main() -> Result<()> {
     let engine = Engine::builder().executor(work).build()?;
     let report = engine.run(&plan, RunOptions::default()).await?;
 
-    let count = report.find("count").and_then(|task| task.output().downcast::<usize>());
+    let count = report.find("count").and_then(|task| task.output().downcast::<usize>()).copied();
     println!("{count:?} words");
-    assert_eq!(count.as_deref(), Some(&4));
+    assert_eq!(count, Some(4));
     report.into_result()
 }
 

@@ -1,4 +1,5 @@
 //! The tokio driver, through the public API.
+#![cfg(test)]
 
 use std::{
     sync::{
