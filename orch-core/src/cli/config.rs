@@ -1,4 +1,4 @@
-//! `orch.toml`: settings of a project, and the programs of its agents.
+//! `orch.toml`: settings of a project, the programs of its agents, and prices of models.
 //!
 //! A file found by searching upwards belongs to whoever wrote the project, not to who runs `orch` in it. Its numbers and
 //! switches are taken; its programs start only when the user approved them (see [`trust`](super::trust)).
@@ -12,7 +12,7 @@ use toml::{Table, Value};
 
 use super::duration;
 use crate::{
-    Agent, Agents,
+    Agent, Agents, PriceTable, Rates,
     error::{Error, ErrorKind, Result},
     id::Printable,
     session,
@@ -22,7 +22,7 @@ use crate::{
 pub(super) const FILE_NAME: &str = "orch.toml";
 
 /// What a settings file says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Config {
     /// Where it was read, if anywhere.
     pub(super) path: Option<PathBuf>,
@@ -31,6 +31,8 @@ pub(super) struct Config {
     pub(super) run: RunSettings,
     /// The program of each agent.
     pub(super) agents: Agents,
+    /// Its prices, before the published ones.
+    pub(super) prices: PriceTable,
     /// Whether the user named the file, which is an approval too.
     pub(super) named: bool,
 }
@@ -54,24 +56,36 @@ impl Config {
             Some(path) => Ok(Self { named: true, ..Self::read(path)? }),
             None => match find(here) {
                 Some(path) => Self::read(&path),
-                None => Ok(Self::default()),
+                None => Ok(Self::nothing()),
             },
+        }
+    }
+
+    /// The settings where there is no file.
+    pub(super) fn nothing() -> Self {
+        Self {
+            path: None,
+            text: String::new(),
+            run: RunSettings::default(),
+            agents: Agents::default(),
+            prices: PriceTable::bundled(),
+            named: false,
         }
     }
 
     /// Reads that file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = session::load_text(path)?;
-        let (run, agents) = parse(&text, true)
+        let Parsed { run, agents, prices } = parse(&text, true)
             .map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
-        Ok(Self { path: Some(path.to_owned()), text, run, agents, named: false })
+        Ok(Self { path: Some(path.to_owned()), text, run, agents, prices, named: false })
     }
 }
 
 /// Reads the agents of a file for `--agents`: the same form, without `[run]`.
 pub(super) fn load_agents(path: &Path) -> Result<Agents> {
     let text = session::load_text(path)?;
-    let (_, agents) =
+    let Parsed { agents, .. } =
         parse(&text, false).map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
     if agents.is_empty() {
         return Err(invalid(format!(
@@ -87,7 +101,13 @@ pub(super) fn find(here: &Path) -> Option<PathBuf> {
     here.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file())
 }
 
-type Parsed = (RunSettings, Agents);
+/// What the tables of a file say.
+#[derive(Debug)]
+struct Parsed {
+    run: RunSettings,
+    agents: Agents,
+    prices: PriceTable,
+}
 
 fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
@@ -97,9 +117,15 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     })?;
     let mut run = RunSettings::default();
     let mut agents = Agents::default();
+    let mut prices = PriceTable::bundled();
     for (key, value) in &table {
         match (key.as_str(), value) {
             ("run", Value::Table(table)) if with_run => run = parse_run(table)?,
+            ("prices", Value::Table(table)) if with_run => {
+                for (model, value) in table {
+                    prices = parse_price(prices, model, value)?;
+                }
+            }
             ("agents", Value::Table(table)) => {
                 for (name, value) in table {
                     agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
@@ -107,10 +133,26 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
             }
             ("agents", _) => return Err(invalid("`agents` must hold tables: `[agents.NAME]` and `argv = [..]`")),
             ("run", _) if with_run => return Err(invalid("`run` must be a table: `[run]`")),
-            _ => return Err(unknown(key, "", if with_run { &["agents", "run"] } else { &["agents"] })),
+            ("prices", _) if with_run => {
+                return Err(invalid(
+                    "`prices` must hold tables: `[prices.MODEL]` with `input` and `output` in dollars",
+                ));
+            }
+            _ => return Err(unknown(key, "", if with_run { &["agents", "prices", "run"] } else { &["agents"] })),
         }
     }
-    Ok((run, agents))
+    Ok(Parsed { run, agents, prices })
+}
+
+/// `[prices.MODEL]` with dollars for a million tokens, or `prices.ALIAS = "MODEL"`.
+fn parse_price(prices: PriceTable, model: &str, value: &Value) -> Result<PriceTable> {
+    if let Value::String(known) = value {
+        return Ok(prices.with_alias(model, known));
+    }
+    let rates: Rates = value.clone().try_into().map_err(|error: toml::de::Error| {
+        invalid(format!("`prices.{}`: {}", Printable(model), Printable(error.message())))
+    })?;
+    Ok(prices.with(model, rates))
 }
 
 fn parse_run(table: &Table) -> Result<RunSettings> {
@@ -166,6 +208,7 @@ fn unknown(key: &str, prefix: &str, known: &[&str]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Usage, Usd, WallTime, cost};
 
     fn refusal(text: &str) -> String {
         parse(text, true).unwrap_err().to_string()
@@ -173,7 +216,7 @@ mod tests {
 
     #[test]
     fn reads_settings_and_agents() {
-        let (run, agents) = parse(
+        let Parsed { run, agents, .. } = parse(
             "[run]\nmax_parallel = 4\ntimeout = '1h30m'\nkeep_going = true\n\
              [agents.'*']\nargv = ['claude', '-p']\n[agents.b]\nargv = ['b', '--fast']\n",
             true,
@@ -193,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn prices_go_before_published_ones() {
+        let text = "[prices]\nsonnet = 'claude-sonnet-4-5'\n[prices.house-model]\ninput = 3\noutput = 15.0\n";
+        let prices = parse(text, true).unwrap().prices;
+        for model in ["sonnet", "house-model"] {
+            let usage = Usage::tokens(model, 1_000, 100);
+            let price = cost::price(&prices, &usage, WallTime(1_760_000_000_000));
+            assert_eq!(price.complete(), Some(Usd::from_nanos(4_500_000)), "{model}");
+        }
+    }
+
+    #[test]
     fn unknown_keys_are_named_with_the_nearest_known_one() {
         assert_eq!(
             refusal("[run]\nmax_paralel = 4"),
@@ -204,7 +258,7 @@ mod tests {
             "{}",
             refusal("[agents.x]\nargs = ['x']")
         );
-        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, run");
+        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, prices, run");
     }
 
     #[test]
@@ -223,6 +277,11 @@ mod tests {
             "[agents.x]\nargv = ['']",
             "[agents.x]\nargv = [3]",
             "[agents.x]\nargv = 'claude -p'",
+            "prices = 3",
+            "[prices]\nm = 3",
+            "[prices.m]\ninput = 3",
+            "[prices.m]\ninput = -3\noutput = 1",
+            "[prices.m]\ninput = 3\noutput = 15\ncached = 1",
         ] {
             assert_eq!(parse(text, true).unwrap_err().kind(), ErrorKind::InvalidValue, "{text}");
         }

@@ -45,7 +45,7 @@ where
 fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
     let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let config = |source: &Source| {
-        if source.no_config { Ok(Config::default()) } else { Config::load(source.config.as_deref(), &here) }
+        if source.no_config { Ok(Config::nothing()) } else { Config::load(source.config.as_deref(), &here) }
     };
     match &cli.command {
         Command::Run(args) => run::main(args, &config(&args.source)?, &here, console),

@@ -79,7 +79,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         approve_commands: args.yes,
         ..RunOptions::default()
     };
-    run(args, &engine, &plan, options, results, console)
+    run(args, &engine, &plan, options, &config.prices, results, console)
 }
 
 fn on_failure(args: &args::Run, config: &Config) -> FailurePolicy {
@@ -95,6 +95,7 @@ fn run(
     engine: &Engine,
     plan: &Plan,
     options: RunOptions,
+    prices: &PriceTable,
     mut results: Results,
     console: &mut Console<'_>,
 ) -> Result<Exit> {
@@ -120,7 +121,7 @@ fn run(
             return Ok(Exit::Failed);
         }
     };
-    price(&mut report);
+    price(&mut report, prices);
     if args.json {
         console.result(&render::json(&report));
     } else if stdout_is_taken {
@@ -140,10 +141,10 @@ fn run(
 }
 
 /// Says what the run cost. Only with usage: to decode the price table takes longer than a short run.
-fn price(report: &mut Report) {
+fn price(report: &mut Report, prices: &PriceTable) {
     if !report.usage().is_empty() {
-        let (prices, now) = (PriceTable::bundled(), Clock::system().wall());
-        report.price_with(|usage| cost::price(&prices, usage, now).complete());
+        let now = Clock::system().wall();
+        report.price_with(|usage| cost::price(prices, usage, now).complete());
     }
 }
 
@@ -192,10 +193,7 @@ async fn follow(
             }
         }
     }
-    let mut report = run.report().await?;
-    let (prices, at) = (PriceTable::bundled(), clock.wall());
-    report.price_with(|usage| cost::price(&prices, usage, at).complete());
-    Ok(Ended::Report(Box::new(report), stop))
+    Ok(Ended::Report(Box::new(run.report().await?), stop))
 }
 
 /// What to do next after a failure.
