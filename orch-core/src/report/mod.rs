@@ -30,6 +30,7 @@
 //! ```
 
 mod counts;
+mod lanes;
 mod model;
 mod path;
 mod progress;

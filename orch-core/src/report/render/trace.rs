@@ -1,6 +1,6 @@
 //! A report as a Chrome trace.
 
-use std::{borrow::Cow, cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -9,7 +9,11 @@ use super::json::{plain_line, visible};
 use crate::{
     event::TaskState,
     id::{Printable, TaskIx},
-    report::{Report, TaskResult},
+    report::{
+        Report, TaskResult,
+        lanes::{Span, assign},
+        model::nanos,
+    },
 };
 
 /// The most dependencies that are drawn as arrows: above, viewers show nothing but arrows.
@@ -89,26 +93,12 @@ pub(crate) fn slices(report: &Report) -> (Vec<Slice>, u32) {
         }
     }
     slices.sort_by_key(|slice| (slice.from, slice.to, slice.task));
-    let mut lanes = 0;
-    let mut free = BinaryHeap::new();
-    let mut busy: BinaryHeap<Reverse<(Duration, u32)>> = BinaryHeap::new();
-    for slice in &mut slices {
-        while let Some(&Reverse((to, lane))) = busy.peek()
-            && to <= slice.from
-        {
-            busy.pop();
-            free.push(Reverse(lane));
-        }
-        slice.lane = free.pop().map_or_else(
-            || {
-                lanes += 1;
-                lanes - 1
-            },
-            |Reverse(lane)| lane,
-        );
-        busy.push(Reverse((slice.to, slice.lane)));
+    let spans: Vec<Span> = slices.iter().map(|slice| Span { start: nanos(slice.from), end: nanos(slice.to) }).collect();
+    let (lanes, count) = assign(&spans);
+    for (slice, lane) in slices.iter_mut().zip(lanes) {
+        slice.lane = lane;
     }
-    (slices, lanes)
+    (slices, count)
 }
 
 /// Events as they are written.
