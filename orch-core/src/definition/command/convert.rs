@@ -95,7 +95,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// Converts the text of a version 1 command.
+/// Converts the text of a version 1 command: Markdown, or the YAML that the command wizard takes.
 ///
 /// `file_name` is the name of its file without the ending, which is the command's name where the title is none; without it
 /// the name is made of the title.

@@ -9,11 +9,14 @@
 //! 4. **Topics**: sections with plain lists; each section is a step.
 //! 5. **Whole**: none of these; the text is one step.
 //!
+//! The YAML that the command wizard of version 1 takes is read too, as phases.
+//!
 //! Sections that speak about the command (*Usage Examples*, *Notes*, …) are left out. What the steps mean together, that is
 //! dependencies, times and names, is decided in [`convert`](super::convert).
 
 mod agents;
 mod blocks;
+mod spec;
 mod step;
 mod times;
 
@@ -58,6 +61,9 @@ pub(super) struct DraftPhase {
 }
 
 pub(super) fn draft(text: &str) -> Draft {
+    if let Some(draft) = spec::spec(text) {
+        return draft;
+    }
     let blocks = blocks(text);
     let sections = sections(&blocks);
     let title = sections.iter().find(|section| section.level == 1).map(|section| plain(section.title));

@@ -273,6 +273,31 @@ fn a_list_of_agents_below_a_phase_is_read() {
 }
 
 #[test]
+fn the_wizards_specification_is_read() {
+    let text = "# command-spec.yaml\ncommand:\n  name: my-command\n  purpose: \"Does: things\"\n\nagents:\n  - name: looker\n    \
+                role: Looks\n\nphases:\n  - name: Analysis\n    duration: 10-15 mins\n    steps:\n      - action: Look\n        \
+                agent: looker\n  - name: Work\n    duration: 20 mins\n    steps:\n      - agent: doer\n        action: Do\n      \
+                - action: Check\n        agent: \"No Agent\"\n\nnotes:\n  - Note 1\n";
+    insta::assert_snapshot!(shown(&convert(text, None).unwrap()), @r#"
+    Analysis (analysis)
+      [] -> looker = looker, 900 s: "Look"
+    Work (work)
+      [looker] -> doer = doer, 600 s: "Do"
+      [looker] -> check-3 = general-assistant, 600 s: "Check"
+    /my-command: 3 tasks in 2 phases
+    before, one after another: 35 min; after, side by side: 25 min (29 % less)
+    inferred:
+      the time of a phase is divided evenly among its steps
+      of a range of times the longer is taken
+      no step says what it depends on, so each phase waits for the one before it and the steps of a phase run side by side
+      line 21: one step names no agent; `general-assistant` does it
+    not inferred:
+      whether a step needs the result of another in its phase; add a dependency where it does
+      line 24: the section `notes` names no steps and is left out
+    "#);
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line() {
     let text = "# /x\n\n1. Start\n2. Wait for nobody (depends on 9)\n3. a (depends on 4)\n4. b (depends on 3)\n";
     let conversion = convert(text, None).unwrap();

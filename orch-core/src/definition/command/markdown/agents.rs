@@ -54,7 +54,7 @@ fn set(step: &mut Step, key: &str, value: &str) {
     }
 }
 
-fn reference(text: &str) -> Option<Ref> {
+pub(super) fn reference(text: &str) -> Option<Ref> {
     let text = unquoted(text);
     match text.parse() {
         Ok(number) => Some(Ref::Number(number)),
@@ -62,7 +62,7 @@ fn reference(text: &str) -> Option<Ref> {
     }
 }
 
-fn unquoted(text: &str) -> &str {
+pub(super) fn unquoted(text: &str) -> &str {
     let text = text.trim();
     ['"', '\'']
         .into_iter()
