@@ -182,7 +182,7 @@
     }, { passive: false });
   }
 
-  // --- The table: sorted, filtered, a few hundred rows at a time.
+  // --- The table (with its roles, since narrow screens lay it out as blocks): sorted, filtered, a few hundred rows at a time.
   const body = one('tbody');
   if (!body) return;
   const STEP = 300;
@@ -190,7 +190,7 @@
   const marks = new Set();
   let by = null, descending = false, limit = STEP;
   const number = (label, isPlain, ...values) =>
-    make('td', { class: isPlain ? 'number plain' : 'number', 'data-label': label }, ...values.map((value) => value || ''));
+    make('td', { role: 'cell', class: isPlain ? 'number plain' : 'number', 'data-label': label }, ...values.map((value) => value || ''));
   const time = (label, value, isPlain = false) => number(label, isPlain, value && value[1]);
   const long = (text, kind) => {
     if (!text) return null;
@@ -198,7 +198,7 @@
     return make('details', { class: kind }, make('summary', {}, `${text.trim().replace(/\s+/g, ' ').slice(0, 110)}…`), make('pre', {}, text));
   };
   const when = (task) => {
-    const cell = make('td', { class: 'when' });
+    const cell = make('td', { role: 'cell', class: 'when' });
     if (task.x) {
       const bar = make('i', { class: `bar m-${task.mark}${task.critical ? ' critical' : ''}` });
       bar.style.left = `${task.x[0]}%`;
@@ -207,16 +207,16 @@
     }
     return cell;
   };
-  const row = (task) => make('tr', { id: `t${task.i}` },
-    isPlan ? null : make('td', { class: 'mark' }, icon(task.mark), task.mark),
-    make('th', { scope: 'row' }, link(task)),
+  const row = (task) => make('tr', { id: `t${task.i}`, role: 'row' },
+    isPlan ? null : make('td', { role: 'cell', class: 'mark' }, icon(task.mark), task.mark),
+    make('th', { scope: 'row', role: 'rowheader' }, link(task)),
     isPlan ? null : task.attempts > 1 ? number('attempts', false, icon('retried'), make('b', {}, String(task.attempts)))
       : number('attempts', true, String(task.attempts)),
     time(isPlan ? 'slack' : 'queued', task.queued, task.queued && task.queued[0] === 0),
     time('start', task.start),
     time(isPlan ? 'estimate' : 'duration', task.duration),
     when(task),
-    hasText && make('td', { class: 'text' }, long(task.error, 'error'), long(task.output, 'output')));
+    hasText && make('td', { role: 'cell', class: 'text' }, long(task.error, 'error'), long(task.output, 'output')));
   const key = {
     mark: (task) => task.mark, id: (task) => task.id, attempts: (task) => task.attempts,
     queued: (task) => task.queued && task.queued[0], start: (task) => task.start && task.start[0],

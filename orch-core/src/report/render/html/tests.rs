@@ -113,7 +113,7 @@ fn a_plan_is_drawn_by_its_estimates() {
         &[
             "3 tasks with 2 dependencies on 2 levels. With enough workers they take 3 min 00 s, one after the other 3 min 30 s.",
             "aria-label=\"b, planned, from 1 min 00 s, 2 min 00 s\" style=\"left:33.333%;width:66.667%\"",
-            "<td class=\"number\" data-label=\"slack\">1 min 30 s</td>",
+            "<td role=\"cell\" class=\"number\" data-label=\"slack\">1 min 30 s</td>",
         ],
     );
 }
