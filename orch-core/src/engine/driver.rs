@@ -168,33 +168,41 @@ impl Driver {
 
     /// Begins one attempt in a free place.
     fn begin(&mut self, attempt: Attempt) {
-        let place = self.free.pop().unwrap_or_else(|| {
+        let place = self.free.last().copied().unwrap_or_else(|| {
             let at = self.places.0.len() as u32;
             self.places.0.push(Place::new(self.session.slot(), at, self.inbox.clone(), attempt));
+            self.free.push(at);
             at
         });
+        let inputs = self.session.inputs(attempt.task);
         let Some(held) = self.places.0.get_mut(place as usize) else { return };
-        held.attempt = attempt;
-        let context = held.slot.enter(attempt.task, attempt.number, self.session.inputs(attempt.task));
-        if self.spawning {
-            match catch_unwind(AssertUnwindSafe(|| self.seams.executor.run(context))) {
-                Ok(body) => {
+        let context = held.slot.enter(attempt.task, attempt.number, inputs);
+        let begun = if self.spawning {
+            catch_unwind(AssertUnwindSafe(|| self.seams.executor.run(context)))
+                .map(|body| {
                     let work = tokio::spawn(work(place, body, self.inbox.clone(), self.clock.clone()));
-                    held.work = Work::Spawned(work.abort_handle());
-                }
-                Err(panic) => self.ended(place, panicked(panic.as_ref())),
+                    Work::Spawned(work.abort_handle())
+                })
+                .map_err(|panic| panicked(panic.as_ref()))
+        } else {
+            self.polls += 1;
+            held.first_poll(|| self.seams.executor.run(context))
+        };
+        match begun {
+            Ok(work) => {
+                held.work = work;
+                held.attempt = attempt;
+                self.free.pop();
             }
-            return;
-        }
-        self.polls += 1;
-        match held.first_poll(|| self.seams.executor.run(context)) {
-            Ok(outcome) => self.ended(place, outcome),
-            Err(body) => held.work = Work::Inline(body),
+            // It never had to wait: the place is still free.
+            Err(outcome) => {
+                let Attempt { task, number } = attempt;
+                self.finished.push(Message::Finished { task, attempt: number, outcome });
+            }
         }
     }
 
     /// An attempt is over and its place is free.
-    #[inline]
     fn ended(&mut self, place: u32, outcome: Outcome) {
         if let Some(held) = self.places.0.get_mut(place as usize) {
             held.work = Work::Idle;

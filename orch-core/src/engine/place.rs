@@ -50,17 +50,17 @@ impl Place {
             .unwrap_or_else(|panic| Poll::Ready(panicked(panic.as_ref())))
     }
 
-    /// Begins a body and polls it once: its outcome, or the body where it has to wait.
+    /// Begins a body and polls it once: the body where it has to wait, else its outcome.
     #[inline]
-    pub(super) fn first_poll(&self, begin: impl FnOnce() -> Body) -> Result<Outcome, Body> {
+    pub(super) fn first_poll(&self, begin: impl FnOnce() -> Body) -> Result<Work, Outcome> {
         let first = AssertUnwindSafe(|| {
             let mut body = begin();
             match body.as_mut().poll(&mut Context::from_waker(&self.waker)) {
-                Poll::Ready(outcome) => Ok(outcome),
-                Poll::Pending => Err(body),
+                Poll::Ready(outcome) => Err(outcome),
+                Poll::Pending => Ok(Work::Inline(body)),
             }
         });
-        catch_unwind(first).unwrap_or_else(|panic| Ok(panicked(panic.as_ref())))
+        catch_unwind(first).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
     }
 
     /// The wake-up that brought us here has been heard; the next one counts again. To be called before the poll.

@@ -39,6 +39,7 @@ impl Output {
     }
 
     /// Whether there is no output.
+    #[inline]
     pub fn is_nothing(&self) -> bool {
         self.0.is_none()
     }

@@ -138,11 +138,23 @@ impl Report {
     }
 
     /// Takes the next event. For a task that starts, or ends with nothing to keep, this writes one row.
+    #[inline]
     pub fn on(&mut self, event: &Event) {
         let at = nanos(event.at);
         self.at = self.at.max(at);
         match &event.kind {
             EventKind::TaskStarted { task, attempt, queued } => self.start(*task, *attempt, nanos(*queued), at),
+            EventKind::TaskFinished { task, attempt, result: Ok(output), usage: None } if output.is_nothing() => {
+                self.end(*task, *attempt, TaskState::Succeeded, at);
+            }
+            _ => self.keep(event, at),
+        }
+    }
+
+    /// Takes an event that brings more than two times.
+    fn keep(&mut self, event: &Event, at: u64) {
+        match &event.kind {
+            EventKind::TaskStarted { .. } => {}
             EventKind::TaskFinished { task, attempt, result, usage } => {
                 if self.end(*task, *attempt, event.kind.task_state().unwrap_or_default(), at) {
                     match result {

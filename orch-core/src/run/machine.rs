@@ -409,6 +409,12 @@ impl Machine {
         self.running
     }
 
+    /// Whether the task has no options of its own: nothing to ask, to watch or to read.
+    #[inline]
+    pub(crate) fn is_plain(&self, task: TaskIx) -> bool {
+        self.rows.get(task.index()).is_none_or(|row| !row.special)
+    }
+
     /// Whether there is any value that a task could read: an input of the run, or what a task made.
     pub fn has_values(&self) -> bool {
         !self.outputs.is_empty() || self.inputs.as_object().is_some_and(|inputs| !inputs.is_empty())

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::check;
 use crate::{
     clock::Clock,
-    definition::{Graph, Task},
+    definition::Graph,
     error::Result,
     event::{EventKind, EventSink, RunState},
     executor::{Inputs, News, Note, RunShared, Slot},
@@ -132,11 +132,13 @@ impl Session {
     }
 
     /// What an attempt of that task may read; `None` if there is nothing.
+    #[inline]
     pub fn inputs(&mut self, task: TaskIx) -> Option<Arc<Inputs>> {
-        let plain = |task: &Task| task.options.as_ref().is_none_or(|options| options.inputs.is_empty());
-        if !self.machine.has_values() && plain(self.machine.graph().task(task)) {
-            return None;
-        }
+        let nothing = !self.machine.has_values() && self.machine.is_plain(task);
+        if nothing { None } else { self.gather_inputs(task) }
+    }
+
+    fn gather_inputs(&mut self, task: TaskIx) -> Option<Arc<Inputs>> {
         let graph = self.machine.graph().clone();
         let wanted = &graph.task(task).options().inputs;
         let mut inputs = Inputs::default();
