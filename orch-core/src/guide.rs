@@ -14,6 +14,9 @@ pub mod fuzzing {}
 #[doc = include_str!("../docs/supply-chain.md")]
 pub mod supply_chain {}
 
+#[doc = include_str!("../docs/cli.md")]
+pub mod cli {}
+
 /// Decisions, each with its context, its alternatives and its drawbacks.
 pub mod decisions {
     #[doc = include_str!("../docs/decisions/0001-events-name-tasks-by-place.md")]
@@ -33,6 +36,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0007-markdown-by-lines.md")]
     pub mod d0007_markdown_by_lines {}
+
+    #[doc = include_str!("../docs/decisions/0010-found-programs-wait-for-approval.md")]
+    pub mod d0010_found_programs_wait_for_approval {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -114,3 +114,8 @@ pub use units::{ModelUsage, Usage, Usd};
 
 /// The version of the engine, for example `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -5,6 +5,7 @@
 
 // Always so here; it tells the lints that the functions beside the tests are test code too.
 #![cfg(test)]
+#![cfg(feature = "cli")]
 
 use std::{
     fs,
@@ -413,6 +414,18 @@ fn agents_are_needed_and_must_be_whole() {
         let lost = orch(["run", &file, "--agent", "*=/no/such/program"]).exits(1);
         assert!(lost.stderr.contains("/no/such/program"), "{}", lost.stderr);
     }
+}
+
+#[test]
+fn a_refusal_is_json_too() {
+    let folder = Folder::new();
+    let file = folder.file("diamond.json", diamond());
+    let refused = orch(["run", &file, "--json", "--agent", "one=true"]).exits(2).json();
+    assert_eq!((&refused["version"], &refused["error"]["code"]), (&json!(1), &json!("INVALID_DEFINITION")));
+    assert_eq!(refused["problems"][0]["code"], "UNKNOWN_AGENT");
+    let bad = folder.file("bad.toml", "[run]\nmax_paralel = 3");
+    let refused = orch(["plan", &file, "--json", "--config", &bad]).exits(2).json();
+    assert_eq!(refused["error"]["code"], "INVALID_VALUE");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //!
 //! What scripts can rely on: results are on stdout and messages on stderr; the exit codes (0 done, 1 the run failed or a
 //! result could not be written, 2 bad input or usage, 130 interrupted, 143 terminated, 129 hung up); the JSON forms, each
-//! with a `version`, documented in `docs/cli.md`.
+//! with a `version`, documented in [the guide](crate::guide::cli).
 //!
 //! ```
 //! use orch_core::cli;

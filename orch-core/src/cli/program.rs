@@ -5,12 +5,13 @@ use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::{
-    args::{Cli, Command, Global, Source, When},
+    args::{Cli, Command, Global, PlanFormat, Source, When},
     check,
     config::Config,
     convert,
     exit::Exit,
     optimize, plan, run,
+    source::Refusal,
     streams::{Console, Stream},
     trust,
 };
@@ -29,6 +30,9 @@ where
     let exit = match command(&cli, &mut console) {
         Ok(exit) => exit,
         Err(error) => {
+            if wants_json(&cli.command) {
+                console.json(&Refusal::from(&error));
+            }
             console.error(error);
             Exit::Bad
         }
@@ -39,6 +43,18 @@ where
             Exit::Failed.into()
         }
         None => exit.into(),
+    }
+}
+
+/// Whether a script waits for JSON, which then also says why there is no result.
+fn wants_json(command: &Command) -> bool {
+    match command {
+        Command::Run(args) => args.json,
+        Command::Plan(args) => args.json || args.format == PlanFormat::Json,
+        Command::Check(args) => args.json,
+        Command::Convert(args) => args.json,
+        Command::Optimize(args) => args.json,
+        Command::Trust(_) | Command::Completions(_) => false,
     }
 }
 

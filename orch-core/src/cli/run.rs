@@ -7,6 +7,7 @@ mod signals;
 
 use std::{path::Path, time::Duration};
 
+use serde_json::Value;
 use tokio::{runtime, time};
 
 use self::{
@@ -22,7 +23,7 @@ use super::{
     view::{TICK, View},
 };
 use crate::{
-    Clock, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, PriceTable,
+    Clock, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, PriceTable, Printable,
     ProcessExecutor, ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult, TaskState, cost,
     plan::select, report::render,
 };
@@ -46,29 +47,17 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         return Ok(Exit::Bad);
     };
     loaded.problems.iter().for_each(|problem| console.note(source::line(problem, console.paint_err())));
-    let begin = || {
-        let graph = if args.targets.is_empty() { graph.clone() } else { select(graph, &args.targets)? };
-        let plan = Plan::new(&graph, &PlanOptions::default())?;
-        let engine = if args.dry_run {
-            Engine::builder().executor(DryRun).build()?
-        } else {
-            let agents = agents::choose(args, config, &graph)?;
-            let options = ProcessOptions { cwd: Some(here.to_owned()), ..ProcessOptions::default() };
-            Engine::builder().executor(ProcessExecutor::new(agents, options)).build()?
-        };
-        let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run)?;
-        let results = Results::open(args, &plan)?;
-        Ok((plan, engine, inputs, results))
+    let graph = if args.targets.is_empty() { graph.clone() } else { select(graph, &args.targets)? };
+    let plan = Plan::new(&graph, &PlanOptions::default())?;
+    let engine = if args.dry_run {
+        Engine::builder().executor(DryRun).build()?
+    } else {
+        let agents = agents::choose(args, config, &graph)?;
+        let options = ProcessOptions { cwd: Some(here.to_owned()), ..ProcessOptions::default() };
+        Engine::builder().executor(ProcessExecutor::new(agents, options)).build()?
     };
-    let (plan, engine, inputs, results) = match begin() {
-        Ok(begun) => begun,
-        Err(error) => {
-            if args.json {
-                console.json(&Refusal::from(&error));
-            }
-            return Err(error);
-        }
-    };
+    let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run)?;
+    let results = Results::open(args, &plan)?;
     let options = RunOptions {
         max_parallel: args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL),
         on_failure: on_failure(args, config),
@@ -127,6 +116,7 @@ fn run(
     } else if stdout_is_taken {
         console.note(render::text(&report, console.width_err()).trim_end());
     } else {
+        console.result(&outputs(&report));
         console.result(&render::text(&report, console.width_out()));
     }
     results::tell_github(&report, console);
@@ -146,6 +136,29 @@ fn price(report: &mut Report, prices: &PriceTable) {
         let now = Clock::system().wall();
         report.price_with(|usage| cost::price(prices, usage, now).complete());
     }
+}
+
+/// What the run was for: the outputs of the tasks that no other task waits for. The JSON form has all of them in full.
+fn outputs(report: &Report) -> String {
+    const TASKS: usize = 4;
+    const LINES: usize = 40;
+    let mut text = String::new();
+    let last = report.tasks().filter(|task| report.graph().children(task.ix()).len() == 0);
+    for task in last.filter(|task| !task.output().is_nothing()).take(TASKS) {
+        let output = match task.output().json() {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => render::pretty_json(value),
+            None => continue,
+        };
+        text += &format!("output of {}\n", task.id());
+        let (shown, left) = (output.lines().take(LINES), output.lines().count().saturating_sub(LINES));
+        shown.for_each(|line| text += &format!("  {}\n", Printable(line)));
+        if left > 0 {
+            text += &format!("  and {left} more lines; `--json` has them\n");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 enum Ended {

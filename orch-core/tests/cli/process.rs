@@ -231,3 +231,18 @@ fn a_file_without_end_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("larger than 64 MiB"), "{}", stderr(&output));
 }
+
+/// What a stranger copies from the README first.
+#[test]
+fn the_main_command_of_the_readme_works() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let start = "cargo run -q --release -p orch-core --features cli -- ";
+    let command = readme.lines().find_map(|line| line.strip_prefix(start)).unwrap();
+    let folder = Folder::new();
+    let output = program(&folder).current_dir(root).args(command.split(' ')).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("output of rank-findings\n  longest file: ./"), "{text}");
+    assert!(text.contains("/review-all: succeeded in") && text.contains("7 tasks: 7 succeeded"), "{text}");
+}
