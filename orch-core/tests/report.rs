@@ -8,14 +8,14 @@ mod support;
 use std::{fs, time::Duration};
 
 use orch_core::{
-    Command, Engine, Event, EventKind, FailurePolicy, Graph, GraphOptions, Outcome, Plan, PlanOptions, Progress,
-    Report, RunOptions, RunState, Task, TaskContext, TaskState, Usage,
+    Command, Engine, Event, EventKind, Expand, FailurePolicy, Graph, GraphOptions, Outcome, Plan, PlanOptions,
+    Progress, Report, RunOptions, RunState, Task, TaskContext, TaskState, Usage,
     report::{
         render,
         todo::{TodoMode, todo_list},
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The plan of a shipped command, where the fixtures are there.
 fn shipped(name: &str) -> Option<Plan> {
@@ -129,4 +129,44 @@ async fn an_eventful_run_is_told_in_every_form() {
     let list = todo_list(&report, TodoMode::Parallel);
     let broken = list.todos.iter().find(|todo| todo.content == "  └─ broken").unwrap();
     assert_eq!(broken.active_form, "Failed: exit code 1\\n\\u{1b}[31m]]>");
+}
+
+/// Its output adds two tasks, one of them with a name that tries to leave its place.
+async fn adding(context: TaskContext) -> Outcome {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    if context.id().as_str() != "plan" {
+        return Outcome::done(());
+    }
+    Outcome::done(json!({"tasks": [
+        {"id": "added <b>", "agent": "x"},
+        {"id": "added \u{202e}", "agent": "x", "dependencies": ["added <b>"]},
+    ]}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_the_run_adds_are_part_of_everything() {
+    let expand = Expand { path: vec!["tasks".into()], before: vec!["join".into()], ..Expand::default() };
+    let graph = Graph::builder("growing")
+        .task(Task::new("plan").with(|options| options.expand = Some(expand)))
+        .task(Task::new("join").after("plan"))
+        .build()
+        .unwrap();
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    let engine = Engine::builder().executor(adding).build().unwrap();
+    let (events, report) = events(&engine, &plan, RunOptions::default()).await;
+
+    let added = events.iter().find(|event| event.kind.name() == "tasks_added").unwrap();
+    let line: Value = serde_json::from_str(&render::json_line(&added.named(report.graph()))).unwrap();
+    assert_eq!((&line["by"], &line["tasks"][1]["id"]), (&json!("plan"), &json!("added \u{202e}")));
+
+    assert_eq!((report.state(), report.counts().succeeded), (RunState::Succeeded, 4));
+    assert_eq!(report.makespan(), Duration::from_millis(80), "one after the other");
+    let path: Vec<_> = report.critical_path().iter().map(|step| report.graph().id(step.task).to_string()).collect();
+    assert_eq!(path, ["plan", "added <b>", "added \\u{202e}", "join"]);
+    let mut progress = Progress::new(&plan);
+    events.iter().for_each(|event| progress.on(event));
+    assert_eq!((progress.percent(), progress.counts().total()), (100.0, 4));
+    let list = todo_list(&report, TodoMode::Strict);
+    let levels = list.todos.iter().filter(|todo| todo.content.starts_with("Level ")).count();
+    assert_eq!(levels, 4);
 }

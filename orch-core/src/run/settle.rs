@@ -1,13 +1,15 @@
 //! How attempts and runs end: success, another try, failure and what it means for the others.
 
+use std::collections::HashSet;
+
 use super::{
     machine::{Machine, Phase, TimerKind},
     message::{Actions, Attempt, FailurePolicy},
 };
 use crate::{
-    definition::expand,
+    definition::{Task, expand},
     event::{EventKind, Failure, FailureKind, Outcome, Output, RunState, SkipReason},
-    id::TaskIx,
+    id::{TaskId, TaskIx},
     plan::Plan,
     recovery::retry,
     units::Usage,
@@ -78,8 +80,9 @@ impl Machine {
             .ok_or_else(|| "the output is no JSON value, so no tasks can be made of it".to_owned())
             .and_then(|output| expand(spec, output, &graph).map_err(|problems| list(&problems)))
             .and_then(|tasks| {
+                let tasks = after_their_maker(tasks, graph.id(task));
                 // A task that has started cannot come to wait.
-                let open = |id: &&crate::TaskId| {
+                let open = |id: &&TaskId| {
                     graph.find(id.as_str()).is_some_and(|ix| {
                         matches!(self.rows[ix.index()].phase, Phase::Waiting | Phase::Ready | Phase::Checking)
                     })
@@ -242,4 +245,12 @@ impl Machine {
 
 fn list(problems: &[crate::Problem]) -> String {
     problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// Lets the first of the new tasks wait for the task that made them, as they did: else nobody who reads the graph would
+/// know why they began so late.
+fn after_their_maker(tasks: Vec<Task>, maker: &TaskId) -> Vec<Task> {
+    let new: HashSet<TaskId> = tasks.iter().map(|task| task.id().clone()).collect();
+    let follows = |task: &Task| task.dependencies().iter().any(|dependency| new.contains(dependency));
+    tasks.into_iter().map(|task| if follows(&task) { task } else { task.after(maker) }).collect()
 }
