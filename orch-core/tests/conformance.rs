@@ -16,11 +16,15 @@ use orch_core::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+#[path = "conformance/run.rs"]
+mod run;
+
 /// Makes of `input` what must equal `want`.
 type Runner = fn(Value) -> Value;
 
 /// Every area and its runner. A folder without one fails `every_area_has_a_runner`.
-const AREAS: [(&str, Runner); 3] = [("command", command), ("condition", condition), ("expand", expansion)];
+const AREAS: [(&str, Runner); 4] =
+    [("command", command), ("condition", condition), ("expand", expansion), ("run", run::run)];
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +89,11 @@ fn conditions() {
 #[test]
 fn expansions() {
     check("expand");
+}
+
+#[test]
+fn runs() {
+    check("run");
 }
 
 fn read<T: DeserializeOwned>(input: Value) -> T {

@@ -88,7 +88,10 @@ impl Machine {
                     })
                 };
                 let before: Vec<_> = spec.before.iter().filter(open).cloned().collect();
-                let wider = graph.extended(tasks.clone(), &before).map_err(|error| error.to_string())?;
+                let wider = graph.extended(tasks.clone(), &before).map_err(|error| match error.problems() {
+                    [] => error.to_string(),
+                    problems => format!("the added tasks are refused: {}", list(problems)),
+                })?;
                 let plan = Plan::new(&wider, self.plan.options()).map_err(|error| error.to_string())?;
                 Ok((tasks, before, plan))
             });
