@@ -14,6 +14,7 @@ use crate::{
         lanes::{Span, assign},
         model::nanos,
     },
+    units::{Millis, Usd},
 };
 
 /// The most dependencies that are drawn as arrows: above, viewers show nothing but arrows.
@@ -45,7 +46,7 @@ fn with_flows(report: &Report, most: usize) -> String {
     trace.name_threads(report, lanes);
     trace.push(&TraceEvent {
         dur: Some(Micros(report.makespan())),
-        args: Some(json!({"state": report.state(), "tasks": report.counts().total()})),
+        args: Some(Args::Other(json!({"state": report.state(), "tasks": report.counts().total()}))),
         ..TraceEvent::new(Printable(report.graph().name()).to_string(), "X", Duration::ZERO, RUN)
     });
     for slice in &slices {
@@ -118,7 +119,10 @@ impl Trace {
 
     fn name_threads(&mut self, report: &Report, lanes: u32) {
         let mut name = |what: &'static str, thread: u32, args: Value| {
-            self.push(&TraceEvent { args: Some(args), ..TraceEvent::new(what, "M", Duration::ZERO, thread) });
+            self.push(&TraceEvent {
+                args: Some(Args::Other(args)),
+                ..TraceEvent::new(what, "M", Duration::ZERO, thread)
+            });
         };
         name("process_name", RUN, json!({"name": format!("orch: {}", Printable(report.graph().name()))}));
         for thread in 0..=lanes {
@@ -129,29 +133,23 @@ impl Trace {
     }
 
     fn slice(&mut self, task: &TaskResult<'_>, slice: &Slice) {
-        let mut args = serde_json::Map::new();
         let last = slice.attempt == task.attempts();
         let failure = task.failed_attempts().iter().find(|attempt| attempt.number == slice.attempt);
         let error = match failure {
             Some(attempt) => Some(Cow::Borrowed(attempt.failure.message.as_str())),
             None => task.error(),
         };
-        args.insert("state".to_owned(), if last { json!(task.state()) } else { json!("failed") });
-        args.insert("attempt".to_owned(), json!(slice.attempt));
-        args.insert("queued_ms".to_owned(), json!(crate::units::Millis(task.queued())));
-        if let Some(error) = error {
-            args.insert("error".to_owned(), json!(error));
-        }
-        if let Some(usage) = task.usage().filter(|_| last) {
-            args.insert("tokens".to_owned(), json!(usage.total_tokens()));
-        }
-        if let Some(cost) = task.cost().filter(|_| last) {
-            args.insert("cost_usd".to_owned(), json!(cost.dollars()));
-        }
         self.push(&TraceEvent {
             cat: Some("task"),
             dur: Some(Micros(slice.to - slice.from)),
-            args: Some(Value::Object(args)),
+            args: Some(Args::Slice {
+                state: if last { task.state() } else { TaskState::Failed },
+                attempt: slice.attempt,
+                queued_ms: Millis(task.queued()),
+                error: error.as_deref(),
+                tokens: task.usage().filter(|_| last).map(|usage| usage.total_tokens()),
+                cost_usd: task.cost().filter(|_| last).map(Usd::dollars),
+            }),
             ..TraceEvent::new(task.id().to_string(), "X", slice.from, slice.lane + 1)
         });
     }
@@ -196,7 +194,7 @@ impl Trace {
         for task in report.tasks().filter(|task| task.started().is_none() && task.state() != TaskState::Pending) {
             self.push(&TraceEvent {
                 s: Some("t"),
-                args: task.remark().map(|remark| json!({"why": remark})),
+                args: task.remark().map(|remark| Args::Other(json!({"why": remark}))),
                 ..TraceEvent::new(
                     format!("{} {}", task.state(), task.id()),
                     "I",
@@ -208,7 +206,7 @@ impl Trace {
         for warning in report.warnings() {
             self.push(&TraceEvent {
                 s: Some("t"),
-                args: Some(json!({"message": warning.message})),
+                args: Some(Args::Other(json!({"message": warning.message}))),
                 ..TraceEvent::new("warning", "I", warning.at, RUN)
             });
         }
@@ -223,7 +221,7 @@ impl Trace {
         for moment in changes.chunk_by(|a, b| a.0 == b.0) {
             running += moment.iter().map(|(_, change)| change).sum::<i64>();
             let Some(&(at, _)) = moment.first() else { continue };
-            let args = Some(json!({"tasks": running}));
+            let args = Some(Args::Running { tasks: running });
             self.push(&TraceEvent { args, ..TraceEvent::new("running", "C", at, RUN) });
         }
     }
@@ -247,7 +245,28 @@ struct TraceEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    args: Option<Value>,
+    args: Option<Args<'a>>,
+}
+
+/// What a viewer shows of an event. Those of which there may be millions are written without a map.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Args<'a> {
+    Slice {
+        state: TaskState,
+        attempt: u32,
+        queued_ms: Millis,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tokens: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cost_usd: Option<f64>,
+    },
+    Running {
+        tasks: i64,
+    },
+    Other(Value),
 }
 
 impl<'a> TraceEvent<'a> {
