@@ -9,7 +9,7 @@
 //! use orch_core::definition::command::convert;
 //!
 //! let conversion = convert("\
-//! # /review-code
+//! ## /review-code
 //!
 //! Review codebase for issues
 //!
