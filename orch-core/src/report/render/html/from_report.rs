@@ -97,6 +97,9 @@ fn about(report: &Report) -> Vec<String> {
         None => "no limit on parallel tasks".to_owned(),
     }];
     if let Some(run) = report.run() {
+        // To the second, as a person says it: the rest of the RFC 3339 form is for programs.
+        let began = run.wall().to_string().replace('T', " ");
+        about.push(format!("began {} UTC", began.split('.').next().unwrap_or_default()));
         about.push(format!("run {run}"));
     }
     about

@@ -59,6 +59,7 @@ fn the_head_says_what_happened() {
         &[
             "<bdi>release notes</bdi>",
             "Failed after 7.0 s: 1 of 5 tasks failed, 1 skipped by a condition, 1 never started.",
+            "<span>began 1970-01-01 00:00:00 UTC</span>",
             "<dt>Speed-up</dt><dd><b>1.6 ×</b>",
             "<dt>Utilisation</dt><dd><b>79 %</b><span>of 2 workers, at most 2 busy</span>",
             "<dt>Tokens</dt><dd><b>4,800</b><span>sonnet</span>",
