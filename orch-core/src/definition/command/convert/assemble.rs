@@ -187,18 +187,24 @@ fn command_name(draft: &Draft, file_name: Option<&str>, account: &mut Account) -
     format!("/{name}")
 }
 
+/// The text without markup, and without the end of a lonely sentence.
+fn sentence(text: &str) -> String {
+    let text = plain(text);
+    let one_sentence = !text.trim_end_matches(['.', ':']).contains(". ");
+    if one_sentence { text.trim_end_matches(['.', ':']).trim_end().to_owned() } else { text }
+}
+
 /// Version 2 allows 200 characters.
 fn description(draft: &Draft, name: &str, account: &mut Account) -> String {
     const LONGEST: usize = 200;
-    let Some(text) = draft.description.as_deref().or(draft.title.as_deref()).filter(|text| !text.is_empty()) else {
+    // A paragraph of nothing but `:` says as little as none.
+    let mut candidates = [&draft.description, &draft.title].into_iter().flatten().map(|text| sentence(text));
+    let Some(text) = candidates.find(|text| !text.is_empty()) else {
         account.infer(None, "there is no description, so the name stands for it");
         return name.to_owned();
     };
-    let text = plain(text);
-    let one_sentence = !text.trim_end_matches(['.', ':']).contains(". ");
-    let text = if one_sentence { text.trim_end_matches(['.', ':']) } else { text.as_str() };
     if text.chars().count() <= LONGEST {
-        return text.to_owned();
+        return text;
     }
     account.infer(None, format!("the description is cut to {LONGEST} characters"));
     let cut: String = text.chars().take(LONGEST - 1).collect();

@@ -394,6 +394,13 @@ fn the_account_says_what_was_concluded() {
     "#);
 }
 
+#[test]
+fn a_paragraph_of_punctuation_is_no_description() {
+    let conversion = convert("# Topics\n\n:\n\n## Steps\n\n1. Sum it up\n", None).unwrap();
+    assert_eq!(conversion.command.description(), "Topics");
+    assert_eq!(conversion.problems, []);
+}
+
 proptest! {
     #[test]
     fn any_text_becomes_a_definition_that_keeps_to_the_schema(
