@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use super::{
     condition::{Condition, Test},
     graph::GraphOptions,
@@ -88,13 +90,14 @@ impl<'a> Check<'a> {
     fn collect_makers(&mut self) {
         let mut plain: HashMap<&str, u32> = HashMap::new();
         for (ix, agent) in (0..).zip(&self.order.agents) {
+            let merged = merged(self.command, agent);
             for Placed { path, value } in &agent.outputs {
                 let makers = self.makers.entry(&value.key).or_default();
                 if makers.last() != Some(&ix) {
                     makers.push(ix);
                 }
                 // Outputs under the name of their agent do not get in each other's way.
-                if !agent.outputs_by_key || merges(self.command, agent, &value.key) {
+                if !agent.outputs_by_key || merged.contains(value.key.as_str()) {
                     continue;
                 }
                 if let Some(other) = plain.insert(&value.key, ix) {
@@ -254,8 +257,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn output_of(&self, ix: u32, rest: &[String]) -> Source {
+    fn output_of(&mut self, ix: u32, rest: &[String]) -> Source {
         let outputs = self.order.agents.get(ix as usize).map(|agent| agent.outputs.as_slice()).unwrap_or_default();
+        if !self.seen.spend(outputs.len()) {
+            return Source::Run;
+        }
         match rest.first() {
             Some(output) if !outputs.is_empty() && !outputs.iter().any(|known| known.value.key == *output) => {
                 let task = Printable(self.name(ix));
@@ -277,15 +283,17 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether that output is to be joined with what others make (`merge: append` and its like), so that two makers are meant.
-fn merges(command: &Command, agent: &Agent, key: &str) -> bool {
+/// The outputs that are to be joined with what others make (`merge: append` and its like), so that two makers are meant.
+fn merged<'a>(command: &'a Command, agent: &Agent) -> HashSet<&'a str> {
     let outputs = command
         .as_value()
         .pointer(&format!("/phases/{}/agents/{}/context/outputs", agent.phase, agent.place))
-        .and_then(serde_json::Value::as_array);
-    outputs.into_iter().flatten().any(|output| {
-        let merge = output.get("merge").and_then(serde_json::Value::as_str);
-        output.get("key").and_then(serde_json::Value::as_str) == Some(key)
-            && merge.is_some_and(|merge| merge != "replace")
-    })
+        .and_then(Value::as_array);
+    let text = |output: &'a Value, key| output.get(key).and_then(Value::as_str);
+    outputs
+        .into_iter()
+        .flatten()
+        .filter(|output| text(output, "merge").is_some_and(|merge| merge != "replace"))
+        .filter_map(|output| text(output, "key"))
+        .collect()
 }

@@ -261,6 +261,9 @@ fn problems_of_hostile_files_are_found_in_time() {
         .collect();
     let problems = command(Value::Array(readers)).problems(&GraphOptions::default());
     assert!(problems.iter().any(|problem| problem.code == "NOT_CHECKED"));
+    let keys: Vec<String> = (0..MANY).map(|at| format!("k{at}")).collect();
+    let maker = json!([{"id": "a", "agentId": "x", "task": "t", "context": {"inputs": keys, "outputs": keys}}]);
+    assert_eq!(command(maker).problems(&GraphOptions::default()).len(), 10_001);
 }
 
 #[test]
