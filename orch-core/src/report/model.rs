@@ -140,8 +140,9 @@ impl Report {
     /// Takes the next event. For a task that starts, or ends with nothing to keep, this writes one row.
     #[inline]
     pub fn on(&mut self, event: &Event) {
-        let at = nanos(event.at);
-        self.at = self.at.max(at);
+        // Time never goes back in a run; in a recording that was tampered with, it stands still instead.
+        let at = nanos(event.at).max(self.at);
+        self.at = at;
         match &event.kind {
             EventKind::TaskStarted { task, attempt, queued } => self.start(*task, *attempt, nanos(*queued), at),
             EventKind::TaskFinished { task, attempt, result: Ok(output), usage: None } if output.is_nothing() => {
@@ -167,9 +168,9 @@ impl Report {
             }
             EventKind::TaskRetrying { task, attempt, failure, usage, .. } => {
                 if let Some(started) = self.pause(*task, at) {
-                    let started = Duration::from_nanos(started);
+                    let (started, finished) = (Duration::from_nanos(started), Duration::from_nanos(at));
                     let failure = Failure::clone(failure);
-                    let attempt = Attempt { number: *attempt, started, finished: event.at, failure };
+                    let attempt = Attempt { number: *attempt, started, finished, failure };
                     self.note(*task, |details| details.attempts.push(attempt));
                     self.add_usage(*task, usage.as_deref());
                 }

@@ -155,6 +155,49 @@ fn assert_calm(text: &str) {
     }
 }
 
+/// Any event at any time, of tasks that are there and of some that are not.
+fn any_event() -> impl Strategy<Value = (u64, EventKind)> {
+    let task = || (0u32..6).prop_map(TaskIx);
+    let attempt = || prop_oneof![0u32..4, Just(u32::MAX)];
+    let wait = || prop_oneof![(0u64..50).prop_map(Duration::from_millis), Just(Duration::MAX)];
+    let failure = || Box::new(crate::event::Failure { kind: FailureKind::Panic, message: "\n\u{1b}".into() });
+    let kind = prop_oneof![
+        (task(), attempt(), wait()).prop_map(|(task, attempt, queued)| EventKind::TaskStarted {
+            task,
+            attempt,
+            queued
+        }),
+        (task(), attempt(), any::<bool>()).prop_map(move |(task, attempt, good)| EventKind::TaskFinished {
+            task,
+            attempt,
+            result: if good { Ok("x".into()) } else { Err(failure()) },
+            usage: Some(Box::new(crate::units::Usage::tokens("m", u64::MAX, 1))),
+        }),
+        (task(), attempt(), wait()).prop_map(move |(task, attempt, delay)| EventKind::TaskRetrying {
+            task,
+            attempt,
+            failure: failure(),
+            delay,
+            usage: None,
+        }),
+        (task(), task()).prop_map(|(task, by)| EventKind::TaskSkipped { task, reason: SkipReason::Upstream(by) }),
+        task().prop_map(|by| EventKind::TasksAdded {
+            by,
+            tasks: [Task::new(format!("new {}", by.0)).after("a").after("nobody")].into(),
+            before: ["b".into()].into(),
+        }),
+        task().prop_map(|by| EventKind::TasksAdded {
+            by,
+            tasks: [Task::new(format!("new {}", by.0)).after("a")].into(),
+            before: ["b".into()].into(),
+        }),
+        task().prop_map(|task| EventKind::Warning { task: Some(task), message: "odd".into() }),
+        task().prop_map(|task| EventKind::Heartbeat { task }),
+        Just(EventKind::RunFinished { state: RunState::Failed }),
+    ];
+    (prop_oneof![0u64..100, Just(u64::MAX)], kind)
+}
+
 proptest! {
     #[test]
     fn after_every_event_the_numbers_add_up(choices in proptest::collection::vec(any::<u8>(), 0..200)) {
@@ -271,5 +314,35 @@ proptest! {
         let ended = todo_list(&report, TodoMode::Parallel);
         let says_done = ended.todos.iter().any(|todo| todo.content.starts_with('✅'));
         prop_assert_eq!(says_done, report.state() == RunState::Succeeded);
+    }
+
+    #[test]
+    fn events_that_no_run_says_do_no_harm(events in proptest::collection::vec(any_event(), 0..60)) {
+        let graph = Graph::builder("g").task(Task::new("a")).task(Task::new("b").after("a")).task(Task::new("c"));
+        let mut script = Script::new(&graph.build().unwrap(), Some(0));
+        for (at, kind) in events {
+            script = script.push(at, kind);
+        }
+        let mut progress = Progress::new(&script.plan);
+        for event in &script.events {
+            progress.on(event);
+            progress.rest(event.at);
+            progress.percent_of_work(event.at);
+        }
+        let report = script.report();
+        prop_assert_eq!(report.counts(), progress.counts());
+        prop_assert_eq!(report.counts().total(), report.graph().len());
+        xml::check(&render::junit(&report));
+        for json in [render::json(&report), render::chrome_trace(&report)] {
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+        }
+        #[cfg(feature = "html")]
+        render::html::report(&report);
+        render::text(&report, 80);
+        render::github_summary(&report);
+        render::github_annotations(&report);
+        todo_list(&report, TodoMode::Strict);
+        task_list(&report);
+        prop_assert!(report.lower_bound() <= report.makespan().max(report.serial()));
     }
 }
