@@ -40,9 +40,9 @@ pub(super) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Global {
-    /// When to colour [also: NO_COLOR, CLICOLOR_FORCE]
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    #[arg(help = "Colours: auto, always or never [also: NO_COLOR, CLICOLOR_FORCE]")]
+    /// Colours: auto, always or never [also: NO_COLOR, CLICOLOR_FORCE]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub(super) color: When,
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
@@ -107,8 +107,8 @@ Examples:
   orch run review-all.json --dry-run
       Every task succeeds at once; shows order, conditions and report.
   orch run review-all.json --agent '*=claude -p' --max-parallel 4
-      One program for all agents. A program gets ORCH_TASK, ORCH_AGENT and more in its environment,
-      and its inputs as JSON on stdin; exit code 0 is success.
+      One program for all agents. It finds ORCH_TASK, ORCH_AGENT and more in its environment, and
+      its inputs as JSON on stdin; exit code 0 is success.
   orch run build.json --agent 'compiler=make -j2' --agent 'tester=sh -c \"make test | tee log\"'
       No shell is involved unless you name one.
   orch run review-all.json --agents agents.toml --report-html report.html --json > report.json
@@ -197,13 +197,13 @@ pub(super) enum TodoForm {
 const PLAN_EXAMPLES: &str = "\
 Examples:
   orch plan review-all.json
-  orch plan review-all.json --max-parallel 4        the expected time with four workers, and with five
+  orch plan review-all.json -j 4                    the expected time with 4 workers, and with 5
   orch plan review-all.json --format mermaid        a picture for Markdown; also dot and html
   orch plan review-all.json --json | jq .critical_path_ms
 
-The JSON form (\"version\": 1) has tasks, edges, levels, widest, serial_ms, critical_path_ms, critical_path,
-expected_ms, one_more_ms, problems[{code, severity, path, line, message}]. A definition with errors exits
-with 2, and its JSON still lists the problems.";
+The JSON form (\"version\": 1) has tasks, edges, levels, widest, serial_ms, critical_path_ms,
+critical_path, expected_ms, one_more_ms and problems[{code, severity, path, line, message}].
+A definition with errors exits with 2, and its JSON still lists the problems.";
 
 /// `orch plan`.
 #[derive(Debug, Args)]

@@ -45,7 +45,7 @@ pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>
         PlanFormat::Dot => console.result(&export::dot(graph, &[])),
         PlanFormat::Html => console.result(&render::html::plan(&plan)),
         PlanFormat::Text => {
-            let text = text(&plan, &forecast, console.paint_out());
+            let text = text(&plan, &forecast, console.width_out(), console.paint_out());
             console.result(&text);
         }
     }
@@ -153,7 +153,7 @@ impl<'a> Form<'a> {
     }
 }
 
-fn text(plan: &Plan, forecast: &Forecast, paint: Paint) -> String {
+fn text(plan: &Plan, forecast: &Forecast, width: usize, paint: Paint) -> String {
     let graph = plan.graph();
     let mut text = format!(
         "{}: {}, {}, {}, at most {} side by side\n",
@@ -181,12 +181,10 @@ fn text(plan: &Plan, forecast: &Forecast, paint: Paint) -> String {
     if let Some(more) = levels.len().checked_sub(SHOWN).filter(|&more| more > 0) {
         line(&mut text, &format!("\nand {}", count(more, "more level")));
     }
-    let path: Vec<String> = plan.critical_path().iter().take(SHOWN).map(|&ix| graph.id(ix).to_string()).collect();
-    let cut = if plan.critical_path().len() > SHOWN { " → …" } else { "" };
     let row = |name: &str, time: Duration, why: &str| format!("{name:<15}  {:>11}  {why}", Short(time).to_string());
     text.push('\n');
     line(&mut text, &row("one by one", plan.serial(), ""));
-    line(&mut text, &row("critical path", plan.critical(), &format!("{}{cut}", path.join(" → "))));
+    line(&mut text, &row("critical path", plan.critical(), &path(plan, width)));
     let Forecast { max_parallel, expected, one_more, limited } = forecast;
     let faster = if expected.is_zero() { 1.0 } else { plan.serial().as_secs_f64() / expected.as_secs_f64() };
     let speed = format!("{faster:.1} × as fast as one by one");
@@ -209,6 +207,29 @@ fn task_line(plan: &Plan, ix: TaskIx, column: usize, paint: Paint) -> String {
     let mut text = format!("  {mark} {name}{pad}  {:>11}", Short(step.estimate).to_string());
     if !step.slack.is_zero() {
         let _ = write!(text, "{}", paint.dim(format_args!("  {} spare", Short(step.slack))));
+    }
+    text
+}
+
+/// The critical path in as many lines as it takes, each below the first.
+fn path(plan: &Plan, width: usize) -> String {
+    const INDENT: usize = 30;
+    let names = plan.critical_path().iter().map(|&ix| plan.graph().id(ix).to_string());
+    let more = plan.critical_path().len().saturating_sub(SHOWN);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let (mut text, mut column) = (String::new(), INDENT);
+    for (nth, name) in names.take(SHOWN).chain(more).enumerate() {
+        let name = if nth == 0 { name } else { format!("→ {name}") };
+        let wide = console::measure_text_width(&name);
+        if nth > 0 && column + 1 + wide > width {
+            text += &format!("\n{}", " ".repeat(INDENT));
+            column = INDENT;
+        } else if nth > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text += &name;
+        column += wide;
     }
     text
 }
