@@ -39,6 +39,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0010-found-programs-wait-for-approval.md")]
     pub mod d0010_found_programs_wait_for_approval {}
+
+    #[doc = include_str!("../docs/decisions/0011-todo-lists-are-made-afresh.md")]
+    pub mod d0011_todo_lists_are_made_afresh {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
