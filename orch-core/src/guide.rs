@@ -34,6 +34,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0005-floors-by-tokens.md")]
     pub mod d0005_floors_by_tokens {}
 
+    #[doc = include_str!("../docs/decisions/0006-programs-end-with-their-group.md")]
+    pub mod d0006_programs_end_with_their_group {}
+
     #[doc = include_str!("../docs/decisions/0007-markdown-by-lines.md")]
     pub mod d0007_markdown_by_lines {}
 

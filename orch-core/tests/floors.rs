@@ -239,6 +239,33 @@ fn no_file_names_the_machine_it_was_written_on() {
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
+#[test]
+fn every_document_is_in_the_guide() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(root.join("src/guide.rs")).unwrap();
+    let mut paths = Vec::new();
+    files(&root.join("docs"), &["0000-template.md"], &mut paths);
+    let names = paths.iter().map(|path| relative(path, root));
+    let missing: Vec<String> = names.filter(|name| name.ends_with(".md") && !guide.contains(name.as_str())).collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn fuzz_dictionaries_are_as_libfuzzer_reads_them() {
+    let mut paths = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/dictionaries"), &[], &mut paths);
+    for path in paths {
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            // It knows no `\n`, and one bad line ends the fuzzer before it begins.
+            let mut chars = line.chars();
+            while let Some(char) = chars.next() {
+                let escaped = (char == '\\').then(|| chars.next());
+                assert!(matches!(escaped, None | Some(Some('\\' | '"' | 'x'))), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
 /// Says what is wrong with one file beside a `lib.rs` that re-exports `Task` and `Engine`.
 #[track_caller]
 fn check(file: &str, text: &str, expected: &[&str]) {
