@@ -56,6 +56,8 @@ pub(super) struct Driver {
     mail: Mail,
     starts: Vec<Attempt>,
     cancels: Vec<Attempt>,
+    /// How many bodies were told to stop and have a time to be dropped at.
+    stopping: usize,
     inline: Inline,
     /// Where bodies begin now: what `Auto` has found out.
     spawning: bool,
@@ -102,6 +104,7 @@ impl Driver {
             mail: Mail::default(),
             starts: Vec::new(),
             cancels: Vec::new(),
+            stopping: 0,
             inline: options.inline,
             spawning,
             polls: 0,
@@ -206,7 +209,7 @@ impl Driver {
     fn ended(&mut self, place: u32, outcome: Outcome) {
         if let Some(held) = self.places.0.get_mut(place as usize) {
             held.work = Work::Idle;
-            held.drop_at = None;
+            self.stopping -= usize::from(held.drop_at.take().is_some());
             let Attempt { task, number } = held.attempt;
             self.finished.push(Message::Finished { task, attempt: number, outcome });
             self.free.push(place);
@@ -250,6 +253,7 @@ impl Driver {
             if !matches!(held.work, Work::Idle) && wanted.contains_key(&held.attempt) {
                 held.slot.cancel();
                 held.drop_at = Some(now + grace);
+                self.stopping += 1;
             }
         }
         self.drop_overdue(now, None);
@@ -257,12 +261,16 @@ impl Driver {
 
     /// Drops the bodies whose grace is over; answers when to look again, at the latest at `wake_at`.
     fn drop_overdue(&mut self, now: Duration, wake_at: Option<Duration>) -> Option<Duration> {
+        if self.stopping == 0 {
+            return wake_at;
+        }
         let mut next = wake_at;
         let mut dropped = Vec::new();
         for (place, held) in (0..).zip(&mut self.places.0) {
             match held.drop_at {
                 Some(at) if at <= now => {
                     held.drop_at = None;
+                    self.stopping -= 1;
                     match std::mem::replace(&mut held.work, Work::Idle) {
                         Work::Inline(body) => {
                             discard(body);

@@ -76,7 +76,11 @@ impl Inbox {
 
     /// Ready when there is something.
     pub(super) fn poll(&self, task: &mut Context<'_>) -> Poll<()> {
+        if self.filled.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
         let mut content = self.lock();
+        // Something may have come in before the lock was ours.
         if self.filled.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
