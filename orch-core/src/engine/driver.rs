@@ -152,7 +152,7 @@ impl Driver {
             if self.session.state() != RunState::Running {
                 return Ok(self.session.into_report());
             }
-            if !self.finished.is_empty() || more {
+            if !self.finished.is_empty() || more || self.inbox.is_filled() {
                 if now.saturating_sub(turn_began) > TURN {
                     tokio::task::yield_now().await;
                     turn_began = self.clock.elapsed();

@@ -74,9 +74,15 @@ impl Inbox {
         true
     }
 
+    /// Whether there is something.
+    #[inline]
+    pub(super) fn is_filled(&self) -> bool {
+        self.filled.load(Ordering::Acquire)
+    }
+
     /// Ready when there is something.
     pub(super) fn poll(&self, task: &mut Context<'_>) -> Poll<()> {
-        if self.filled.load(Ordering::Acquire) {
+        if self.is_filled() {
             return Poll::Ready(());
         }
         let mut content = self.lock();
