@@ -62,7 +62,13 @@ fn the_core_builds_when_extras_and_command_line_are_deleted() {
             fs::copy(root.join(file), copy.path().join(file)).unwrap();
         }
     }
-    copy_folder(package, &copy.path().join("orch-core"), &["tests", "fuzz", "ext", "cli"]);
+    let core = copy.path().join("orch-core");
+    copy_folder(package, &core, &["fuzz"]);
+    for deleted in ["src/ext", "src/cli"] {
+        if core.join(deleted).exists() {
+            fs::remove_dir_all(core.join(deleted)).unwrap();
+        }
+    }
     let manifest = fs::read_to_string(package.join("Cargo.toml")).unwrap();
     let sections = manifest.split("\n\n").filter(|section| !section.starts_with("[[test]]"));
     fs::write(copy.path().join("orch-core/Cargo.toml"), sections.collect::<Vec<_>>().join("\n\n")).unwrap();
