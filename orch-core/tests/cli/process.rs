@@ -237,7 +237,7 @@ fn a_file_without_end_is_refused() {
 fn the_main_command_of_the_readme_works() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let start = "cargo run -q --release -p orch-core --features cli -- ";
+    let start = "cargo run -p orch-core --features cli -- ";
     let command = readme.lines().find_map(|line| line.strip_prefix(start)).unwrap();
     let folder = Folder::new();
     let output = program(&folder).current_dir(root).args(command.split(' ')).output().unwrap();
