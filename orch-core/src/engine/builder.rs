@@ -2,7 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{driver::Driver, options::RunOptions, run::Run};
+use super::{
+    driver::{Driver, Seams},
+    options::RunOptions,
+    run::Run,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::EventSink,
@@ -14,11 +18,6 @@ use crate::{
 /// Runs plans. Cheap to clone; runs share nothing but its executor and sinks.
 #[derive(Clone)]
 pub struct Engine(Arc<Seams>);
-
-pub(super) struct Seams {
-    pub(super) executor: Box<dyn Executor>,
-    pub(super) sinks: Vec<Arc<dyn EventSink>>,
-}
 
 /// Plugs the seams together.
 #[derive(Default)]

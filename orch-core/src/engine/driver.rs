@@ -16,7 +16,6 @@ use tokio::{
 };
 
 use super::{
-    builder::Seams,
     inbox::{Inbox, Mail},
     options::{Inline, RunOptions},
     place::{Place, Work, discard, panicked, work},
@@ -24,7 +23,8 @@ use super::{
 use crate::{
     clock::Clock,
     error::Result,
-    event::{Event, Failure, FailureKind, Outcome, RunState},
+    event::{Event, EventSink, Failure, FailureKind, Outcome, RunState},
+    executor::Executor,
     plan::Plan,
     report::Report,
     run::{Attempt, Message, Rules},
@@ -43,6 +43,12 @@ const SHORT_POLL: Duration = Duration::from_micros(4);
 
 /// How long the driver goes on without letting others of the runtime have a turn.
 const TURN: Duration = Duration::from_millis(2);
+
+/// What an engine plugs into its runs.
+pub(super) struct Seams {
+    pub(super) executor: Box<dyn Executor>,
+    pub(super) sinks: Vec<Arc<dyn EventSink>>,
+}
 
 /// One run on tokio.
 pub(super) struct Driver {

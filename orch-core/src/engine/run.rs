@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc, vec};
 
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
-use super::{builder::Seams, driver::Driver, inbox::Inbox, options::RunOptions};
+use super::{
+    driver::{Driver, Seams},
+    inbox::Inbox,
+    options::RunOptions,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     event::Event,
