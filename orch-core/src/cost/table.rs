@@ -8,8 +8,8 @@ use crate::{
     units::{ModelUsage, Usd},
 };
 
-/// Prices by model: rates that the user gives and, from [`bundled`](PriceTable::bundled), published ones. Cheap enough to
-/// clone.
+/// Prices by model: rates that the user gives and, with feature `prices`, published ones (`PriceTable::bundled`). Cheap
+/// enough to clone.
 ///
 /// A model is looked up by its name as the provider writes it. `provider/model` asks for the prices of that provider,
 /// which differ: `aws/claude-sonnet-4-5` is dearer than `anthropic/claude-sonnet-4-5`. A suffix in brackets, as in
