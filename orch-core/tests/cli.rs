@@ -181,7 +181,7 @@ fn programs_run_and_failures_are_told() {
     let done = orch(["run", &file, "--agent", "*=true", "--agent", two, "--json"]).exits(1);
     assert_eq!(done.json()["state"], "failed");
     assert!(done.stderr.contains("    | the disk is full"), "{}", done.stderr);
-    assert!(done.stderr.contains("--target 'b'"), "{}", done.stderr);
+    assert!(done.stderr.contains("`--target b`"), "{}", done.stderr);
 
     let part = orch(["run", &file, "--agent", "*=true", "--agent", two, "--target", "a", "--json"]).exits(0).json();
     assert_eq!(part["tasks"].as_array().unwrap().len(), 1);
@@ -232,6 +232,25 @@ fn inputs_reach_programs_and_conditions() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_run_that_takes_too_long_has_failed() {
+    let folder = Folder::new();
+    let file = folder.file("x.json", command(&[("slow", "slow", &[])]));
+    let report = orch(["run", &file, "--agent", "*=sleep 600", "--timeout", "50ms", "--json"]).exits(1).json();
+    assert_eq!((&report["state"], &report["tasks"][0]["state"]), (&json!("failed"), &json!("cancelled")));
+    assert!(report["stopped"].is_string());
+}
+
+#[test]
+#[cfg(unix)]
+fn hints_bring_nothing_into_a_shell() {
+    let folder = Folder::new();
+    let file = folder.file("x.json", command(&[("x'; rm -rf ~; '", "bad", &[])]));
+    let done = orch(["run", &file, "--agent", "*=false"]).exits(1);
+    assert!(!done.stderr.contains("--target"), "{}", done.stderr);
+}
+
+#[test]
 fn results_go_where_they_are_asked_for() {
     let folder = Folder::new();
     let file = folder.file("diamond.json", diamond());
@@ -242,6 +261,11 @@ fn results_go_where_they_are_asked_for() {
     let todo: Value = serde_json::from_str(&folder.read("todo")).unwrap();
     assert!(todo["todos"].as_array().unwrap().iter().all(|todo| todo["status"] == "completed"), "{todo}");
 
+    for (form, key) in [("strict", "todos"), ("parallel", "todos"), ("tasks", "tasks")] {
+        orch(["run", &file, "--dry-run", "--todo", &folder.at("todo"), "--todo-form", form]).exits(0);
+        let list: Value = serde_json::from_str(&folder.read("todo")).unwrap();
+        assert!(list[key].is_array(), "{form}: {list}");
+    }
     orch([
         "run",
         &file,

@@ -106,6 +106,9 @@ fn run(
             return Ok(stop.exit());
         }
         Err(error) => {
+            if args.json {
+                console.json(&Refusal::from(&error));
+            }
             console.error(error);
             return Ok(Exit::Failed);
         }
@@ -215,7 +218,11 @@ fn advise(report: &Report, args: &args::Run, console: &mut Console<'_>) {
     if report.state() != RunState::Failed {
         return;
     }
-    console.note(format_args!("hint: `--target '{}'` runs only this task and what it needs", failed.id()));
+    // A hint is copied into a shell; a name from a file must not bring quotes or more with it.
+    let is_plain = |char: char| char.is_alphanumeric() || "-_.:/@".contains(char);
+    if failed.id().as_str().chars().all(is_plain) {
+        console.note(format_args!("hint: `--target {}` runs only this task and what it needs", failed.id()));
+    }
     let held_up = |task: TaskResult<'_>| {
         let stopped = task.failure().is_some_and(|failure| failure.kind == FailureKind::Cancelled);
         stopped || task.skip_reason() == Some(&SkipReason::Stopped)
