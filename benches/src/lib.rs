@@ -3,6 +3,9 @@
 //! The shapes are those of the peers' table: a chain, a fan-out with its fan-in, a binary tree, and layers in which each
 //! task waits for three random tasks of the layer before (fixed seed).
 
+pub mod numbers;
+pub mod random;
+
 use orch_core::{Graph, Task};
 
 /// A graph as numbers: task `to` waits for task `from`.
