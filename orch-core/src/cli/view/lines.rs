@@ -72,3 +72,81 @@ fn tail(watch: &Watch, task: crate::id::TaskIx, paint: Paint, text: &mut String)
         text.push_str(&paint.dim(format_args!("| {}", Printable(line))));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Failure, Graph, Output, Plan, PlanOptions, Stream, Task};
+
+    /// Plays events a second apart and answers what is said of them.
+    fn said(kinds: Vec<EventKind>) -> String {
+        let graph = Graph::builder("g").tasks(["build", "te\u{1b}st", "ship"].map(Task::new)).build().unwrap();
+        let mut watch = Watch::new(&Plan::new(&graph, &PlanOptions::default()).unwrap());
+        let mut text = String::new();
+        for (seq, kind) in (0..).zip(kinds) {
+            let event = Event { seq, at: Duration::from_secs(seq), kind };
+            if let Some(line) = line(&watch, &event, Paint(false)) {
+                text += &(line + "\n");
+            }
+            watch.on(&event);
+        }
+        text
+    }
+
+    fn start(task: u32, attempt: u32) -> EventKind {
+        EventKind::TaskStarted { task: task.into(), attempt, queued: Duration::ZERO }
+    }
+
+    fn wrote(task: u32, stream: Stream, text: &str) -> EventKind {
+        EventKind::TaskOutput { task: task.into(), stream, text: text.into() }
+    }
+
+    fn ended(task: u32, attempt: u32, result: Result<Output, Failure>) -> EventKind {
+        EventKind::TaskFinished { task: task.into(), attempt, result: result.map_err(Box::new), usage: None }
+    }
+
+    #[test]
+    fn a_line_for_each_end_and_the_last_words_of_failures() {
+        let told = said(vec![
+            start(0, 1),
+            ended(0, 1, Ok(Output::NOTHING)),
+            start(1, 1),
+            wrote(1, Stream::Stdout, "ok so far"),
+            EventKind::TaskRetrying {
+                task: 1.into(),
+                attempt: 1,
+                failure: Box::new(Failure::error("exit code 3")),
+                delay: Duration::from_secs(2),
+                usage: None,
+            },
+            start(1, 2),
+            wrote(1, Stream::Stdout, "not shown, since there is stderr"),
+            wrote(1, Stream::Stderr, "::error::\u{1b}[2Jdisk full"),
+            ended(1, 2, Err(Failure::error("exit code 4"))),
+            EventKind::TaskSkipped { task: 2.into(), reason: SkipReason::Upstream(1.into()) },
+            EventKind::TaskSkipped { task: 2.into(), reason: SkipReason::Condition("not wanted".into()) },
+            EventKind::RunStopping { reason: "task `te\u{1b}st` failed".into() },
+        ]);
+        insta::assert_snapshot!(told, @r"
+        ✓ build 1.0 s
+        ↻ te\u{1b}st attempt 1 failed: exit code 3; again in 2.0 s
+            | ok so far
+        ✗ te\u{1b}st 3.0 s, attempt 2: exit code 4
+            | ::error::\u{1b}[2Jdisk full
+        - ship skipped: not wanted
+        stopping: task `te\u{1b}st` failed
+        ");
+    }
+
+    #[test]
+    fn only_the_last_words_are_kept() {
+        let mut kinds = vec![start(0, 1)];
+        kinds.extend((0..50).map(|nth| wrote(0, Stream::Stderr, &format!("line {nth}"))));
+        kinds.push(ended(0, 1, Err(Failure::error("no"))));
+        let told = said(kinds);
+        assert_eq!(told.lines().count(), 9);
+        assert!(told.ends_with("    | line 49\n") && told.contains("    | line 42\n"), "{told}");
+    }
+}
