@@ -23,6 +23,14 @@ const SEEDS: u64 = 101;
 /// How much longer than with the critical path and exact estimates a run may take.
 const TOLERANCE: f64 = 1.02;
 
+/// Looked into: in all but one of these the work, not the critical path, sets the bound, and orch leaves no worker idle until
+/// the last few tasks. On epigenomics-chameleon-ilmn-1seq-100k-001 (critical path 143 s, bound 430 s) all are busy until
+/// 415 s; the tail then leaves 420 worker-seconds idle, that of first in, first out 310. On srasearch-chameleon-20a-001 a
+/// task of 1352 s starts last. helloworld-forkjoin-10-chameleon has eight like tasks for six workers. Such anomalies of list
+/// scheduling are known since Graham.
+const WHY: &str = "It does not hold where the end is a matter of packing: every worker is busy until the last few tasks, \
+    and which long one starts last decides; no order by priority alone is safe from that. It does not hold here:";
+
 /// Which of the ready tasks starts first in a scheduler of this file.
 #[derive(Clone, Copy)]
 enum Order {
@@ -106,6 +114,7 @@ struct Row {
     name: String,
     tasks: usize,
     bound: Duration,
+    longest: Duration,
     exact: f64,
     /// One for each seed, rising.
     noisy: Vec<f64>,
@@ -133,7 +142,8 @@ impl Row {
             ("last in, first out", ratio(all(Order::LastIn))),
             ("level barrier", ratio(level_barrier(&exact))),
         ];
-        Self { name, tasks: graph.len(), bound, exact: ratio(by_orch), noisy, others }
+        let longest = graph.indices().map(|ix| exact.step(ix).estimate).max().unwrap_or_default();
+        Self { name, tasks: graph.len(), bound, longest, exact: ratio(by_orch), noisy, others }
     }
 
     fn typical(&self) -> f64 {
@@ -144,12 +154,19 @@ impl Row {
         self.noisy[self.noisy.len() - 1]
     }
 
+    /// By how much one ratio is above the other, and how long the longest task takes, which is the grain of it.
+    fn by(&self, one: f64, other: f64) -> String {
+        let [bound, longest] = [self.bound, self.longest].map(|time| time.as_secs_f64());
+        let (percent, seconds) = ((one / other - 1.0) * 100.0, (one - other) * bound);
+        format!("{percent:.2} % ({seconds:.1} s, the longest task takes {longest:.1} s)")
+    }
+
     /// Where the requirement does not hold.
     fn misses(&self) -> Vec<String> {
         let mut misses = Vec::new();
         let beyond = |what, ratio: f64| {
-            let over = (ratio / self.exact - 1.0) * 100.0;
-            (ratio > self.exact * TOLERANCE).then(|| format!("{what} takes {over:.2} % longer than with exact ones"))
+            (ratio > self.exact * TOLERANCE)
+                .then(|| format!("{what} takes {} longer than with exact ones", self.by(ratio, self.exact)))
         };
         misses.extend(beyond("the median of noisy estimates", self.typical()));
         if self.typical() <= self.exact * TOLERANCE {
@@ -159,8 +176,7 @@ impl Row {
             for (what, own) in [("exact", self.exact), ("the median of noisy", self.typical())] {
                 // The bound is a whole number of nanoseconds: what differs by less than a millionth is the same.
                 if own > ratio * (1.0 + 1e-6) {
-                    let over = (own / ratio - 1.0) * 100.0;
-                    misses.push(format!("with {what} estimates {over:.2} % behind {other}"));
+                    misses.push(format!("with {what} estimates {} behind {other}", self.by(own, ratio)));
                 }
             }
         }
@@ -207,7 +223,7 @@ fn main() {
     text += "\n\nAsked for: within 2 % of exact estimates also with noisy ones, and never behind another order. ";
     text += &match misses.len() {
         0 => "It holds everywhere.".to_owned(),
-        _ => format!("It does not hold here:\n\n{}", misses.join("\n")),
+        _ => format!("{WHY}\n\n{}", misses.join("\n")),
     };
     numbers::publish("makespan", &text);
 }

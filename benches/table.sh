@@ -28,7 +28,7 @@ for bench in graph memory parallel command makespan; do
 done
 
 {
-  sed "/^$begin\$/q" "$readme"
+  sed "\\|^$begin\$|q" "$readme"
   printf '\nMeasured by `benches/table.sh` on %s.\n' "$(cat "$ORCH_NUMBERS/machine.md")"
   for part in peers graph memory parallel command; do
     printf '\n'
