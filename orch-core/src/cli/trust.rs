@@ -9,8 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{args::Trust, config, config::Config, exit::Exit, streams::Console};
+use super::{args::Trust, config, config::Config, exit::Exit, source::shown, streams::Console};
 use crate::{
+    Agent,
     error::{Error, ErrorKind, Result},
     id::Printable,
 };
@@ -21,27 +22,37 @@ pub(super) fn main(args: &Trust, here: &Path, console: &mut Console<'_>) -> Resu
         Error::new(ErrorKind::NotFound, format!("there is no `{}` here or above; name the file", config::FILE_NAME))
     })?;
     let config = Config::read(&path)?;
-    let shown = path.display().to_string();
+    let file = shown(&path);
     let memory = Memory::of_user()?;
     if args.revoke {
         memory.forget(&config)?;
-        console.note(format_args!("`{}` is not trusted any more", Printable(&shown)));
+        console.note(format_args!("`{file}` is not trusted any more"));
         return Ok(Exit::Done);
     }
     if config.agents.is_empty() {
-        console.note(format_args!("`{}` names no programs; there is nothing to trust", Printable(&shown)));
+        console.note(format_args!("`{file}` names no programs; there is nothing to trust"));
         return Ok(Exit::Done);
     }
     for (name, agent) in config.agents.iter() {
-        let argv: Vec<String> = agent.argv.iter().map(|word| format!("{word:?}")).collect();
-        console.result(&format!("{}  {}\n", Printable(name), argv.join(" ")));
+        console.result(&describe(name, agent));
     }
     memory.remember(&config)?;
-    console.note(format_args!(
-        "`{}` may start these programs until it changes (`orch trust --revoke` takes it back)",
-        Printable(&shown)
-    ));
+    console
+        .note(format_args!("`{file}` may start these programs until it changes (`orch trust --revoke` takes it back)"));
     Ok(Exit::Done)
+}
+
+/// All of an agent that decides what is started: the same words do other things in another folder or environment.
+fn describe(name: &str, agent: &Agent) -> String {
+    let argv: Vec<String> = agent.argv.iter().map(|word| format!("{word:?}")).collect();
+    let mut text = format!("{}  {}\n", Printable(name), Printable(&argv.join(" ")));
+    if let Some(cwd) = &agent.cwd {
+        text += &format!("    in {}\n", shown(cwd));
+    }
+    for (variable, value) in &agent.env {
+        text += &format!("    with {}={}\n", Printable(variable), Printable(&format!("{value:?}")));
+    }
+    text
 }
 
 /// Whether the user approved the programs of that file: by naming it, or by `orch trust`.

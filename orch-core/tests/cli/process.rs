@@ -216,6 +216,21 @@ fn usage_of_models_is_priced() {
 }
 
 #[test]
+fn trust_shows_all_that_decides_what_is_started() {
+    let folder = Folder::new();
+    folder.file("orch.toml", "[agents.a]\nargv = ['make', 'x\u{1b}[2J']\ncwd = 'deep'\nenv = { PATH = '/odd' }\n");
+    assert_eq!(run(&folder, ["trust"]).status.code(), Some(2), "control characters are no TOML");
+    folder.file("orch.toml", "[agents.a]\nargv = ['make', \"x\\u001b[2J\"]\ncwd = 'deep'\nenv = { PATH = '/odd' }\n");
+    let trust = run(&folder, ["trust"]);
+    assert_eq!(trust.status.code(), Some(0), "{}", stderr(&trust));
+    insta::assert_snapshot!(String::from_utf8_lossy(&trust.stdout), @r#"
+    a  "make" "x\u{1b}[2J"
+        in deep
+        with PATH="/odd"
+    "#);
+}
+
+#[test]
 fn definitions_come_from_stdin_too() {
     let folder = Folder::new();
     let file = std::fs::File::open(folder.file("x.json", diamond())).unwrap();
