@@ -261,3 +261,15 @@ fn the_main_command_of_the_readme_works() {
     assert!(text.contains("output of rank-findings\n  longest file: ./"), "{text}");
     assert!(text.contains("/review-all: succeeded in") && text.contains("7 tasks: 7 succeeded"), "{text}");
 }
+
+/// What the README shows is what the program says.
+#[test]
+fn the_plan_of_the_readme_is_real() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, block) = readme.split_once("```console\n$ orch ").unwrap();
+    let (arguments, rest) = block.split_once('\n').unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let output = program(&Folder::new()).current_dir(root).args(arguments.split(' ')).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), shown);
+}
