@@ -19,6 +19,8 @@ const WORK: Duration = Duration::from_micros(100);
 const ROUNDS: usize = 5;
 const WANTED: f64 = 0.9;
 
+/// Never inlined: everywhere it must be the same code.
+#[inline(never)]
 fn compute(turns: u64) {
     let mut value = 1u64;
     for turn in 0..turns {
