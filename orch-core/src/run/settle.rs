@@ -61,7 +61,11 @@ impl Machine {
             }
             self.outputs[task.index()] = output.clone();
         }
-        self.say(actions, EventKind::TaskFinished { task, attempt, result: Ok(output), usage });
+        let (mut output, mut usage) = (output, usage);
+        self.say_with(actions, || {
+            let result = Ok(std::mem::take(&mut output));
+            EventKind::TaskFinished { task, attempt, result, usage: usage.take() }
+        });
         self.satisfy(task);
     }
 

@@ -118,7 +118,7 @@ impl Machine {
             }
             // Most tasks start in the step that makes them ready: spare them a division.
             let queued = if queued == 0 { Duration::ZERO } else { Duration::from_nanos(queued) };
-            self.say(actions, EventKind::TaskStarted { task, attempt: number, queued });
+            self.say_with(actions, || EventKind::TaskStarted { task, attempt: number, queued });
             actions.start.push(Attempt { task, number });
         }
         actions.more = !self.ready.is_empty() && self.running < self.rules.max_parallel;
