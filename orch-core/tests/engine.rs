@@ -294,3 +294,19 @@ async fn an_empty_graph_and_a_bad_limit() {
     assert_eq!(error.to_string(), "`max_parallel` must be at least 1");
     assert_eq!(Engine::builder().build().unwrap_err().kind().code(), "MISUSE");
 }
+
+#[tokio::test]
+async fn what_a_few_tasks_take_is_seen_in_each_of_them() {
+    let nap = Duration::from_millis(3);
+    let chain = (1..5).fold(Graph::builder("chain").task(Task::new("t0")), |builder, at| {
+        builder.task(Task::new(format!("t{at}")).after(format!("t{}", at - 1)))
+    });
+    let plan = plan(chain.build().unwrap());
+    let engine =
+        Engine::builder().executor(move |_: TaskContext| async move { std::thread::sleep(nap) }).build().unwrap();
+    for options in everywhere() {
+        let report = engine.run(&plan, options).await.unwrap();
+        assert!(report.makespan() >= 5 * nap, "{:?}", report.makespan());
+        assert!(report.tasks().all(|task| task.duration() >= nap), "{report}");
+    }
+}

@@ -31,8 +31,13 @@ use crate::{
     session::{Session, SessionOptions},
 };
 
-/// How many bodies are begun between two looks at the clock: it is the error of a start's time, in short polls.
+/// How many bodies are polled at most between two looks at the clock. A look costs a quarter of a no-op task, so while polls
+/// are [tiny](TINY_POLL) the driver looks once in so many; the times of those tasks are then those of their window. As soon
+/// as a window was longer, it looks at every poll again.
 const BATCH: u32 = 16;
+
+/// Mean polls below this are not timed one by one.
+const TINY_POLL: Duration = Duration::from_micros(1);
 
 /// How many bodies are spawned between two looks at the inbox.
 const SPAWN_BATCH: usize = 256;
@@ -70,6 +75,8 @@ pub(super) struct Driver {
     /// Polls since the last measurement, and how long they took.
     polls: u32,
     busy: Duration,
+    /// How many polls there are between two looks at the clock, from 1 to `BATCH`.
+    stride: u32,
     reader: Option<mpsc::Sender<Vec<Event>>>,
 }
 
@@ -88,7 +95,7 @@ impl Driver {
             deadline: options.deadline,
             inputs: options.inputs,
             seed: options.seed,
-            batch: if spawning { SPAWN_BATCH } else { BATCH as usize },
+            batch: if spawning { SPAWN_BATCH } else { 1 },
         };
         let session = SessionOptions {
             rules,
@@ -115,6 +122,7 @@ impl Driver {
             spawning,
             polls: 0,
             busy: Duration::ZERO,
+            stride: 1,
             reader,
         })
     }
@@ -131,7 +139,7 @@ impl Driver {
             if self.inbox.take(&mut self.mail) {
                 self.read_mail();
             }
-            if self.polls >= BATCH || self.spawning {
+            if self.polls >= self.stride || self.spawning {
                 let before = std::mem::replace(&mut now, self.clock.elapsed());
                 self.measure(now.saturating_sub(before));
             }
@@ -303,16 +311,21 @@ impl Driver {
         next
     }
 
-    /// Under `Auto`: decides by the length of polls where the next bodies begin. `taken`: since the last look at the clock.
+    /// Decides by the length of polls how often to look at the clock and, under `Auto`, where the next bodies begin. `taken`:
+    /// since the last look.
     fn measure(&mut self, taken: Duration) {
         let polls = std::mem::take(&mut self.polls);
+        if polls == 0 {
+            return;
+        }
         let taken = if self.spawning { std::mem::take(&mut self.busy) } else { taken };
         let limit = if self.spawning { SHORT_POLL } else { LONG_POLL };
         let spawn = taken > limit * polls;
         if self.inline == Inline::Auto && spawn != self.spawning && has_workers() {
             self.spawning = spawn;
-            self.session.set_batch(if spawn { SPAWN_BATCH } else { BATCH as usize });
         }
+        self.stride = if taken < TINY_POLL * polls { (self.stride * 2).min(BATCH) } else { 1 };
+        self.session.set_batch(if self.spawning { SPAWN_BATCH } else { self.stride as usize });
     }
 }
 
