@@ -100,7 +100,7 @@ fn estimated(graph: &Graph, mut estimate: impl FnMut(TaskIx) -> Duration) -> Gra
 }
 
 fn planned(graph: &Graph) -> Plan {
-    Plan::new(graph, &PlanOptions::default()).expect("a plan")
+    Plan::new(graph, &PlanOptions { workers: Some(WORKERS), ..PlanOptions::default() }).expect("a plan")
 }
 
 /// What orch needs when it knows no better than `plan` and tasks take what `exact` says.
@@ -128,7 +128,7 @@ impl Row {
         let bound = exact.lower_bound(Some(WORKERS));
         let ratio = |makespan: Duration| makespan.as_secs_f64() / bound.as_secs_f64();
         let by_orch = orch(&exact, &exact);
-        assert_eq!(by_orch, list_schedule(&exact, Order::Critical, |_| true, Duration::ZERO), "{name}");
+        assert!(by_orch <= list_schedule(&exact, Order::Critical, |_| true, Duration::ZERO), "{name}");
         let noisy = (0..SEEDS).map(|seed| {
             let mut random = Random::new(seed);
             let guess = |ix| exact.step(ix).estimate.mul_f64(random.lognormal(SIGMA));

@@ -13,7 +13,7 @@ use super::{
     streams::{Console, Paint},
 };
 use crate::{
-    definition::export,
+    definition::{Graph, export},
     error::{Problem, Result},
     id::{Printable, TaskId, TaskIx},
     plan::{Plan, PlanOptions},
@@ -37,7 +37,7 @@ pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>
         loaded.complain(console);
         return Ok(Exit::Bad);
     };
-    let plan = Plan::new(graph, &PlanOptions::default())?;
+    let plan = planned(graph, max_parallel)?;
     let forecast = Forecast::new(&plan, max_parallel)?;
     match format {
         PlanFormat::Json => console.json(&Form::new(&plan, &forecast, problems)),
@@ -55,6 +55,11 @@ pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>
     Ok(Exit::Done)
 }
 
+/// The plan for that many workers.
+fn planned(graph: &Graph, max_parallel: u32) -> Result<Plan> {
+    Plan::new(graph, &PlanOptions { workers: Some(max_parallel), ..PlanOptions::default() })
+}
+
 /// What the machine says on a virtual clock.
 struct Forecast {
     max_parallel: u32,
@@ -67,8 +72,10 @@ struct Forecast {
 
 impl Forecast {
     fn new(plan: &Plan, max_parallel: u32) -> Result<Self> {
-        let take =
-            |max_parallel| simulate(plan, Rules { max_parallel, ..Rules::default() }, |task| plan.step(task).estimate);
+        let take = |max_parallel| {
+            let plan = planned(plan.graph(), max_parallel)?;
+            simulate(&plan, Rules { max_parallel, ..Rules::default() }, |task| plan.step(task).estimate)
+        };
         let expected = take(max_parallel)?;
         let limited = expected.widest >= max_parallel;
         let one_more = if limited { take(max_parallel.saturating_add(1))? } else { expected };

@@ -48,7 +48,8 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     };
     loaded.problems.iter().for_each(|problem| console.note(source::line(problem, console.paint_err())));
     let graph = if args.targets.is_empty() { graph.clone() } else { select(graph, &args.targets)? };
-    let plan = Plan::new(&graph, &PlanOptions::default())?;
+    let max_parallel = args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL);
+    let plan = Plan::new(&graph, &PlanOptions { workers: Some(max_parallel), ..PlanOptions::default() })?;
     let engine = if args.dry_run {
         Engine::builder().executor(DryRun).build()?
     } else {
@@ -59,7 +60,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run)?;
     let results = Results::open(args, &plan)?;
     let options = RunOptions {
-        max_parallel: args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL),
+        max_parallel,
         on_failure: on_failure(args, config),
         deadline: args.timeout.or(config.run.timeout),
         inputs,

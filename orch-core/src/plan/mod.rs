@@ -23,6 +23,7 @@
 //! ```
 
 mod model;
+mod order;
 mod select;
 
 pub use model::{Plan, PlanOptions, Step};

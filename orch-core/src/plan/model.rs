@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::order::order;
 use crate::{definition::Graph, error::Result, id::TaskIx};
 
 /// How a graph is planned. `PlanOptions::default()` takes 60 s for a task without an estimate.
@@ -9,11 +10,14 @@ use crate::{definition::Graph, error::Result, id::TaskIx};
 pub struct PlanOptions {
     /// The duration of a task that has no estimate. Default: 60 s, as command definitions have it.
     pub default_estimate: Duration,
+    /// How many tasks will run at once, where that is known: then the order in which ready tasks start is the best of a few
+    /// for that number and these estimates. Default: `None`, the longest way to the end first.
+    pub workers: Option<u32>,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { default_estimate: Duration::from_secs(60) }
+        Self { default_estimate: Duration::from_secs(60), workers: None }
     }
 }
 
@@ -37,14 +41,14 @@ struct Inner {
 
 /// What the plan knows of one task. Times in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-struct Planned {
-    level: u32,
+pub(super) struct Planned {
+    pub(super) level: u32,
     rank: u32,
-    estimate: u64,
+    pub(super) estimate: u64,
     /// The earliest start with unlimited workers.
     earliest: u64,
     /// The longest way from this task's start to the end.
-    remaining: u64,
+    pub(super) remaining: u64,
 }
 
 /// One task in its plan.
@@ -62,7 +66,8 @@ pub struct Step {
     pub slack: Duration,
     /// The longest way from its start to the end of the run, itself included: its priority among the ready.
     pub remaining: Duration,
-    /// Its turn among all tasks when several are ready, from 0: by explicit priority, then by `remaining`.
+    /// Its turn among all tasks when several are ready, from 0: by explicit priority, then by `remaining`, or
+    /// by the order that [`PlanOptions::workers`] found.
     pub rank: u32,
 }
 
@@ -102,12 +107,7 @@ impl Plan {
         let levels = tasks.iter().map(|task| task.level + 1).max().unwrap_or(0);
         let mut widths = vec![0u32; levels as usize];
         tasks.iter().for_each(|task| widths[task.level as usize] += 1);
-        let mut by_rank: Vec<u32> = (0..tasks.len() as u32).collect();
-        let key = |ix: u32| {
-            let priority = graph.tasks()[ix as usize].options.as_ref().map_or(0, |options| options.priority);
-            (std::cmp::Reverse(priority), std::cmp::Reverse(tasks[ix as usize].remaining), ix)
-        };
-        by_rank.sort_by_cached_key(|&ix| key(ix));
+        let by_rank = order(graph, &tasks, options.workers.filter(|&workers| workers > 0));
         for (rank, &ix) in (0..).zip(&by_rank) {
             tasks[ix as usize].rank = rank;
         }

@@ -32,7 +32,7 @@ fn rest(graph: &Graph, ix: TaskIx) -> Duration {
 proptest! {
     #[test]
     fn a_plan_is_what_its_words_mean(graph in graphs(14)) {
-        let plan = Plan::new(&graph, &PlanOptions { default_estimate: DEFAULT }).unwrap();
+        let plan = Plan::new(&graph, &PlanOptions { default_estimate: DEFAULT, ..PlanOptions::default() }).unwrap();
         let critical = graph.indices().map(|ix| rest(&graph, ix)).max().unwrap();
         prop_assert_eq!(plan.critical(), critical);
         prop_assert_eq!(plan.serial(), graph.indices().map(|ix| estimate(&graph, ix)).sum::<Duration>());

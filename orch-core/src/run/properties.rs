@@ -250,3 +250,44 @@ proptest! {
         prop_assert_eq!((events, starts), script.play(), "the same messages give the same actions");
     }
 }
+
+/// A random graph of tasks that take from 1 to 100 s.
+fn timed() -> impl Strategy<Value = Graph> {
+    let task = |at: u32| (prop::collection::vec(0..at.max(1), 0..3), 1u64..100);
+    (1u32..40).prop_flat_map(move |count| (0..count).map(task).collect::<Vec<_>>()).prop_map(|tasks| {
+        let mut builder = Graph::builder("timed");
+        for (at, (parents, seconds)) in tasks.iter().enumerate() {
+            builder = builder.task(Task::new(format!("t{at}")).estimate(Duration::from_secs(*seconds)));
+            for &parent in parents.iter().filter(|&&parent| (parent as usize) < at) {
+                builder = builder.dependency(format!("t{parent}"), format!("t{at}"));
+            }
+        }
+        builder.build().unwrap()
+    })
+}
+
+/// How long the graph takes on that many workers, planned for them or not.
+fn makespan(graph: &Graph, workers: u32, known: bool) -> Duration {
+    let options = PlanOptions { workers: known.then_some(workers), ..PlanOptions::default() };
+    let plan = Plan::new(graph, &options).unwrap();
+    let rules = Rules { max_parallel: workers, ..Rules::default() };
+    simulate(&plan, rules, |task| plan.step(task).estimate).unwrap().makespan
+}
+
+proptest! {
+    #[test]
+    fn to_know_the_workers_never_makes_a_plan_longer(graph in timed(), workers in 1u32..6) {
+        prop_assert!(makespan(&graph, workers, true) <= makespan(&graph, workers, false));
+    }
+}
+
+#[test]
+fn to_know_the_workers_helps_where_packing_decides() {
+    // The longest way first starts `a` and `c`, and `b` with `d` are left for the end: 9 + 4 + 4 s. First in, first out
+    // starts `a` and `b`, and both workers end together.
+    let task = |id: &str, seconds: u64| Task::new(id).estimate(Duration::from_secs(seconds));
+    let tasks = [task("a", 9), task("b", 4), task("c", 9), task("d", 4).after("b")];
+    let graph = Graph::builder("packing").tasks(tasks).build().unwrap();
+    assert_eq!(makespan(&graph, 2, false), Duration::from_secs(17));
+    assert_eq!(makespan(&graph, 2, true), Duration::from_secs(13));
+}
