@@ -45,6 +45,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0011-todo-lists-are-made-afresh.md")]
     pub mod d0011_todo_lists_are_made_afresh {}
+
+    #[doc = include_str!("../docs/decisions/0012-order-for-known-workers.md")]
+    pub mod d0012_order_for_known_workers {}
+
+    #[doc = include_str!("../docs/decisions/0013-the-clock-is-read-by-need.md")]
+    pub mod d0013_the_clock_is_read_by_need {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
