@@ -1,8 +1,8 @@
 //! How close an order of starts comes to the shortest possible time, on real workflows: `cargo bench --bench makespan`.
 //!
-//! Everything happens on a virtual clock, so the numbers are the same on every machine. orch's own machine decides in the
-//! columns of the critical path; first in, first out, last in, first out and level barriers are written below. All are divided
-//! by the lower bound max(critical path, work / workers).
+//! Everything happens on a virtual clock, so the numbers are the same on every machine. orch's own machine decides in its
+//! columns, by a plan for that many workers; first in, first out, last in, first out and level barriers are written below.
+//! All are divided by the lower bound max(critical path, work / workers).
 
 use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, fs, time::Duration};
 
@@ -23,20 +23,20 @@ const SEEDS: u64 = 101;
 /// How much longer than with the critical path and exact estimates a run may take.
 const TOLERANCE: f64 = 1.02;
 
-/// Looked into: in all but one of these the work, not the critical path, sets the bound, and orch leaves no worker idle until
-/// the last few tasks. On epigenomics-chameleon-ilmn-1seq-100k-001 (critical path 143 s, bound 430 s) all are busy until
-/// 415 s; the tail then leaves 420 worker-seconds idle, that of first in, first out 310. On srasearch-chameleon-20a-001 a
-/// task of 1352 s starts last. helloworld-forkjoin-10-chameleon has eight like tasks for six workers. Such anomalies of list
-/// scheduling are known since Graham.
+/// Looked into by the critical path alone, before a plan knew its workers: in all but one of these workflows the work, not the
+/// critical path, sets the bound, and no worker is idle until the last few tasks. On epigenomics-chameleon-ilmn-1seq-100k-001
+/// (critical path 143 s, bound 430 s) all are busy until 415 s; the tail then leaves 420 worker-seconds idle, that of first in,
+/// first out 310. On srasearch-chameleon-20a-001 a task of 1352 s starts last. With exact estimates a plan for six workers
+/// finds the better order; with noisy ones it cannot know.
 const WHY: &str = "It does not hold where the end is a matter of packing: every worker is busy until the last few tasks, \
-    and which long one starts last decides; no order by priority alone is safe from that. It does not hold here:";
+    and which long one starts last decides; estimates that are off cannot tell. It does not hold here:";
 
 /// Which of the ready tasks starts first in a scheduler of this file.
 #[derive(Clone, Copy)]
 enum Order {
     FirstIn,
     LastIn,
-    /// Longest way to the end first: what orch does, written again to check it.
+    /// Longest way to the end first: what orch does without other knowledge, written again to check it.
     Critical,
 }
 
