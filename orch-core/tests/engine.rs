@@ -310,3 +310,34 @@ async fn what_a_few_tasks_take_is_seen_in_each_of_them() {
         assert!(report.tasks().all(|task| task.duration() >= nap), "{report}");
     }
 }
+
+#[tokio::test]
+async fn a_run_that_is_never_idle_still_drops_what_outlives_its_grace() {
+    struct Stubborn;
+    impl orch_core::Executor for Stubborn {
+        fn run(&self, task: TaskContext) -> orch_core::Body {
+            if task.id().as_str() == "stubborn" {
+                return Box::pin(std::future::pending());
+            }
+            Box::pin(async { Outcome::done(()) })
+        }
+
+        fn grace(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+    }
+    let mut builder = Graph::builder("busy").task(Task::new("stubborn").timeout(Duration::from_millis(1)));
+    let mut last = builder.add(Task::new("t0"));
+    for at in 1..200_000 {
+        let next = builder.add(Task::new(format!("t{at}")));
+        builder.link(last, next);
+        last = next;
+    }
+    let plan = plan(builder.build().unwrap());
+    let engine = Engine::builder().executor(Stubborn).build().unwrap();
+    let on_failure = orch_core::FailurePolicy::Continue;
+    let report = engine.run(&plan, RunOptions { on_failure, ..RunOptions::default() }).await.unwrap();
+    let stubborn = report.find("stubborn").unwrap();
+    assert_eq!(stubborn.failure().unwrap().kind, FailureKind::Timeout);
+    assert!(stubborn.finished() < report.task(last).finished(), "dropped while the chain went on");
+}

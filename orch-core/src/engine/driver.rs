@@ -1,7 +1,7 @@
 //! The driver: begins bodies, polls or spawns them, stops them, sleeps.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -168,6 +168,8 @@ impl Driver {
             }
             if !self.finished.is_empty() || more || self.inbox.is_filled() {
                 if now.saturating_sub(turn_began) > TURN {
+                    // A run that is never idle must not forget the bodies whose grace is over.
+                    self.drop_overdue(now, None);
                     tokio::task::yield_now().await;
                     turn_began = self.clock.elapsed();
                     (now, self.polls) = (turn_began, 0);
@@ -267,9 +269,9 @@ impl Driver {
     /// Tells attempts to stop: at once where the executor grants no grace.
     fn cancel(&mut self, now: Duration) {
         let grace = self.seams.executor.grace();
-        let wanted: HashMap<Attempt, ()> = self.cancels.drain(..).map(|attempt| (attempt, ())).collect();
+        let wanted: HashSet<Attempt> = self.cancels.drain(..).collect();
         for held in &mut self.places.0 {
-            if !matches!(held.work, Work::Idle) && wanted.contains_key(&held.attempt) {
+            if !matches!(held.work, Work::Idle) && wanted.contains(&held.attempt) {
                 held.slot.cancel();
                 held.drop_at = Some(now + grace);
                 self.stopping += 1;

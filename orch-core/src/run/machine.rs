@@ -32,6 +32,11 @@ pub struct Machine {
     /// Empty until a task makes something.
     pub(super) outputs: Vec<Output>,
     pub(super) ready: ReadyQueue,
+    /// Ranks that became ready while others still wait for nothing but the next batch: those go first, or a chain of critical
+    /// tasks would keep them waiting although there is a place for each.
+    pub(super) next: Vec<u32>,
+    /// A batch was full while tasks were ready and places free.
+    pub(super) more: bool,
     pub(super) timers: BinaryHeap<Reverse<Timer>>,
     /// Classes with a limit.
     pub(super) classes: BTreeMap<String, Class>,
@@ -151,6 +156,8 @@ impl Machine {
             rows: Vec::with_capacity(plan.graph().len()),
             outputs: Vec::new(),
             ready: ReadyQueue::default(),
+            next: Vec::new(),
+            more: false,
             timers: BinaryHeap::new(),
             classes: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -201,6 +208,7 @@ impl Machine {
             self.open += 1;
         }
         self.ready = ReadyQueue::new(self.rows.len());
+        self.next.clear();
         if !first_time {
             self.reconsider(&graph);
         }

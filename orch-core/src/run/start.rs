@@ -77,7 +77,17 @@ impl Machine {
         let row = &mut self.rows[task.index()];
         row.phase = Phase::Ready;
         row.ready_at = self.now;
-        self.ready.push(row.rank);
+        let rank = row.rank;
+        self.enqueue(rank);
+    }
+
+    #[inline]
+    fn enqueue(&mut self, rank: u32) {
+        if self.more {
+            self.next.push(rank);
+        } else {
+            self.ready.push(rank);
+        }
     }
 
     /// The task is final and its dependents may go on.
@@ -94,15 +104,22 @@ impl Machine {
             } else {
                 row.phase = Phase::Ready;
                 row.ready_at = self.now;
-                self.ready.push(row.rank);
+                if self.more {
+                    self.next.push(row.rank);
+                } else {
+                    self.ready.push(row.rank);
+                }
             }
         }
     }
 
     /// Starts what is ready, most critical first, as far as the limits allow.
     pub(super) fn dispatch(&mut self, actions: &mut Actions) {
+        if self.ready.is_empty() || self.running >= self.rules.max_parallel {
+            self.merge();
+        }
         while self.running < self.rules.max_parallel && actions.start.len() < self.rules.batch {
-            let Some(rank) = self.ready.pop() else { return };
+            let Some(rank) = self.ready.pop() else { break };
             let task = self.plan.ranked(rank);
             let special = self.rows[task.index()].special;
             if special && !self.claim(task, rank) {
@@ -121,7 +138,18 @@ impl Machine {
             self.say_with(actions, || EventKind::TaskStarted { task, attempt: number, queued });
             actions.start.push(Attempt { task, number });
         }
-        actions.more = !self.ready.is_empty() && self.running < self.rules.max_parallel;
+        if self.running >= self.rules.max_parallel {
+            // Places are scarce: now the most critical of all goes first.
+            self.merge();
+        }
+        let waits = !self.ready.is_empty() || !self.next.is_empty();
+        self.more = waits && self.running < self.rules.max_parallel;
+        actions.more = self.more;
+    }
+
+    fn merge(&mut self) {
+        self.more = false;
+        self.next.drain(..).for_each(|rank| self.ready.push(rank));
     }
 
     fn watch(&mut self, task: TaskIx, attempt: u32) {
