@@ -81,6 +81,64 @@ impl fmt::Debug for TaskId {
     }
 }
 
+/// The name of a resource that tasks claim. Cheap to clone; any text but the empty one, at most 512 bytes (checked when the
+/// graph is built). `Display` escapes it, as that of a [`TaskId`].
+///
+/// ```
+/// use orch_core::ResourceId;
+///
+/// assert_eq!(ResourceId::from("db\n").to_string(), "db\\n");
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResourceId(Arc<str>);
+
+impl ResourceId {
+    /// The longest name that a graph takes, in bytes.
+    pub const MAX_BYTES: usize = 512;
+
+    /// The name as given, unescaped. Use `Display` for what a person sees.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ResourceId {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<String> for ResourceId {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<&ResourceId> for ResourceId {
+    fn from(id: &ResourceId) -> Self {
+        id.clone()
+    }
+}
+
+impl std::borrow::Borrow<str> for ResourceId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printable(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
 /// Text from outside as a person may see it: control and direction-changing characters become `\u{..}`.
 ///
 /// ```

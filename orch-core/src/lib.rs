@@ -94,8 +94,8 @@ pub mod units;
 pub use clock::{Clock, Hand, WallTime};
 pub use cost::{Price, PriceSource, PriceTable, Rates};
 pub use definition::{
-    Backoff, Change, Command, Edit, Expand, Graph, GraphBuilder, GraphHash, GraphOptions, Input, Optimized, OutputSpec,
-    PhaseOrder, RedundantEdge, RedundantEdges, Retry, Task, TaskOptions,
+    Backoff, Change, Claim, ClaimMode, Command, Edit, Expand, Graph, GraphBuilder, GraphHash, GraphOptions, Input,
+    Optimized, OutputSpec, PhaseOrder, RedundantEdge, RedundantEdges, Resource, ResourceKind, Retry, Task, TaskOptions,
 };
 pub use engine::{Engine, EngineBuilder, Inline, Run, RunOptions, blocking};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};
@@ -106,7 +106,7 @@ pub use event::{
 #[cfg(feature = "process")]
 pub use executor::{Agent, Agents, ExitMeaning, ProcessExecutor, ProcessOptions};
 pub use executor::{Body, DryRun, Executor, Inputs, Redactor, TaskContext};
-pub use id::{Printable, RunId, TaskId, TaskIx};
+pub use id::{Printable, ResourceId, RunId, TaskId, TaskIx};
 pub use plan::{Plan, PlanOptions, Step};
 pub use report::{Progress, Report, TaskResult};
 pub use run::FailurePolicy;

@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use super::{
     check,
+    claim::Resource,
     csr::Csr,
     graph::{Graph, Index, Inner},
     task::Task,
 };
 use crate::{
     error::{Error, ErrorKind, Problem, Result},
-    id::{TaskId, TaskIx},
+    id::{ResourceId, TaskId, TaskIx},
 };
 
 /// Collects tasks; [`build`](GraphBuilder::build) checks them all at once.
@@ -37,7 +38,7 @@ pub struct GraphBuilder {
     links: Vec<(u32, u32)>,
     /// Dependencies by name (from, to), beside those that tasks name.
     named_links: Vec<(TaskId, TaskId)>,
-    limits: BTreeMap<String, u32>,
+    resources: BTreeMap<ResourceId, Resource>,
     quorums: BTreeMap<String, u32>,
     warnings: Vec<Problem>,
 }
@@ -92,10 +93,10 @@ impl GraphBuilder {
         self
     }
 
-    /// At most `limit` tasks of that class run at once. 0 is a problem that `build` names.
+    /// Declares a resource that tasks [claim](crate::Claim). Of two with one name the later counts.
     #[must_use]
-    pub fn limit(mut self, class: impl Into<String>, limit: u32) -> Self {
-        self.limits.insert(class.into(), limit);
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.insert(resource.name.clone(), resource);
         self
     }
 
@@ -124,10 +125,10 @@ impl GraphBuilder {
     /// # Errors
     ///
     /// [`InvalidDefinition`](ErrorKind::InvalidDefinition) with *every* problem: empty, too long and double names, unknown
-    /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0.
+    /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0, claims that could never be granted.
     /// [`TooLarge`](ErrorKind::TooLarge) above [`MAX_TASKS`](Self::MAX_TASKS) and [`MAX_EDGES`](Self::MAX_EDGES).
     pub fn build(self) -> Result<Graph> {
-        let Self { name, mut tasks, links, named_links, limits, quorums, warnings } = self;
+        let Self { name, mut tasks, links, named_links, resources, quorums, warnings } = self;
         let edges = tasks.iter().map(|task| task.after.len()).sum::<usize>() + links.len() + named_links.len();
         if tasks.len() > Self::MAX_TASKS || edges > Self::MAX_EDGES {
             return Err(Error::new(
@@ -145,7 +146,8 @@ impl GraphBuilder {
             }
         }
         let parents = parents(&tasks, &index, links, &named_links, &mut problems);
-        check::limits(&limits, &quorums, &tasks, &mut problems);
+        check::quorums(&quorums, &tasks, &mut problems);
+        check::resources(&resources, &tasks, &mut problems);
         let children = parents.reversed();
         let order = match check::topological(&parents, &children) {
             Ok(order) => order,
@@ -175,7 +177,7 @@ impl GraphBuilder {
             parents,
             children,
             order,
-            limits,
+            resources,
             quorums,
             warnings,
             hash: OnceLock::new(),

@@ -6,10 +6,10 @@ use petgraph::visit::{
     GraphBase, GraphRef, IntoNeighbors, IntoNeighborsDirected, IntoNodeIdentifiers, NodeIndexable, VisitMap, Visitable,
 };
 
-use super::{csr::Csr, task::Task};
+use super::{claim::Resource, csr::Csr, task::Task};
 use crate::{
     error::Problem,
-    id::{Printable, TaskId},
+    id::{Printable, ResourceId, TaskId},
 };
 
 /// Names that are empty or too long.
@@ -48,16 +48,20 @@ pub(super) fn foreign_place(place: u32, count: usize) -> Problem {
     Problem::error("MISSING_REFERENCE", format!("a link names place {place}, but there are only {count} tasks"))
 }
 
-pub(super) fn limits(
-    limits: &BTreeMap<String, u32>,
-    quorums: &BTreeMap<String, u32>,
-    tasks: &[Task],
-    problems: &mut Vec<Problem>,
-) {
-    for (class, _) in limits.iter().filter(|&(_, &limit)| limit == 0) {
-        let message = "a limit of 0 would let no task run; give at least 1";
-        problems.push(Problem::error("INVALID_VALUE", message).at(format!("limits.{}", Printable(class))));
+/// Resources that nobody could claim, and claims that could never be granted.
+pub(super) fn resources(resources: &BTreeMap<ResourceId, Resource>, tasks: &[Task], problems: &mut Vec<Problem>) {
+    for (name, resource) in resources {
+        problems.extend(resource.problems(&format!("resources.{name}")));
     }
+    for task in tasks.iter().filter(|task| task.options.is_some()) {
+        for (nth, claim) in task.options().claims.iter().enumerate() {
+            let capacity = resources.get(&claim.resource).and_then(|resource| resource.capacity);
+            problems.extend(claim.problems(capacity, || format!("tasks.{}.claims[{nth}]", task.id)));
+        }
+    }
+}
+
+pub(super) fn quorums(quorums: &BTreeMap<String, u32>, tasks: &[Task], problems: &mut Vec<Problem>) {
     for (group, &least) in quorums {
         let members = tasks.iter().filter(|task| task.options().group.as_deref() == Some(group)).count();
         if least as usize > members {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{Expand, Graph, Task, check::nearest, command::member};
+use super::{Claim, Expand, Graph, Task, check::nearest, command::member};
 use crate::{
     error::Problem,
     id::{Printable, TaskId},
@@ -155,8 +155,8 @@ impl Reader<'_> {
             options.agent = agent;
             options.description = description;
             options.phase.clone_from(&spec.phase);
-            options.classes.clone_from(&spec.classes);
-            options.classes.extend(resources);
+            options.claims.clone_from(&spec.claims);
+            options.claims.extend(resources.into_iter().map(Claim::shared));
             options.params = Value::Object(fields.clone());
         })
     }
@@ -245,7 +245,7 @@ mod tests {
             estimate_ms: "ms".into(),
             resources: "locks".into(),
             phase: Some("Execution".into()),
-            classes: vec!["phase:6".into()],
+            claims: vec![Claim::exclusive("phase:6")],
             ..Expand::default()
         };
         let element = json!({"key": 7, "who": {"name": "coder"}, "what": "do it", "ms": 1500.5, "locks": ["db"], "dependencies": ["plan", 8], "x": 1});
@@ -257,8 +257,8 @@ mod tests {
         assert_eq!(tasks[0].estimated(), Some(Duration::from_micros(1_500_500)));
         assert_eq!((options.agent.as_deref(), options.description.as_str()), (Some("coder"), "do it"));
         assert_eq!(
-            (options.phase.as_deref(), options.classes.as_slice()),
-            (Some("Execution"), ["phase:6".to_owned(), "db".to_owned()].as_slice())
+            (options.phase.as_deref(), options.claims.as_slice()),
+            (Some("Execution"), [Claim::exclusive("phase:6"), Claim::shared("db")].as_slice())
         );
         assert_eq!(options.params, element);
         assert_eq!(tasks[1].estimated(), None);

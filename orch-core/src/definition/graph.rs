@@ -9,10 +9,10 @@ use std::{
 use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Serialize};
 
-use super::{builder::GraphBuilder, csr::Csr, task::Task};
+use super::{builder::GraphBuilder, claim::Resource, csr::Csr, task::Task};
 use crate::{
     error::{Problem, Result},
-    id::{TaskId, TaskIx},
+    id::{ResourceId, TaskId, TaskIx},
 };
 
 /// Tasks and their dependencies, checked: names are unique, every dependency exists, there is no cycle.
@@ -43,7 +43,7 @@ pub(super) struct Inner {
     pub(super) children: Csr,
     /// Every task after its dependencies.
     pub(super) order: Vec<u32>,
-    pub(super) limits: BTreeMap<String, u32>,
+    pub(super) resources: BTreeMap<ResourceId, Resource>,
     pub(super) quorums: BTreeMap<String, u32>,
     pub(super) warnings: Vec<Problem>,
     pub(super) hash: OnceLock<GraphHash>,
@@ -167,9 +167,9 @@ impl Graph {
         self.0.order.iter().map(|&ix| TaskIx(ix))
     }
 
-    /// How many tasks of a class may run at once. A class without an entry has no limit.
-    pub fn limits(&self) -> &BTreeMap<String, u32> {
-        &self.0.limits
+    /// What tasks claim, by name. A resource without an entry has no limits.
+    pub fn resources(&self) -> &BTreeMap<ResourceId, Resource> {
+        &self.0.resources
     }
 
     /// How many tasks of a group must succeed. A group without an entry needs all.
@@ -202,7 +202,10 @@ impl Graph {
                     feed(&parent.to_le_bytes());
                 }
             }
-            feed(&serde_json::to_vec(&(&self.0.limits, &self.0.quorums)).unwrap_or_default());
+            feed(
+                &serde_json::to_vec(&(self.0.resources.values().collect::<Vec<_>>(), &self.0.quorums))
+                    .unwrap_or_default(),
+            );
             GraphHash(*hasher.finalize().as_bytes())
         })
     }
@@ -228,9 +231,7 @@ impl Graph {
     /// A builder that holds what this graph holds.
     pub fn to_builder(&self) -> GraphBuilder {
         let mut builder = Self::builder(self.name()).tasks(self.definitions()).warnings(self.warnings().to_vec());
-        for (class, &limit) in self.limits() {
-            builder = builder.limit(class, limit);
-        }
+        builder = self.resources().values().cloned().fold(builder, GraphBuilder::resource);
         for (group, &least) in self.quorums() {
             builder = builder.quorum(group, least);
         }
@@ -282,8 +283,8 @@ impl Serialize for GraphHash {
 struct Form {
     name: String,
     tasks: Vec<Task>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    limits: BTreeMap<String, u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<Resource>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     quorums: BTreeMap<String, u32>,
 }
@@ -293,7 +294,7 @@ impl Serialize for Graph {
         let form = Form {
             name: self.name().to_owned(),
             tasks: self.definitions(),
-            limits: self.limits().clone(),
+            resources: self.resources().values().cloned().collect(),
             quorums: self.quorums().clone(),
         };
         form.serialize(serializer)
@@ -304,9 +305,7 @@ impl<'de> Deserialize<'de> for Graph {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let form = Form::deserialize(deserializer)?;
         let mut builder = Self::builder(form.name).tasks(form.tasks);
-        for (class, limit) in form.limits {
-            builder = builder.limit(class, limit);
-        }
+        builder = form.resources.into_iter().fold(builder, GraphBuilder::resource);
         for (group, least) in form.quorums {
             builder = builder.quorum(group, least);
         }

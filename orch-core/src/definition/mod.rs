@@ -17,6 +17,7 @@
 
 mod builder;
 mod check;
+mod claim;
 pub mod command;
 mod csr;
 mod expand;
@@ -28,6 +29,7 @@ mod task;
 
 pub use builder::GraphBuilder;
 pub(crate) use check::nearest;
+pub use claim::{Claim, ClaimMode, Resource, ResourceKind};
 pub use command::{Command, GraphOptions, PhaseOrder};
 pub use expand::expand;
 pub use graph::{Graph, GraphHash};

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    builder::GraphBuilder,
     command::condition::Test,
     graph::Graph,
     redundant::RedundantEdge,
@@ -214,9 +215,7 @@ impl Graph {
                 builder.link(from, to);
             }
         }
-        for (class, &limit) in self.limits() {
-            builder = builder.limit(class, limit);
-        }
+        builder = self.resources().values().cloned().fold(builder, GraphBuilder::resource);
         for (group, &least) in self.quorums() {
             builder = builder.quorum(group, least);
         }

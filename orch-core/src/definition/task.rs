@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::command::condition::Condition;
+use super::{claim::Claim, command::condition::Condition};
 use crate::{id::TaskId, units::Usage};
 
 /// One unit of work: a name, the tasks it waits for, and [`TaskOptions`].
@@ -94,6 +94,12 @@ impl Task {
         self.with(|options| options.conditions.push(condition))
     }
 
+    /// Uses a resource while it runs; see [`Claim`].
+    #[must_use]
+    pub fn claim(self, claim: Claim) -> Self {
+        self.with(|options| options.claims.push(claim))
+    }
+
     /// Changes any option: `Task::new("a").with(|options| options.group = Some("reviewers".into()))`.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut TaskOptions)) -> Self {
@@ -139,9 +145,10 @@ pub struct TaskOptions {
     /// The group whose [quorum](crate::GraphBuilder::quorum) it counts for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Resource classes; a class may have a [limit](crate::GraphBuilder::limit) on how many of its tasks run at once.
+    /// What it uses while it runs. Two claims on one resource are as one: the stronger mode, the larger numbers, the shorter
+    /// times.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub classes: Vec<String>,
+    pub claims: Vec<Claim>,
     /// Higher starts first among the ready.
     #[serde(skip_serializing_if = "is_default")]
     pub priority: i32,
@@ -177,7 +184,7 @@ pub struct TaskOptions {
     pub expand: Option<Expand>,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
@@ -278,12 +285,12 @@ pub struct Expand {
     pub dependencies: String,
     /// The field with its expected duration in milliseconds. Default: `estimate_ms`.
     pub estimate_ms: String,
-    /// The field that lists its resource classes. Default: `resources`.
+    /// The field that lists the resources that it shares, by name, one unit of each. Default: `resources`.
     pub resources: String,
     /// The phase of the new tasks.
     pub phase: Option<String>,
-    /// Resource classes of every new task.
-    pub classes: Vec<String>,
+    /// Claims of every new task.
+    pub claims: Vec<Claim>,
     /// Tasks of the graph that wait for the new ones too, where they have not started.
     pub before: Vec<TaskId>,
     /// The most tasks that one output may add. More is refused. 0 means 1,000.

@@ -1,7 +1,7 @@
 //! Parts of a graph: only some targets, with what they need.
 
 use crate::{
-    definition::{Graph, nearest},
+    definition::{Graph, GraphBuilder, nearest},
     error::{Error, ErrorKind, Result},
     id::Printable,
 };
@@ -68,9 +68,7 @@ fn part(graph: &Graph, wanted: &[bool]) -> Result<Graph> {
             builder.link(from, to);
         }
     }
-    for (class, &limit) in graph.limits() {
-        builder = builder.limit(class, limit);
-    }
+    builder = graph.resources().values().cloned().fold(builder, GraphBuilder::resource);
     for (group, &least) in graph.quorums() {
         let members = graph
             .indices()
@@ -98,7 +96,7 @@ mod tests {
     use proptest::{prelude::*, sample::Index};
 
     use super::*;
-    use crate::{Task, TaskIx, testing::graphs::graphs};
+    use crate::{Resource, Task, TaskIx, testing::graphs::graphs};
 
     /// A task and all it waits for, by the definition.
     fn needs<'g>(graph: &'g Graph, ix: TaskIx, into: &mut BTreeSet<&'g str>) {
@@ -142,11 +140,11 @@ mod tests {
         let graph = Graph::builder("g")
             .tasks([vote("a"), vote("b"), vote("c"), Task::new("d")])
             .quorum("votes", 2)
-            .limit("gpu", 1)
+            .resource(Resource::new("gpu").capacity(1))
             .build()
             .unwrap();
         let part = select(&graph, ["b"]).unwrap();
-        assert_eq!((part.quorums().get("votes"), part.limits().get("gpu")), (Some(&1), Some(&1)));
+        assert_eq!((part.quorums().get("votes"), part.resources()["gpu"].capacity), (Some(&1), Some(1)));
         assert!(select(&graph, ["d"]).unwrap().quorums().is_empty());
         assert!(select(&graph, [""; 0]).unwrap().is_empty());
     }

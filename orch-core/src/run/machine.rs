@@ -17,7 +17,7 @@ use crate::{
     definition::Graph,
     error::{Error, ErrorKind, Result},
     event::{Event, EventKind, Failure, FailureKind, Output, RunState},
-    id::{RunId, TaskIx},
+    id::{ResourceId, RunId, TaskIx},
     plan::Plan,
 };
 
@@ -38,8 +38,8 @@ pub struct Machine {
     /// A batch was full while tasks were ready and places free.
     pub(super) more: bool,
     pub(super) timers: BinaryHeap<Reverse<Timer>>,
-    /// Classes with a limit.
-    pub(super) classes: BTreeMap<String, Class>,
+    /// What tasks claim.
+    pub(super) held: BTreeMap<ResourceId, Held>,
     /// Groups with a quorum.
     pub(super) groups: BTreeMap<String, Group>,
     /// The last sign of life of running tasks with an idle timeout.
@@ -118,11 +118,11 @@ pub(super) enum TimerKind {
     Deadline,
 }
 
-/// A class with a limit. INVARIANT: a rank is parked here only while the class is full.
-#[derive(Debug, Default)]
-pub(super) struct Class {
-    pub(super) limit: u32,
-    pub(super) used: u32,
+/// A resource. INVARIANT: a rank is parked here only while it finds no room.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) limit: u64,
+    pub(super) used: u64,
     pub(super) parked: BTreeSet<u32>,
 }
 
@@ -159,7 +159,7 @@ impl Machine {
             next: Vec::new(),
             more: false,
             timers: BinaryHeap::new(),
-            classes: BTreeMap::new(),
+            held: BTreeMap::new(),
             groups: BTreeMap::new(),
             signs: BTreeMap::new(),
             stops: BTreeMap::new(),
@@ -177,12 +177,6 @@ impl Machine {
             now: 0,
             at: Duration::ZERO,
         };
-        machine.classes = plan
-            .graph()
-            .limits()
-            .iter()
-            .map(|(class, &limit)| (class.clone(), Class { limit, ..Class::default() }))
-            .collect();
         machine.groups = plan
             .graph()
             .quorums()
@@ -232,7 +226,7 @@ impl Machine {
                 }
             }
         }
-        self.classes.values_mut().for_each(|class| class.parked.clear());
+        self.held.values_mut().for_each(|held| held.parked.clear());
         for row in self.rows.iter().filter(|row| row.phase == Phase::Ready) {
             self.ready.push(row.rank);
         }

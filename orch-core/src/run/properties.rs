@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Backoff, Event, EventKind, Graph, Outcome, Plan, PlanOptions, Retry, RunId, RunState, SkipReason, Task, TaskIx,
-    TaskState,
+    Backoff, Claim, Event, EventKind, Graph, Outcome, Plan, PlanOptions, Resource, Retry, RunId, RunState, SkipReason,
+    Task, TaskIx, TaskState,
     definition::command::{Condition, Expression, Test},
 };
 
@@ -20,7 +20,7 @@ struct Case {
     max_attempts: u32,
     allow_failure: bool,
     skipped: bool,
-    classes: [bool; 2],
+    claims: [bool; 2],
     priority: i32,
 }
 
@@ -29,7 +29,7 @@ struct Script {
     cases: Vec<Case>,
     max_parallel: u32,
     batch: usize,
-    class_limit: u32,
+    capacity: u32,
     policy: FailurePolicy,
     /// Which of the running attempts answers next, and how many answer in one step.
     answers: Vec<(u16, u8)>,
@@ -42,13 +42,13 @@ fn case(at: u32) -> impl Strategy<Value = Case> {
     });
     let often = |percent: u32| prop::bool::weighted(f64::from(percent) / 100.0);
     (parents, 0u32..3, 1u32..3, often(15), often(10), any::<[bool; 2]>(), -1i32..2).prop_map(
-        |(parents, failures, max_attempts, allow_failure, skipped, classes, priority)| Case {
+        |(parents, failures, max_attempts, allow_failure, skipped, claims, priority)| Case {
             parents,
             failures: if failures == 2 { 2 } else { 0 },
             max_attempts,
             allow_failure,
             skipped,
-            classes,
+            claims,
             priority,
         },
     )
@@ -59,11 +59,11 @@ fn script() -> impl Strategy<Value = Script> {
     let policy = prop_oneof![Just(FailurePolicy::FailFast), Just(FailurePolicy::Continue)];
     let answers = prop::collection::vec((any::<u16>(), 1u8..4), 1..20);
     (cases, 1u32..8, 1usize..5, 1u32..3, policy, answers).prop_map(
-        |(cases, max_parallel, batch, class_limit, policy, answers)| Script {
+        |(cases, max_parallel, batch, capacity, policy, answers)| Script {
             cases,
             max_parallel,
             batch,
-            class_limit,
+            capacity,
             policy,
             answers,
         },
@@ -72,12 +72,14 @@ fn script() -> impl Strategy<Value = Script> {
 
 impl Script {
     fn graph(&self) -> Graph {
-        let mut builder = Graph::builder("random").limit("0", self.class_limit).limit("1", 1);
+        let mut builder = Graph::builder("random")
+            .resource(Resource::new("0").capacity(self.capacity))
+            .resource(Resource::new("1").capacity(1));
         for (at, case) in self.cases.iter().enumerate() {
             let task = Task::new(format!("t{at}")).priority(case.priority).with(|options| {
                 options.allow_failure = case.allow_failure;
-                let classes = (0..2).filter(|&class| case.classes[class]);
-                options.classes.extend(classes.map(|class| class.to_string()));
+                let claims = (0..2).filter(|&nth| case.claims[nth]);
+                options.claims.extend(claims.map(|nth| Claim::shared(nth.to_string())));
                 let strategy = Backoff::Linear;
                 options.retry = Some(Retry { max_attempts: case.max_attempts, strategy, ..Retry::default() });
                 if case.skipped {
@@ -147,9 +149,9 @@ impl Script {
             starts.extend(&actions.start);
             assert!(running.len() <= self.max_parallel as usize, "never over the limit");
             assert!(actions.start.len() <= self.batch);
-            for (class, limit) in [(0, self.class_limit), (1, 1)] {
-                let used = running.iter().filter(|at| self.cases[at.task.index()].classes[class]).count();
-                assert!(used <= limit as usize, "never over a class's limit");
+            for (nth, limit) in [(0, self.capacity), (1, 1)] {
+                let used = running.iter().filter(|at| self.cases[at.task.index()].claims[nth]).count();
+                assert!(used <= limit as usize, "never over a capacity");
             }
             assert_eq!(machine.running() as usize, running.len());
             if machine.state() != RunState::Running {
@@ -180,7 +182,7 @@ impl Script {
 }
 
 impl Script {
-    /// A task that could run runs: whoever waits with all dependencies done finds the run or one of its classes full.
+    /// A task that could run runs: whoever waits with all dependencies done finds the run or one of its resources full.
     fn check_nobody_waits_in_vain(&self, graph: &Graph, events: &[Event], running: &[Attempt], satisfied: &[bool]) {
         let untouched = |task: TaskIx| {
             !events.iter().any(|event| match &event.kind {
@@ -191,15 +193,14 @@ impl Script {
                 _ => false,
             })
         };
-        let limits = [self.class_limit as usize, 1];
-        let full = |class: usize| {
-            running.iter().filter(|at| self.cases[at.task.index()].classes[class]).count() >= limits[class]
-        };
+        let limits = [self.capacity as usize, 1];
+        let full =
+            |nth: usize| running.iter().filter(|at| self.cases[at.task.index()].claims[nth]).count() >= limits[nth];
         if running.len() < self.max_parallel as usize {
             for task in graph.indices().filter(|&task| untouched(task)) {
                 let waits = graph.parents(task).any(|parent| !satisfied[parent.index()]);
-                let classes = self.cases[task.index()].classes;
-                assert!(waits || (0..2).any(|class| classes[class] && full(class)), "{task:?} waits in vain");
+                let claims = self.cases[task.index()].claims;
+                assert!(waits || (0..2).any(|nth| claims[nth] && full(nth)), "{task:?} waits in vain");
             }
         }
     }

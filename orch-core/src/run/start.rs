@@ -1,15 +1,15 @@
-//! How tasks come to start: conditions, classes, places.
+//! How tasks come to start: conditions, claims, places.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    machine::{Machine, Phase, TimerKind},
+    machine::{Held, Machine, Phase, TimerKind},
     message::{Actions, Attempt, Check},
 };
 use crate::{
-    definition::command::Test,
+    definition::{ClaimMode, command::Test},
     event::{EventKind, SkipReason},
-    id::TaskIx,
+    id::{ResourceId, TaskIx},
 };
 
 #[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
@@ -164,51 +164,61 @@ impl Machine {
         }
     }
 
-    /// Takes a place in each class of the task, all or none. Without a place it is parked at a full class.
+    /// Takes all that the task claims, or nothing. Without room it is parked where there is none.
     fn claim(&mut self, task: TaskIx, rank: u32) -> bool {
-        let graph = self.plan.graph().clone();
-        let classes = distinct(&graph.task(task).options().classes);
-        let full = classes.clone().find(|&class| self.classes.get(class).is_some_and(|it| it.used >= it.limit));
-        let Some(full) = full else {
-            for class in classes {
-                self.classes.entry(class.to_owned()).and_modify(|class| class.used += 1);
+        let costs = self.costs(task);
+        let full = costs.iter().find(|(name, cost)| self.held.get(name).is_some_and(|it| it.limit - it.used < *cost));
+        let Some((full, _)) = full else {
+            for (name, cost) in &costs {
+                self.held.entry(name.clone()).and_modify(|it| it.used += cost);
+                self.unpark(name);
             }
             return true;
         };
-        if let Some(class) = self.classes.get_mut(full) {
-            class.parked.insert(rank);
+        if let Some(it) = self.held.get_mut(full) {
+            it.parked.insert(rank);
         }
-        // It may have been called from another class that still has a place; the next one parked there gets its turn.
-        for class in classes {
-            self.unpark(class);
+        // It may have been called from another resource that still has room; the next one parked there gets its turn.
+        for (name, _) in &costs {
+            self.unpark(name);
         }
         false
     }
 
-    /// Gives back the task's places.
+    /// Gives back all that the task holds.
     pub(super) fn release(&mut self, task: TaskIx) {
-        let graph = self.plan.graph().clone();
-        for class in distinct(&graph.task(task).options().classes) {
-            if let Some(it) = self.classes.get_mut(class) {
-                it.used -= 1;
+        for (name, cost) in self.costs(task) {
+            if let Some(it) = self.held.get_mut(&name) {
+                it.used -= cost;
             }
-            self.unpark(class);
+            self.unpark(&name);
         }
     }
 
-    /// Calls the most critical task that waits for this class, if there is a place.
-    fn unpark(&mut self, class: &str) {
-        if let Some(class) = self.classes.get_mut(class)
-            && class.used < class.limit
-            && let Some(rank) = class.parked.pop_first()
+    /// Calls the most critical task that waits for this resource, if there is room.
+    fn unpark(&mut self, name: &ResourceId) {
+        if let Some(it) = self.held.get_mut(name)
+            && it.used < it.limit
+            && let Some(rank) = it.parked.pop_first()
         {
             self.ready.push(rank);
         }
     }
-}
 
-/// Each class once, in the order given: naming a class twice takes one place, as naming a dependency twice is one.
-fn distinct(classes: &[String]) -> impl Iterator<Item = &str> + Clone {
-    let first = |class: &String| classes.iter().position(|other| other == class);
-    classes.iter().enumerate().filter(move |(at, class)| first(class) == Some(*at)).map(|(_, class)| class.as_str())
+    /// How much of which resource the task takes: each once, all of it unless it is shared.
+    fn costs(&mut self, task: TaskIx) -> Vec<(ResourceId, u64)> {
+        let graph = self.plan.graph().clone();
+        let mut costs: Vec<(ResourceId, u64)> = Vec::new();
+        for claim in &graph.task(task).options().claims {
+            let declared = graph.resources().get(&claim.resource).and_then(|resource| resource.capacity);
+            let limit = declared.map_or(u64::MAX, u64::from);
+            self.held.entry(claim.resource.clone()).or_insert(Held { limit, used: 0, parked: BTreeSet::new() });
+            let cost = if claim.mode == ClaimMode::Shared { u64::from(claim.units) } else { limit };
+            match costs.iter_mut().find(|(name, _)| *name == claim.resource) {
+                Some((_, known)) => *known = cost.max(*known),
+                None => costs.push((claim.resource.clone(), cost)),
+            }
+        }
+        costs
+    }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{Event, EventKind, Failure, Graph, Outcome, Plan, PlanOptions, Retry, RunId, RunState, Task, TaskIx};
+use crate::{
+    Claim, Event, EventKind, Failure, Graph, Outcome, Plan, PlanOptions, Resource, Retry, RunId, RunState, Task, TaskIx,
+};
 
 /// A machine, its graph and what it said last; times in seconds.
 struct Dialogue {
@@ -202,17 +204,14 @@ fn a_quorum_forgives_what_it_can_spare() {
 }
 
 #[test]
-fn a_class_with_a_limit_holds_back_only_its_own() {
-    let build = |id: &str, classes: &[&str]| {
-        Task::new(id).with(|options| options.classes = classes.iter().map(|&class| class.to_owned()).collect())
-    };
+fn a_full_resource_holds_back_only_its_own() {
     let graph = Graph::builder("g")
-        .task(build("db1", &["db"]))
-        .task(build("db2", &["db", "api"]))
-        .task(build("api1", &["api"]))
-        .task(build("free", &[]))
-        .limit("db", 1)
-        .limit("api", 1)
+        .task(Task::new("db1").claim(Claim::shared("db")))
+        .task(Task::new("db2").claim(Claim::shared("db")).claim(Claim::shared("api")))
+        .task(Task::new("api1").claim(Claim::shared("api")))
+        .task(Task::new("free"))
+        .resource(Resource::new("db").capacity(1))
+        .resource(Resource::new("api").capacity(1))
         .build()
         .unwrap();
     let mut run = Dialogue::new(&graph, Rules::default());

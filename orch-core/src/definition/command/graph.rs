@@ -1,18 +1,18 @@
 //! From a command to its problems and its graph.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     check,
-    model::{Agent, Command, Phase, ResourceUse},
+    model::{Agent, Command, Declared, Phase, ResourceUse},
     order::Order,
     problems::Problems,
 };
 use crate::{
-    definition::{Expand, Graph, GraphBuilder, Task},
+    definition::{Claim, ClaimMode, Expand, Graph, GraphBuilder, Resource, Task},
     error::{Error, Problem, Result, Severity},
     id::{Printable, TaskId},
 };
@@ -55,8 +55,8 @@ impl Command {
     /// The graph of the command: one task an agent, in the order of the file. Its [warnings](Graph::warnings) are the
     /// problems that do not stop it.
     ///
-    /// The limits of the graph are the `maxConcurrent` of its resources, each a class of that name, and the `maxParallelism`
-    /// of its phases, each a class `phase:<id>`, without an id `phase:<number from 1>`.
+    /// The resources of the graph are those that the command declares, with their `maxConcurrent`, and for each phase with a
+    /// `maxParallelism` that matters a resource `phase:<id>`, without an id `phase:<number from 1>`.
     ///
     /// # Errors
     ///
@@ -110,35 +110,43 @@ impl Command {
     }
 
     fn check_resources(&self, problems: &mut Problems) {
-        let declared: HashSet<&str> = self.reading().resources.iter().map(|resource| resource.id.as_str()).collect();
+        let declared = self.declared();
         let mut named = HashSet::new();
         for used in self.phases().iter().flat_map(|phase| &phase.agents).flat_map(|agent| &agent.resources) {
-            let ResourceUse { name, exclusive } = &used.value;
-            if !declared.contains(name.as_str()) && named.insert(name) {
-                let limit = if *exclusive { "one task at a time uses it" } else { "nothing limits it" };
+            let name = used.value.name.as_str();
+            if !declared.contains_key(name) && named.insert(name) {
+                let limit = match claim(&used.value, &declared).mode {
+                    ClaimMode::Exclusive => "one task at a time uses it",
+                    ClaimMode::Upgradable => "one task at a time may upgrade it",
+                    ClaimMode::Shared => "nothing limits it",
+                };
                 let message = format!("the resource `{}` is declared nowhere; {limit}", Printable(name));
                 problems.push(Problem::warning("UNDECLARED_RESOURCE", message).at(&used.path));
             }
         }
     }
 
+    fn declared(&self) -> HashMap<&str, &Declared> {
+        self.reading().resources.iter().map(|declared| (declared.resource.name.as_str(), declared)).collect()
+    }
+
     fn build(&self, order: &Order<'_>) -> GraphBuilder {
-        let mut builder = Graph::builder(self.name());
-        let mut limits: BTreeMap<&str, u32> = BTreeMap::new();
-        for resource in &self.reading().resources {
-            if let Some(limit) = resource.limit {
-                limits.insert(&resource.id, limit);
-            }
-        }
+        let declared = self.declared();
+        let resources = self.reading().resources.iter().map(|declared| declared.resource.clone());
+        let mut builder = resources.fold(Graph::builder(self.name()), GraphBuilder::resource);
         let mut expands = self.expands(order);
         let mut ix = 0u32;
         for phase in self.phases() {
-            let class = phase_class(phase);
-            if let Some(class) = &class {
-                builder = builder.limit(class, phase.max_parallel.unwrap_or(u32::MAX));
+            let place = phase_place(phase);
+            if let (Some(claim), Some(limit)) = (&place, phase.max_parallel) {
+                builder = builder.resource(Resource::new(&claim.resource).capacity(limit).per_run());
             }
             for agent in &phase.agents {
-                let mut task = task(agent, phase, class.as_deref());
+                let mut task = task(agent, phase);
+                let claims = agent.resources.iter().map(|used| claim(&used.value, &declared));
+                for claim in place.iter().cloned().chain(claims) {
+                    task = task.claim(claim);
+                }
                 if let Some(expand) = expands.remove(&ix) {
                     task = task.with(|options| options.expand = Some(expand));
                 }
@@ -146,13 +154,10 @@ impl Command {
                 for &parent in order.parents.row(ix) {
                     builder.link(parent.into(), ix.into());
                 }
-                for used in agent.resources.iter().filter(|used| used.value.exclusive) {
-                    limits.entry(&used.value.name).or_insert(1);
-                }
                 ix += 1;
             }
         }
-        limits.into_iter().fold(builder, |builder, (class, limit)| builder.limit(class, limit))
+        builder
     }
 
     /// For each task that fills a dynamic phase, how. What depends on the phase's own agents waits for the new ones too;
@@ -184,7 +189,7 @@ impl Command {
                 .filter_map(|ix| order.agents.get(ix as usize))
                 .map(|agent| TaskId::from(agent.id.as_str()))
                 .collect();
-            spec.classes = phase_class(phase).into_iter().collect();
+            spec.claims = phase_place(phase).into_iter().collect();
             expands.insert(source, spec);
         }
         expands
@@ -198,16 +203,26 @@ fn source_of(phase: &Phase, order: &Order<'_>) -> Option<u32> {
     order.by_name.get(name).copied().filter(|_| first == "context")
 }
 
-/// The class that limits a phase, where it has a limit that can matter.
-fn phase_class(phase: &Phase) -> Option<String> {
+/// One of the places of a phase, where it has a limit that can matter.
+fn phase_place(phase: &Phase) -> Option<Claim> {
     let limit = phase.max_parallel?;
     if phase.dynamic.is_none() && phase.agents.len() <= limit as usize {
         return None;
     }
-    Some(phase.id.as_ref().map_or_else(|| format!("phase:{}", phase.place + 1), |id| format!("phase:{id}")))
+    let name = phase.id.as_ref().map_or_else(|| format!("phase:{}", phase.place + 1), |id| format!("phase:{id}"));
+    Some(Claim::shared(name))
 }
 
-fn task(agent: &Agent, phase: &Phase, class: Option<&str>) -> Task {
+/// What an agent's use of a resource claims.
+fn claim(used: &ResourceUse, declared: &HashMap<&str, &Declared>) -> Claim {
+    let known = declared.get(used.name.as_str());
+    let counted = known.is_some_and(|known| known.resource.capacity.is_some());
+    let mode = used.mode.unwrap_or(if used.lock && !counted { ClaimMode::Exclusive } else { ClaimMode::Shared });
+    let priority = used.priority.or_else(|| known.map(|known| known.priority)).unwrap_or_default();
+    Claim { wait: used.wait, ..Claim::new(used.name.as_str(), mode).priority(priority) }
+}
+
+fn task(agent: &Agent, phase: &Phase) -> Task {
     let mut task = Task::new(agent.id.as_str());
     if let Some(estimate) = agent.estimate {
         task = task.estimate(estimate);
@@ -222,8 +237,6 @@ fn task(agent: &Agent, phase: &Phase, class: Option<&str>) -> Task {
         options.allow_failure = phase.continue_on_error;
         options.inputs = agent.inputs.iter().map(|placed| placed.value.clone()).collect();
         options.outputs = agent.outputs.iter().map(|placed| placed.value.clone()).collect();
-        options.classes = class.map(str::to_owned).into_iter().collect();
-        options.classes.extend(agent.resources.iter().map(|used| used.value.name.clone()));
         for condition in phase.conditions.iter().chain(&agent.conditions) {
             // Shipped definitions repeat the condition of a phase on its agents.
             if !options.conditions.iter().any(|known| known.test == condition.value.test) {

@@ -37,7 +37,7 @@
 //! | retries | `retryPolicy`, else `retry`, else `errorHandling.retryPolicy` of the root; `maxAttempts` counts every start |
 //! | values | `context.inputs` and `context.outputs` as texts or objects (ttl in seconds); `outputs` by name |
 //! | default ttl | `globalContext.cacheTTL` and `context.shared[].ttl` in seconds, `contextSharing.cachePolicy.ttl` in milliseconds |
-//! | resources | of an agent `resources[]` or `resources.locks[]`; declared in `resourceLocking.resources` or `resourceManagement.globalLocks` |
+//! | resources | of an agent `resources[]` (a name shares one unit) or `resources.locks[]` (`type`; without one, one unit of a declared `maxConcurrent`, else exclusive; `timeout` in seconds: the longest wait); declared in `resourceLocking.resources` or `resourceManagement.globalLocks` (`maxConcurrent`; `priority` of claims without their own: a number or `high` 1, `medium` 0, `low` -1) |
 //! | priority | higher first; in the dialect of version `2.0` or with `sequential`, 1 is the most urgent |
 //! | failures | `continueOnError`, else `errorHandling.fallbackStrategy: "continue-with-warnings"` outside `criticalPhases` |
 //! | new tasks | `dynamicAgents` of a phase, see [`expand`](crate::definition::expand) |

@@ -6,7 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{condition::Condition, problems::Problems, read};
-use crate::definition::task::{Expand, Input, OutputSpec, Retry};
+use crate::definition::{
+    claim::{ClaimMode, Resource},
+    task::{Expand, Input, OutputSpec, Retry},
+};
 
 /// A command definition of version 2: phases of agents, their dependencies, and how they run.
 ///
@@ -63,7 +66,7 @@ pub(super) struct Reading {
     pub(super) inputs: Map<String, Value>,
     pub(super) required_inputs: Vec<String>,
     pub(super) declares_inputs: bool,
-    pub(super) resources: Vec<Resource>,
+    pub(super) resources: Vec<Declared>,
     pub(super) problems: Problems,
 }
 
@@ -139,8 +142,15 @@ pub struct Agent {
 pub struct ResourceUse {
     /// The resource.
     pub name: String,
-    /// Whether nobody else may use it meanwhile: a lock that is not shared. A declared `maxConcurrent` says more.
-    pub exclusive: bool,
+    /// Beside whom, where it says so. Else a lock takes one unit of a resource with a declared capacity and the whole of any
+    /// other, and a name alone shares.
+    pub mode: Option<ClaimMode>,
+    /// Whether it is written as a lock, not as a name alone.
+    pub lock: bool,
+    /// Higher goes first; where it says nothing, what the resource says.
+    pub priority: Option<i32>,
+    /// How long to wait at most.
+    pub wait: Option<Duration>,
 }
 
 /// A value and the field that it was read from, for problems: `phases[0].agents[1].context.inputs[0]`.
@@ -162,12 +172,12 @@ pub struct Dynamic {
     pub spec: Expand,
 }
 
-/// Something that only some tasks may use at once.
+/// A resource that the command declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Resource {
-    pub(super) path: String,
-    pub(super) id: String,
-    pub(super) limit: Option<u32>,
+pub(super) struct Declared {
+    pub(super) resource: Resource,
+    /// The priority of claims on it that have none of their own.
+    pub(super) priority: i32,
 }
 
 impl Command {

@@ -194,7 +194,7 @@ impl Reader {
             estimate_ms: field(&["estimatedTime"], "estimatedTime"),
             resources: field(&["resources"], "resources"),
             phase: Some(phase.to_owned()),
-            classes: Vec::new(),
+            claims: Vec::new(),
             before: Vec::new(),
             max_tasks: 0,
             strict: true,

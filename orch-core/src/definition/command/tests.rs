@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    ErrorKind, Graph, Plan, PlanOptions, Severity,
+    Claim, ErrorKind, Graph, Plan, PlanOptions, Severity,
     definition::{GraphOptions, PhaseOrder},
     fixtures,
 };
@@ -42,8 +42,9 @@ fn security_fortress_has_its_published_numbers() {
     let task = |id: &str| graph.task(graph.find(id).unwrap()).options();
     // Priority 1 is the most urgent there; higher starts first here.
     assert!(task("threat-analyzer").priority > task("codeql-scanner").priority);
-    assert_eq!(task("waf-configuration").classes, ["waf-config"]);
-    assert_eq!(graph.limits()["waf-config"], 1);
+    let claim = Claim::shared("waf-config").priority(-3).wait(Duration::from_secs(300));
+    assert_eq!(task("waf-configuration").claims, [claim], "one unit of one; priority 4 of those that count from 1");
+    assert_eq!(graph.resources()["waf-config"].capacity, Some(1));
     assert_eq!(task("codeql-scanner").retry.as_ref().unwrap().initial_delay, Duration::from_secs(5));
     assert!(task("codeql-scanner").allow_failure, "the fallback is to go on with warnings");
     assert!(!task("waf-configuration").allow_failure, "its phase is critical");
@@ -83,7 +84,9 @@ fn orchestrate_complex_has_its_published_numbers() {
     assert_eq!(numbers(&dag), (22, 27, 13, 5, 6240, 3180));
     let (tasks, _, _, _, serial, critical) = numbers(&graph(&command, PhaseOrder::Barrier));
     assert_eq!((tasks, serial, critical), (22, 6240, 3780));
-    assert_eq!(dag.limits()["context-cache"], 10);
+    assert_eq!(dag.resources()["context-cache"].capacity, Some(10));
+    let builder = &dag.task(dag.find("dag-builder").unwrap()).options().claims;
+    assert_eq!(builder[..], ["context-cache", "dag-engine"].map(|name| Claim::shared(name).priority(1)), "`high`");
     assert_eq!(command.inputs()["pattern"], "auto");
     assert_eq!(command.required_inputs(), ["objective", "requirements"]);
 
@@ -234,7 +237,7 @@ fn a_wide_phase_is_built_and_its_barrier_bounded() {
         "phases": [{"id": "p", "agents": agents("a"), "maxParallelism": 3}, {"id": "q", "agents": agents("b")}],
     }));
     let dag = graph(&command, PhaseOrder::Dag);
-    assert_eq!((dag.len(), dag.limits()["phase:p"]), (2 * WIDE, 3));
+    assert_eq!((dag.len(), dag.resources()["phase:p"].capacity), (2 * WIDE, Some(3)));
     let error =
         command.graph(&GraphOptions { phase_order: PhaseOrder::Barrier, ..GraphOptions::default() }).unwrap_err();
     assert_eq!(error.problems()[0].code, "TOO_LARGE");

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     definition::{
+        claim::ClaimMode,
         command::{
             condition::{Condition, Expression, Test},
             model::{Agent, Placed, ResourceUse},
@@ -76,9 +77,7 @@ impl Reader {
             Some(estimate) => Some(estimate),
             None => self.time(fields, "estimatedDuration", MINUTES, at),
         };
-        let priority = self
-            .integer(fields, "priority", at)
-            .map_or(0, |priority| if shared.first_is_urgent { 1i32.saturating_sub(priority) } else { priority });
+        let priority = self.integer(fields, "priority", at).map_or(0, |priority| shared.priority(priority));
         let own_retry = ["retryPolicy", "retry"].iter().find_map(|key| {
             let policy = self.member(fields, key, at)?;
             Some(retry(self, policy, &at.key(key)))
@@ -98,7 +97,7 @@ impl Reader {
             inputs: Vec::new(),
             outputs: Vec::new(),
             outputs_by_key: false,
-            resources: self.used_resources(fields, at),
+            resources: self.used_resources(fields, at, shared),
             rollback_to: None,
             params: params(fields),
         };
@@ -184,7 +183,7 @@ impl Reader {
     }
 
     /// `resources: ["a"]`, `resources: [{"resourceId": "a"}]` or `resources: {"locks": [{"resourceId": "a"}]}`.
-    fn used_resources(&mut self, fields: Fields<'_>, at: &At<'_>) -> Vec<Placed<ResourceUse>> {
+    fn used_resources(&mut self, fields: Fields<'_>, at: &At<'_>, shared: &Shared) -> Vec<Placed<ResourceUse>> {
         let at = at.key("resources");
         let (list, at) = match fields.get("resources") {
             None | Some(Value::Null) => return Vec::new(),
@@ -199,8 +198,10 @@ impl Reader {
         for (place, value) in list.iter().enumerate() {
             let at = at.index(place);
             let used = match value {
-                Value::String(name) => Some(ResourceUse { name: name.clone(), exclusive: false }),
-                other => self.object(other, &at).and_then(|fields| self.lock(fields, &at)),
+                Value::String(name) => {
+                    Some(ResourceUse { name: name.clone(), mode: None, lock: false, priority: None, wait: None })
+                }
+                other => self.object(other, &at).and_then(|fields| self.lock(fields, &at, shared)),
             };
             if let Some(value) = used
                 && names.insert(value.name.clone())
@@ -211,14 +212,30 @@ impl Reader {
         uses
     }
 
-    fn lock(&mut self, fields: Fields<'_>, at: &At<'_>) -> Option<ResourceUse> {
-        self.time(fields, "timeout", SECONDS, at);
-        let exclusive = self.text(fields, "type", at).is_none_or(|kind| kind != "shared");
+    fn lock(&mut self, fields: Fields<'_>, at: &At<'_>, shared: &Shared) -> Option<ResourceUse> {
+        let wait = self.time(fields, "timeout", SECONDS, at);
+        let mode = self.lock_mode(fields, at);
+        let priority = self.integer(fields, "priority", at).map(|priority| shared.priority(priority));
         let name = ["resourceId", "resource", "id"].iter().find_map(|key| self.text(fields, key, at));
         if name.is_none() {
             self.error("MISSING_FIELD", "a resource needs `resourceId`", at.key("resourceId"));
         }
-        name.map(|name| ResourceUse { name, exclusive })
+        name.map(|name| ResourceUse { name, mode, lock: true, priority, wait })
+    }
+
+    fn lock_mode(&mut self, fields: Fields<'_>, at: &At<'_>) -> Option<ClaimMode> {
+        let kind = self.text(fields, "type", at)?;
+        match kind.as_str() {
+            "exclusive" => Some(ClaimMode::Exclusive),
+            "shared" => Some(ClaimMode::Shared),
+            "upgrade" | "upgradable" => Some(ClaimMode::Upgradable),
+            other => {
+                let message =
+                    format!("`{}` is kept, but not applied: a lock is exclusive, shared or upgrade", Printable(other));
+                self.warn("NOT_APPLIED", message, at.key("type"));
+                None
+            }
+        }
     }
 
     /// `conditional` (true runs) and `skipCondition` (true skips), of an agent or a phase.

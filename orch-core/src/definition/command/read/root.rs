@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     definition::{
-        command::model::{Placed, Resource},
+        claim::{Resource, ResourceKind},
+        command::model::{Declared, Placed},
         task::Retry,
     },
     error::Problem,
@@ -33,6 +34,13 @@ pub(super) struct Shared {
     pub(super) critical: HashSet<String>,
     /// Whether the dialect counts priorities from 1 as the most urgent.
     pub(super) first_is_urgent: bool,
+}
+
+impl Shared {
+    /// The priority as orch has it: higher first.
+    pub(super) fn priority(&self, given: i32) -> i32 {
+        if self.first_is_urgent { 1i32.saturating_sub(given) } else { given }
+    }
 }
 
 #[derive(Default)]
@@ -161,7 +169,7 @@ impl Reader {
 
     /// `resourceLocking.resources` and `resourceManagement.globalLocks`. The `resources.locks` of the published form belong to
     /// the command as a whole and limit no task.
-    pub(super) fn resources(&mut self, root: Fields<'_>) -> Vec<Resource> {
+    pub(super) fn resources(&mut self, root: Fields<'_>) -> Vec<Declared> {
         let at = At::Root;
         let mut resources = Vec::new();
         let mut names = HashSet::new();
@@ -188,12 +196,34 @@ impl Reader {
                     continue;
                 }
                 // What is called a lock has one holder unless it says otherwise.
-                let limit = self.count(fields, "maxConcurrent", &at).or((outer == "resourceManagement").then_some(1));
-                resources.push(Resource { path: at.to_string(), id: name, limit });
+                let capacity =
+                    self.count(fields, "maxConcurrent", &at).or((outer == "resourceManagement").then_some(1));
+                let kind = self.text(fields, "type", &at).map(|kind| kind_of(&kind)).unwrap_or_default();
+                let priority = self.resource_priority(fields, &at);
+                resources
+                    .push(Declared { resource: Resource { capacity, ..Resource::new(name).kind(kind) }, priority });
             }
         }
         self.command_locks(root);
         resources
+    }
+
+    /// A number, or `high`, `medium`, `low`.
+    fn resource_priority(&mut self, fields: Fields<'_>, at: &At<'_>) -> i32 {
+        match fields.get("priority").and_then(Value::as_str).map(str::to_ascii_lowercase).as_deref() {
+            None => self.integer(fields, "priority", at).unwrap_or_default(),
+            Some("high") => 1,
+            Some("medium") => 0,
+            Some("low") => -1,
+            Some(other) => {
+                let message = format!(
+                    "`{}` is kept, but not applied: a priority is high, medium, low or a number",
+                    Printable(other)
+                );
+                self.warn("NOT_APPLIED", message, at.key("priority"));
+                0
+            }
+        }
     }
 
     fn command_locks(&mut self, root: Fields<'_>) {
@@ -213,6 +243,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// The kinds that the published form knows; dialects write others, which mean nothing here.
+fn kind_of(name: &str) -> ResourceKind {
+    serde_json::from_value(Value::String(name.to_ascii_lowercase())).unwrap_or_default()
 }
 
 /// The dialect that writes version `2.0` and `sequential` calls priority 1 the most urgent; the published form and the others
