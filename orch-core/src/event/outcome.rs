@@ -121,6 +121,11 @@ impl Failure {
         Self { kind: FailureKind::Error, message: message.into() }
     }
 
+    /// The work was done, but what it made or looked at is not as it should be.
+    pub fn validation(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Validation, message: message.into() }
+    }
+
     /// A failure that no retry will mend.
     pub fn fatal(message: impl Into<String>) -> Self {
         Self { kind: FailureKind::Fatal, message: message.into() }
@@ -142,6 +147,8 @@ pub enum FailureKind {
     Error,
     /// The task said so, and that trying again is no use.
     Fatal,
+    /// The task said that something is not as it should be: a check that did not pass, an output of the wrong shape.
+    Validation,
     /// The attempt took longer than its timeout.
     Timeout,
     /// The attempt was silent longer than its idle timeout.
@@ -150,6 +157,8 @@ pub enum FailureKind {
     Panic,
     /// The attempt was cancelled.
     Cancelled,
+    /// No attempt began, because the task's circuit breaker was open.
+    CircuitOpen,
 }
 
 impl FailureKind {
@@ -158,10 +167,12 @@ impl FailureKind {
         match self {
             Self::Error => "error",
             Self::Fatal => "fatal",
+            Self::Validation => "validation",
             Self::Timeout => "timeout",
             Self::Idle => "idle",
             Self::Panic => "panic",
             Self::Cancelled => "cancelled",
+            Self::CircuitOpen => "circuit_open",
         }
     }
 }

@@ -13,4 +13,5 @@
 //! assert_eq!(retry::next(&policy, &failure, 3, 0), None, "three attempts in all");
 //! ```
 
+mod named;
 pub mod retry;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::named::is_named;
 use crate::{
     definition::{Backoff, Retry},
     event::{Failure, FailureKind},
+    id::Printable,
 };
 
 /// How long to wait before the attempt after `attempt` (from 1), or `None` if there is none: the attempts are used up, the
@@ -25,29 +27,30 @@ pub fn next(policy: &Retry, failure: &Failure, attempt: u32, seed: u64) -> Optio
     Some(full.mul_f64(share))
 }
 
-fn repeats(policy: &Retry, failure: &Failure) -> bool {
-    match failure.kind {
-        FailureKind::Fatal | FailureKind::Cancelled => false,
-        _ if policy.on.is_empty() => true,
-        kind => {
-            let message = fold(&failure.message);
-            policy.on.iter().map(|wanted| fold(wanted)).any(|wanted| message.contains(&wanted) || kind.name() == wanted)
-        }
-    }
+/// What systems before orch said when the attempts were used up: `Max retries exceeded for reader: connection reset`.
+///
+/// ```
+/// use orch_core::{Failure, recovery::retry};
+///
+/// let text = retry::exhausted("reader", &Failure::error("connection reset"));
+/// assert_eq!(text, "Max retries exceeded for reader: connection reset");
+/// ```
+pub fn exhausted(agent: &str, failure: &Failure) -> String {
+    format!("Max retries exceeded for {}: {failure}", Printable(agent))
 }
 
-/// `RATE_LIMIT`, `rate-limit` and `Rate limit` mean the same in the files that name errors.
-fn fold(text: &str) -> String {
-    text.to_lowercase().replace(['_', '-'], " ")
+fn repeats(policy: &Retry, failure: &Failure) -> bool {
+    !matches!(failure.kind, FailureKind::Fatal | FailureKind::Cancelled) && is_named(&policy.on, failure)
 }
 
 /// The full wait after that attempt, before the cap.
 fn delay(policy: &Retry, attempt: u32) -> Duration {
     let first = policy.initial_delay.as_secs_f64();
+    let before = attempt.saturating_sub(1);
     let seconds = match policy.strategy {
         Backoff::Immediate => 0.0,
         Backoff::Linear => first * f64::from(attempt),
-        Backoff::Exponential => first * policy.multiplier.max(1.0).powi(i32::try_from(attempt - 1).unwrap_or(i32::MAX)),
+        Backoff::Exponential => first * policy.multiplier.max(1.0).powi(i32::try_from(before).unwrap_or(i32::MAX)),
         Backoff::Fibonacci => first * fibonacci(attempt),
     };
     // Infinity and NaN become the longest wait, which the cap then shortens.
@@ -115,5 +118,14 @@ mod tests {
     fn absurd_policies_are_capped() {
         let policy = Retry { multiplier: f64::INFINITY, max_attempts: u32::MAX, jitter: false, ..Retry::default() };
         assert_eq!(next(&policy, &Failure::error("x"), u32::MAX - 1, 0), Some(Duration::from_secs(30)));
+        assert_eq!(
+            next(&policy, &Failure::error("x"), 0, 0),
+            Some(Duration::from_secs(1)),
+            "counted from 1, but harmless"
+        );
+        let never = Retry { max_attempts: 0, ..Retry::default() };
+        assert_eq!(next(&never, &Failure::error("x"), 1, 0), None);
+        let odd = Retry { multiplier: f64::NAN, jitter: false, ..Retry::default() };
+        assert_eq!(next(&odd, &Failure::error("x"), 2, 0), Some(Duration::from_secs(1)));
     }
 }
