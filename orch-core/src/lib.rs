@@ -94,8 +94,9 @@ pub mod units;
 pub use clock::{Clock, Hand, WallTime};
 pub use cost::{Price, PriceSource, PriceTable, Rates};
 pub use definition::{
-    Backoff, Change, Claim, ClaimMode, Command, Edit, Expand, Graph, GraphBuilder, GraphHash, GraphOptions, Input,
-    Optimized, OutputSpec, PhaseOrder, RedundantEdge, RedundantEdges, Resource, ResourceKind, Retry, Task, TaskOptions,
+    Backoff, BreakerOptions, Change, Claim, ClaimMode, Command, Edit, Expand, Graph, GraphBuilder, GraphHash,
+    GraphOptions, Input, Optimized, OutputSpec, PhaseOrder, RedundantEdge, RedundantEdges, Resource, ResourceKind,
+    Retry, Rollback, Task, TaskOptions, Undo, UndoOn, UndoScope, WhenOpen,
 };
 pub use engine::{Engine, EngineBuilder, Inline, Run, RunOptions, blocking};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};

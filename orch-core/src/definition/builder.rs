@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use super::{
+    breaker::BreakerOptions,
     check,
     claim::Resource,
     csr::Csr,
@@ -40,6 +41,7 @@ pub struct GraphBuilder {
     named_links: Vec<(TaskId, TaskId)>,
     resources: BTreeMap<ResourceId, Resource>,
     quorums: BTreeMap<String, u32>,
+    breakers: BTreeMap<String, BreakerOptions>,
     warnings: Vec<Problem>,
 }
 
@@ -107,6 +109,14 @@ impl GraphBuilder {
         self
     }
 
+    /// How the circuit breaker of that name behaves. Tasks may name a breaker that is not declared: it behaves as
+    /// [`BreakerOptions::default`].
+    #[must_use]
+    pub fn breaker(mut self, name: impl Into<String>, options: BreakerOptions) -> Self {
+        self.breakers.insert(name.into(), options);
+        self
+    }
+
     /// What is odd about where the tasks come from: [`Graph::warnings`] tells it.
     #[must_use]
     pub(super) fn warnings(mut self, warnings: Vec<Problem>) -> Self {
@@ -125,10 +135,11 @@ impl GraphBuilder {
     /// # Errors
     ///
     /// [`InvalidDefinition`](ErrorKind::InvalidDefinition) with *every* problem: empty, too long and double names, unknown
-    /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0, claims that could never be granted.
+    /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0, claims that could never be granted,
+    /// rollbacks to unknown tasks, breakers that could never open or close.
     /// [`TooLarge`](ErrorKind::TooLarge) above [`MAX_TASKS`](Self::MAX_TASKS) and [`MAX_EDGES`](Self::MAX_EDGES).
     pub fn build(self) -> Result<Graph> {
-        let Self { name, mut tasks, links, named_links, resources, quorums, warnings } = self;
+        let Self { name, mut tasks, links, named_links, resources, quorums, breakers, warnings } = self;
         let edges = tasks.iter().map(|task| task.after.len()).sum::<usize>() + links.len() + named_links.len();
         if tasks.len() > Self::MAX_TASKS || edges > Self::MAX_EDGES {
             return Err(Error::new(
@@ -148,6 +159,8 @@ impl GraphBuilder {
         let parents = parents(&tasks, &index, links, &named_links, &mut problems);
         check::quorums(&quorums, &tasks, &mut problems);
         check::resources(&resources, &tasks, &mut problems);
+        check::breakers(&breakers, &mut problems);
+        check::rollbacks(&tasks, |target| index.find(&tasks, target).is_some(), &mut problems);
         let children = parents.reversed();
         let order = match check::topological(&parents, &children) {
             Ok(order) => order,
@@ -179,6 +192,7 @@ impl GraphBuilder {
             order,
             resources,
             quorums,
+            breakers,
             warnings,
             hash: OnceLock::new(),
         }))

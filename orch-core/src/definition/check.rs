@@ -6,7 +6,7 @@ use petgraph::visit::{
     GraphBase, GraphRef, IntoNeighbors, IntoNeighborsDirected, IntoNodeIdentifiers, NodeIndexable, VisitMap, Visitable,
 };
 
-use super::{claim::Resource, csr::Csr, task::Task};
+use super::{breaker::BreakerOptions, claim::Resource, csr::Csr, task::Task, undo::UndoScope};
 use crate::{
     error::Problem,
     id::{Printable, ResourceId, TaskId},
@@ -67,6 +67,42 @@ pub(super) fn quorums(quorums: &BTreeMap<String, u32>, tasks: &[Task], problems:
         if least as usize > members {
             let message = format!("asks for {least} successes, but the group has {members} tasks");
             problems.push(Problem::error("INVALID_VALUE", message).at(format!("quorums.{}", Printable(group))));
+        }
+    }
+}
+
+/// Breakers that could never open, or never close again.
+pub(super) fn breakers(breakers: &BTreeMap<String, BreakerOptions>, problems: &mut Vec<Problem>) {
+    for (name, options) in breakers {
+        let place = format!("breakers.{}", Printable(name));
+        let counts = [
+            ("failure_threshold", options.failure_threshold),
+            ("success_threshold", options.success_threshold),
+            ("probes", options.probes),
+        ];
+        for (field, _) in counts.into_iter().filter(|&(_, count)| count == 0) {
+            let message = "a breaker needs at least 1 here";
+            problems.push(Problem::error("INVALID_VALUE", message).at(format!("{place}.{field}")));
+        }
+        if options.monitoring_period.is_zero() {
+            let message = "in a period of 0 no two failures would count; give a time, as the default of 300 s";
+            problems.push(Problem::error("INVALID_VALUE", message).at(format!("{place}.monitoring_period_ms")));
+        }
+    }
+}
+
+/// Rollbacks to tasks that do not exist.
+pub(super) fn rollbacks(tasks: &[Task], exists: impl Fn(&str) -> bool, problems: &mut Vec<Problem>) {
+    for task in tasks {
+        let Some(options) = task.options.as_ref() else { continue };
+        if let Some(UndoScope::To(target)) = options.rollback.as_ref().map(|rollback| &rollback.scope)
+            && !exists(target.as_str())
+        {
+            let message = format!("rolls back to `{target}`, which is no task");
+            problems.push(
+                Problem::error("MISSING_REFERENCE", message)
+                    .at(format!("tasks.{}.rollback", Printable(task.id.as_str()))),
+            );
         }
     }
 }

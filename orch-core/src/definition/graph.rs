@@ -9,7 +9,7 @@ use std::{
 use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Serialize};
 
-use super::{builder::GraphBuilder, claim::Resource, csr::Csr, task::Task};
+use super::{breaker::BreakerOptions, builder::GraphBuilder, claim::Resource, csr::Csr, task::Task};
 use crate::{
     error::{Problem, Result},
     id::{ResourceId, TaskId, TaskIx},
@@ -45,6 +45,7 @@ pub(super) struct Inner {
     pub(super) order: Vec<u32>,
     pub(super) resources: BTreeMap<ResourceId, Resource>,
     pub(super) quorums: BTreeMap<String, u32>,
+    pub(super) breakers: BTreeMap<String, BreakerOptions>,
     pub(super) warnings: Vec<Problem>,
     pub(super) hash: OnceLock<GraphHash>,
 }
@@ -177,6 +178,11 @@ impl Graph {
         &self.0.quorums
     }
 
+    /// How circuit breakers behave. One that tasks name and that has no entry behaves as [`BreakerOptions::default`].
+    pub fn breakers(&self) -> &BTreeMap<String, BreakerOptions> {
+        &self.0.breakers
+    }
+
     /// What is odd about the graph but does not stop it.
     pub fn warnings(&self) -> &[Problem] {
         &self.0.warnings
@@ -206,6 +212,9 @@ impl Graph {
                 &serde_json::to_vec(&(self.0.resources.values().collect::<Vec<_>>(), &self.0.quorums))
                     .unwrap_or_default(),
             );
+            if !self.0.breakers.is_empty() {
+                feed(&serde_json::to_vec(&self.0.breakers).unwrap_or_default());
+            }
             GraphHash(*hasher.finalize().as_bytes())
         })
     }
@@ -234,6 +243,9 @@ impl Graph {
         builder = self.resources().values().cloned().fold(builder, GraphBuilder::resource);
         for (group, &least) in self.quorums() {
             builder = builder.quorum(group, least);
+        }
+        for (name, options) in self.breakers() {
+            builder = builder.breaker(name, options.clone());
         }
         builder
     }
@@ -287,6 +299,8 @@ struct Form {
     resources: Vec<Resource>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     quorums: BTreeMap<String, u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    breakers: BTreeMap<String, BreakerOptions>,
 }
 
 impl Serialize for Graph {
@@ -296,6 +310,7 @@ impl Serialize for Graph {
             tasks: self.definitions(),
             resources: self.resources().values().cloned().collect(),
             quorums: self.quorums().clone(),
+            breakers: self.breakers().clone(),
         };
         form.serialize(serializer)
     }
@@ -308,6 +323,9 @@ impl<'de> Deserialize<'de> for Graph {
         builder = form.resources.into_iter().fold(builder, GraphBuilder::resource);
         for (group, least) in form.quorums {
             builder = builder.quorum(group, least);
+        }
+        for (name, options) in form.breakers {
+            builder = builder.breaker(name, options);
         }
         builder.build().map_err(serde::de::Error::custom)
     }

@@ -15,6 +15,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod breaker;
 mod builder;
 mod check;
 mod claim;
@@ -26,7 +27,9 @@ mod graph;
 mod optimize;
 mod redundant;
 mod task;
+mod undo;
 
+pub use breaker::{BreakerOptions, WhenOpen};
 pub use builder::GraphBuilder;
 pub(crate) use check::nearest;
 pub use claim::{Claim, ClaimMode, Resource, ResourceKind};
@@ -38,6 +41,7 @@ pub use redundant::{RedundantEdge, RedundantEdges};
 #[cfg(feature = "process")]
 pub(crate) use task::millis;
 pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};
+pub use undo::{Rollback, Undo, UndoOn, UndoScope};
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use super::{
     graph::Graph,
     redundant::RedundantEdge,
     task::{Task, TaskOptions},
+    undo::UndoScope,
 };
 use crate::{
     error::Result,
@@ -75,8 +76,8 @@ impl Graph {
     /// a task whose failure is forgiven, since then the dependency also says "only if that one succeeds".
     ///
     /// Two tasks become one only if the definition itself says that they are the same: equal agent, description,
-    /// parameters, inputs, options and dependencies, and equal declared outputs, at least one; no condition names the one
-    /// that goes, no task adds tasks to the running graph, and neither counts for a quorum. Tasks that declare no output
+    /// parameters, inputs, options and dependencies, and equal declared outputs, at least one; no condition and no rollback names
+    /// the one that goes, no task adds tasks to the running graph, and neither counts for a quorum. Tasks that declare no output
     /// are never merged: they may be run for their effect, and twice is not once. Nor are the links of a chain: a result
     /// between them may be read.
     ///
@@ -157,10 +158,13 @@ impl Graph {
         self.task(ix).options().group.as_ref().is_some_and(|group| self.quorums().contains_key(group))
     }
 
-    /// The names, as conditions write them, that conditions speak of.
+    /// The names, as conditions write them, that conditions and rollbacks speak of.
     fn named_elsewhere(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for options in self.tasks().iter().map(Task::options) {
+            if let Some(UndoScope::To(target)) = options.rollback.as_ref().map(|rollback| &rollback.scope) {
+                names.insert(spoken(target.as_str()));
+            }
             for condition in &options.conditions {
                 if let Test::Expression(expression) = &condition.test {
                     names.extend(
@@ -218,6 +222,9 @@ impl Graph {
         builder = self.resources().values().cloned().fold(builder, GraphBuilder::resource);
         for (group, &least) in self.quorums() {
             builder = builder.quorum(group, least);
+        }
+        for (name, options) in self.breakers() {
+            builder = builder.breaker(name, options.clone());
         }
         builder.build()
     }

@@ -5,7 +5,11 @@ use std::{sync::LazyLock, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{claim::Claim, command::condition::Condition};
+use super::{
+    claim::Claim,
+    command::condition::Condition,
+    undo::{Rollback, Undo, UndoScope},
+};
 use crate::{id::TaskId, units::Usage};
 
 /// One unit of work: a name, the tasks it waits for, and [`TaskOptions`].
@@ -100,6 +104,27 @@ impl Task {
         self.with(|options| options.claims.push(claim))
     }
 
+    /// Undoes the task that way when its run does not succeed; a text names the agent that does it.
+    #[must_use]
+    pub fn undo(self, undo: impl Into<Undo>) -> Self {
+        let undo = undo.into();
+        self.with(|options| options.undo = Some(undo))
+    }
+
+    /// What is undone when this task fails. Default: all that the run did.
+    #[must_use]
+    pub fn rollback(self, scope: UndoScope) -> Self {
+        self.with(|options| options.rollback = Some(Rollback { scope, on: Vec::new() }))
+    }
+
+    /// Begins only while that circuit breaker lets it; tasks that name the same one share it.
+    /// [`GraphBuilder::breaker`](crate::GraphBuilder::breaker) says how it behaves.
+    #[must_use]
+    pub fn breaker(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.with(|options| options.breaker = Some(name))
+    }
+
     /// Changes any option: `Task::new("a").with(|options| options.group = Some("reviewers".into()))`.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut TaskOptions)) -> Self {
@@ -173,6 +198,9 @@ pub struct TaskOptions {
     /// Its failure does not fail the run, and its dependents go on.
     #[serde(skip_serializing_if = "is_default")]
     pub allow_failure: bool,
+    /// Its failure stops the run, also one that goes on after failures.
+    #[serde(skip_serializing_if = "is_default")]
+    pub critical: bool,
     /// What it will probably use of models.
     #[serde(skip_serializing_if = "Usage::is_empty")]
     pub expects: Usage,
@@ -182,6 +210,15 @@ pub struct TaskOptions {
     /// Its output adds tasks to the running graph.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expand: Option<Expand>,
+    /// What takes back what it did, when its run does not succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+    /// What is undone when it fails. Default: all that the run did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+    /// The circuit breaker that its attempts ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<String>,
 }
 
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {

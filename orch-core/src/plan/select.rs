@@ -1,14 +1,14 @@
 //! Parts of a graph: only some targets, with what they need.
 
 use crate::{
-    definition::{Graph, GraphBuilder, nearest},
+    definition::{Graph, GraphBuilder, UndoScope, nearest},
     error::{Error, ErrorKind, Result},
     id::Printable,
 };
 
 /// The graph of `targets` and of everything that they wait for, directly or not. The tasks keep their order.
 ///
-/// Limits stay. A quorum asks for at most as many successes as its group still has tasks. Naming a target twice is the
+/// Limits and breakers stay; a rollback to a task that goes is one of all. A quorum asks for at most as many successes as its group still has tasks. Naming a target twice is the
 /// same as once; no target gives an empty graph.
 ///
 /// ```
@@ -60,7 +60,14 @@ fn part(graph: &Graph, wanted: &[bool]) -> Result<Graph> {
     let mut builder = Graph::builder(graph.name());
     let mut places = vec![None; graph.len()];
     for ix in graph.indices().filter(|ix| wanted[ix.index()]) {
-        places[ix.index()] = Some(builder.add(graph.task(ix).clone()));
+        let mut task = graph.task(ix).clone();
+        if let Some(UndoScope::To(target)) = task.options().rollback.as_ref().map(|rollback| &rollback.scope)
+            && graph.find(target.as_str()).is_none_or(|target| !wanted[target.index()])
+        {
+            // What is not there does not end, and then everything is undone.
+            task = task.with(|options| options.rollback = None);
+        }
+        places[ix.index()] = Some(builder.add(task));
     }
     for ix in graph.indices() {
         let Some(to) = places[ix.index()] else { continue };
@@ -77,6 +84,9 @@ fn part(graph: &Graph, wanted: &[bool]) -> Result<Graph> {
         if members > 0 {
             builder = builder.quorum(group, least.min(u32::try_from(members).unwrap_or(u32::MAX)));
         }
+    }
+    for (name, options) in graph.breakers() {
+        builder = builder.breaker(name, options.clone());
     }
     builder.build()
 }
