@@ -1,6 +1,7 @@
-//! AGAIN: what to do after a failure. Pure rules; no clock, no I/O.
+//! AGAIN AND BACK: what to do after a failure. Pure rules; no clock, no I/O; times are passed in.
 //!
-//! [`retry`] says whether a failed attempt is repeated, and when.
+//! [`retry`] says whether a failed attempt is repeated, and when; [`breaker`] whether one may begin at all; [`saga`] what a run
+//! that did not succeed undoes, and in which order. They decide and do nothing: the [machine](crate::run::Machine) asks them.
 //!
 //! ```
 //! use std::time::Duration;
@@ -13,5 +14,8 @@
 //! assert_eq!(retry::next(&policy, &failure, 3, 0), None, "three attempts in all");
 //! ```
 
+pub mod breaker;
+pub mod checkpoint;
 mod named;
 pub mod retry;
+pub mod saga;
