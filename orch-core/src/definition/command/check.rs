@@ -15,7 +15,11 @@ use super::{
     order::{Order, Seen, path},
     problems::Problems,
 };
-use crate::{definition::check::nearest, error::Problem, id::Printable};
+use crate::{
+    definition::{check::nearest, undo::UndoScope},
+    error::Problem,
+    id::Printable,
+};
 
 /// All problems of where values come from. `order` is sound.
 pub(super) fn flow(command: &Command, options: &GraphOptions, order: &Order<'_>, problems: &mut Problems) {
@@ -134,10 +138,10 @@ impl<'a> Check<'a> {
             let message = "is expected to take longer than an hour; smaller tasks run side by side".to_owned();
             self.warn("LONG_ESTIMATE", message, &path(agent));
         }
-        if let Some(target) = &agent.rollback_to
+        if let Some(UndoScope::To(target)) = agent.rollback.as_ref().map(|rollback| &rollback.scope)
             && !self.order.index.contains_key(target.as_str())
         {
-            let message = format!("rolls back to `{}`, which is no agent of this command", Printable(target));
+            let message = format!("rolls back to `{target}`, which is no agent of this command");
             let at = format!("{}.compensation.rollbackTo", path(agent));
             self.problems.push(Problem::error("MISSING_REFERENCE", message).at(at));
         }

@@ -134,6 +134,9 @@ impl Command {
         let declared = self.declared();
         let resources = self.reading().resources.iter().map(|declared| declared.resource.clone());
         let mut builder = resources.fold(Graph::builder(self.name()), GraphBuilder::resource);
+        for (name, options) in &self.reading().breakers {
+            builder = builder.breaker(name, options.clone());
+        }
         let mut expands = self.expands(order);
         let mut ix = 0u32;
         for phase in self.phases() {
@@ -235,6 +238,10 @@ fn task(agent: &Agent, phase: &Phase) -> Task {
         options.timeout = agent.timeout;
         options.retry.clone_from(&agent.retry);
         options.allow_failure = phase.continue_on_error;
+        options.critical = phase.critical;
+        options.undo.clone_from(&agent.undo);
+        options.rollback.clone_from(&agent.rollback);
+        options.breaker.clone_from(&agent.breaker);
         options.inputs = agent.inputs.iter().map(|placed| placed.value.clone()).collect();
         options.outputs = agent.outputs.iter().map(|placed| placed.value.clone()).collect();
         for condition in phase.conditions.iter().chain(&agent.conditions) {

@@ -39,7 +39,10 @@
 //! | default ttl | `globalContext.cacheTTL` and `context.shared[].ttl` in seconds, `contextSharing.cachePolicy.ttl` in milliseconds |
 //! | resources | of an agent `resources[]` (a name shares one unit) or `resources.locks[]` (`type`; without one, one unit of a declared `maxConcurrent`, else exclusive; `timeout` in seconds: the longest wait); declared in `resourceLocking.resources` or `resourceManagement.globalLocks` (`maxConcurrent`; `priority` of claims without their own: a number or `high` 1, `medium` 0, `low` -1) |
 //! | priority | higher first; in the dialect of version `2.0` or with `sequential`, 1 is the most urgent |
-//! | failures | `continueOnError`, else `errorHandling.fallbackStrategy: "continue-with-warnings"` outside `criticalPhases` |
+//! | undo | `compensation` of an agent: its `task`, else `description`, else `action` with `rollbackSteps`, by its `agentId`, else the agent's own; `compensateOn`; `type` `none` undoes nothing, `retry` tries the agent again, `cascade` undoes the chain when the agent fails, `rollbackTo` all that ended after that agent; also `itself`, `timeout`, `retryPolicy`; `enabled: false` switches it off |
+//! | sagas | `saga` and `sagaCompensation`: `enabled: false` undoes nothing; only agents of `compensationPhases` are undone; `transactionTimeout` in seconds is [`Command::deadline`] |
+//! | circuit breakers | `circuitBreaker` of an agent, a name or `failureThreshold`, `successThreshold`, `resetTimeout`, `monitoringPeriod` (milliseconds), `probes`, `errors`, `whenOpen`; `circuitBreakers` of the root, by name |
+//! | failures | a failure in one of `errorHandling.criticalPhases` stops the run; `continueOnError`, else `errorHandling.fallbackStrategy: "continue-with-warnings"` outside `criticalPhases` |
 //! | new tasks | `dynamicAgents` of a phase, see [`expand`](crate::definition::expand) |
 //!
 //! Everything else is kept and written back, but means nothing to the engine; what else an agent has, its executor gets as

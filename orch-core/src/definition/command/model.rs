@@ -1,14 +1,16 @@
 //! A command definition: the JSON as it was given, and one reading of it for all dialects.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{condition::Condition, problems::Problems, read};
 use crate::definition::{
+    breaker::BreakerOptions,
     claim::{ClaimMode, Resource},
     task::{Expand, Input, OutputSpec, Retry},
+    undo::{Rollback, Undo},
 };
 
 /// A command definition of version 2: phases of agents, their dependencies, and how they run.
@@ -67,6 +69,8 @@ pub(super) struct Reading {
     pub(super) required_inputs: Vec<String>,
     pub(super) declares_inputs: bool,
     pub(super) resources: Vec<Declared>,
+    pub(super) breakers: BTreeMap<String, BreakerOptions>,
+    pub(super) deadline: Option<Duration>,
     pub(super) problems: Problems,
 }
 
@@ -88,6 +92,8 @@ pub struct Phase {
     pub max_parallel: Option<u32>,
     /// Failures of its agents do not fail the run.
     pub continue_on_error: bool,
+    /// A failure of one of its agents stops the run, also one that goes on after failures (`criticalPhases`).
+    pub critical: bool,
     /// Lets its agents run.
     pub conditions: Vec<Placed<Condition>>,
     /// Its agents, in the order of the file.
@@ -130,8 +136,12 @@ pub struct Agent {
     pub outputs_by_key: bool,
     /// Resources it uses while it runs.
     pub resources: Vec<Placed<ResourceUse>>,
-    /// The task that its compensation rolls back to.
-    pub rollback_to: Option<String>,
+    /// What takes back what it did (`compensation`).
+    pub undo: Option<Undo>,
+    /// What its failure undoes (`compensation` of the type `cascade`, or with `rollbackTo`).
+    pub rollback: Option<Rollback>,
+    /// The circuit breaker that it asks (`circuitBreaker`).
+    pub breaker: Option<String>,
     /// Every field that means nothing to the engine, by its own name (`input`, `tools`, `configuration`, `deliverables`, …).
     pub params: Map<String, Value>,
 }
@@ -225,6 +235,12 @@ impl Command {
     /// The inputs that a run has when its caller gives none: `inputs.optional.*.default` and `globalContext.initial`.
     pub fn inputs(&self) -> &Map<String, Value> {
         &self.0.reading.inputs
+    }
+
+    /// How long a run may take, where the definition says so (`saga.transactionTimeout`, in seconds):
+    /// [`RunOptions::deadline`](crate::RunOptions::deadline) takes it.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.0.reading.deadline
     }
 
     /// The inputs that the caller of a run has to give: the names in `inputs.required`.

@@ -5,6 +5,7 @@
 
 mod agent;
 mod fields;
+mod recovery;
 mod root;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ pub(super) fn read(raw: &Value) -> Reading {
     let shared = reader.shared(root);
     let inputs = reader.inputs(root);
     let resources = reader.resources(root);
+    reader.breakers(root);
     let phases = reader.phases(root, &shared);
     Reading {
         name,
@@ -43,6 +45,8 @@ pub(super) fn read(raw: &Value) -> Reading {
         required_inputs: inputs.required,
         declares_inputs: inputs.declared,
         resources,
+        breakers: reader.breakers,
+        deadline: shared.saga.deadline,
         problems: reader.problems,
     }
 }
@@ -93,7 +97,8 @@ impl Reader {
         let dynamic = self.dynamic(fields, &name, at);
         let critical = id.as_ref().is_some_and(|id| shared.critical.contains(id)) || shared.critical.contains(&name);
         let continues = self.flag(fields, "continueOnError", at);
-        Phase {
+        let is_undone = shared.saga.covers(id.as_deref(), &name);
+        let mut phase = Phase {
             place,
             description: self.text(fields, "description", at).unwrap_or_default(),
             parallel: match self.flag(fields, "parallel", at) {
@@ -103,11 +108,18 @@ impl Reader {
             max_parallel: self.max_parallel(fields, at),
             continue_on_error: continues.unwrap_or(shared.continues && !critical),
             conditions: self.conditions(fields, at),
+            critical: critical && continues != Some(true),
             agents: self.agents(fields, place, dynamic.is_some(), at, shared),
             dynamic,
             id,
             name,
+        };
+        if !is_undone {
+            for agent in &mut phase.agents {
+                (agent.undo, agent.rollback) = (None, None);
+            }
         }
+        phase
     }
 
     /// `maxParallelism`, or `parallelism.maxConcurrent` unless it is switched off.

@@ -365,7 +365,7 @@ fn replace(value: &mut Value, steps: &[prop::sample::Index], new: Value) {
 
 /// A definition with every field that is read.
 fn everything() -> Value {
-    json!({
+    let mut value = json!({
         "version": "2.0.0", "name": "/x", "description": "d",
         "globalContext": {"initial": {"level": 1}, "cacheTTL": 5},
         "inputs": {"required": {"goal": {}}, "optional": {"mode": {"default": "fast"}}},
@@ -378,13 +378,25 @@ fn everything() -> Value {
                  "resources": ["db"], "context": {"outputs": [{"key": "facts", "ttl": 9}]}, "retryPolicy": {"maxAttempts": 2, "strategy": "linear"}},
                 {"id": "second", "agentId": "a", "task": "t", "dependencies": ["analyzer"], "outputs": {"tasks": "array"},
                  "context": {"inputs": ["facts"]}, "skipCondition": {"type": "context", "expression": "facts.n == 0"},
-                 "resources": {"locks": [{"resourceId": "free", "timeout": 3}]}, "compensation": {"rollbackTo": "analyzer"}}]},
+                 "resources": {"locks": [{"resourceId": "free", "timeout": 3}]}, "compensation": {}, "circuitBreaker": {}}]},
             {"id": "q", "dynamic": true, "conditional": {"enabled": true, "condition": "inputs.mode === 'fast'"},
              "parallelism": {"enabled": true, "maxConcurrent": 2}, "agents": [{"id": "watch", "agentId": "a", "task": "t", "dependencies": ["second"]}],
              "dynamicAgents": {"source": "context.second.tasks", "mapping": {"id": "task.id"}}},
             {"id": "r", "agents": [{"id": "synthesis", "agentId": "a", "task": "t", "dependencies": ["watch"]}]},
         ],
-    })
+    });
+    value["saga"] = json!({"enabled": true, "compensationOrder": "reverse", "transactionTimeout": 7200});
+    value["sagaCompensation"] =
+        json!({"enabled": true, "compensationPhases": ["p"], "rollbackStrategy": "reverse-order"});
+    value["circuitBreakers"] = json!({"api": {"successThreshold": 1, "monitoringPeriod": 9, "probes": 2}});
+    let second = &mut value["phases"][0]["agents"][1];
+    second["compensation"] = json!({
+        "rollbackTo": "analyzer", "type": "cascade", "task": "t", "agentId": "b", "compensateOn": ["error"], "priority": 2,
+        "rollbackSteps": ["s"], "timeout": 5, "itself": true, "retryPolicy": {"maxAttempts": 2}, "more": 1,
+    });
+    second["circuitBreaker"] =
+        json!({"name": "api", "failureThreshold": 2, "resetTimeout": 5, "whenOpen": "fail", "errors": ["503"]});
+    value
 }
 
 proptest! {

@@ -22,8 +22,9 @@ use crate::{
 };
 
 /// The fields of an agent that are read; every other goes to its `params`.
-const READ: [&str; 18] = [
+const READ: [&str; 19] = [
     "agentId",
+    "circuitBreaker",
     "compensation",
     "conditional",
     "context",
@@ -82,6 +83,7 @@ impl Reader {
             let policy = self.member(fields, key, at)?;
             Some(retry(self, policy, &at.key(key)))
         });
+        let breaker = self.breaker(fields, &id, at);
         let mut agent = Agent {
             phase,
             place,
@@ -98,13 +100,13 @@ impl Reader {
             outputs: Vec::new(),
             outputs_by_key: false,
             resources: self.used_resources(fields, at, shared),
-            rollback_to: None,
+            undo: None,
+            rollback: None,
+            breaker,
             params: params(fields),
         };
         self.context(fields, at, shared, &mut agent);
-        if let Some(compensation) = self.member(fields, "compensation", at) {
-            agent.rollback_to = self.text(compensation, "rollbackTo", &at.key("compensation"));
-        }
+        self.compensation(fields, at, shared, &mut agent);
         agent
     }
 

@@ -1,11 +1,14 @@
 //! Reads single fields and says what is wrong with them.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    definition::command::{model::Placed, problems::Problems},
+    definition::{
+        breaker::BreakerOptions,
+        command::{model::Placed, problems::Problems},
+    },
     error::{Problem, Severity},
     id::{Printable, TaskId},
 };
@@ -54,6 +57,8 @@ pub(super) struct Reader {
     pub(super) problems: Problems,
     /// How many agents were read.
     pub(super) agents: usize,
+    /// How circuit breakers behave, by name.
+    pub(super) breakers: BTreeMap<String, BreakerOptions>,
 }
 
 impl Reader {

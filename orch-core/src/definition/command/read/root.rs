@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     fields::{At, Fields, MILLIS, Reader, SECONDS},
+    recovery::Saga,
     retry,
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     pub(super) critical: HashSet<String>,
     /// Whether the dialect counts priorities from 1 as the most urgent.
     pub(super) first_is_urgent: bool,
+    pub(super) saga: Saga,
 }
 
 impl Shared {
@@ -128,10 +130,11 @@ impl Reader {
             self.check_phase_names(root, &critical);
             shared.critical = critical.into_iter().map(|placed| placed.value).collect();
         }
+        shared.saga = self.saga(root);
         shared
     }
 
-    fn check_phase_names(&mut self, root: Fields<'_>, names: &[Placed<String>]) {
+    pub(super) fn check_phase_names(&mut self, root: Fields<'_>, names: &[Placed<String>]) {
         let phases = root.get("phases").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let name_of = |phase, key| Value::get::<&str>(phase, key).and_then(Value::as_str);
         let known: HashSet<&str> =
