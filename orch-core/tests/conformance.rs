@@ -16,6 +16,8 @@ use orch_core::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+#[path = "conformance/recovery.rs"]
+mod recovery;
 #[path = "conformance/run.rs"]
 mod run;
 
@@ -23,8 +25,13 @@ mod run;
 type Runner = fn(Value) -> Value;
 
 /// Every area and its runner. A folder without one fails `every_area_has_a_runner`.
-const AREAS: [(&str, Runner); 4] =
-    [("command", command), ("condition", condition), ("expand", expansion), ("run", run::run)];
+const AREAS: [(&str, Runner); 5] = [
+    ("command", command),
+    ("condition", condition),
+    ("expand", expansion),
+    ("recovery", recovery::run),
+    ("run", run::run),
+];
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +96,11 @@ fn conditions() {
 #[test]
 fn expansions() {
     check("expand");
+}
+
+#[test]
+fn recoveries() {
+    check("recovery");
 }
 
 #[test]
