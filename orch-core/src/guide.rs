@@ -40,6 +40,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0007-markdown-by-lines.md")]
     pub mod d0007_markdown_by_lines {}
 
+    #[doc = include_str!("../docs/decisions/0008-the-driver-moves-to-the-workers.md")]
+    pub mod d0008_the_driver_moves_to_the_workers {}
+
     #[doc = include_str!("../docs/decisions/0010-found-programs-wait-for-approval.md")]
     pub mod d0010_found_programs_wait_for_approval {}
 

@@ -269,6 +269,52 @@ async fn spawned_bodies_run_on_workers() {
     assert!(threads.len() >= 2, "long polls go to the workers: {threads:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_among_the_workers_still_ends_with_its_future() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let begun = Arc::new(AtomicUsize::new(0));
+    let (count, seen) = (alive.clone(), begun.clone());
+    struct Leaves(Arc<AtomicUsize>);
+    impl Drop for Leaves {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+    let engine = Engine::builder()
+        .executor(move |task: TaskContext| {
+            let (count, seen) = (count.clone(), seen.clone());
+            async move {
+                count.fetch_add(1, SeqCst);
+                let _leaves = Leaves(count);
+                let began = std::time::Instant::now();
+                while began.elapsed() < Duration::from_millis(2) {
+                    std::hint::spin_loop();
+                }
+                seen.fetch_add(1, SeqCst);
+                // The first ones show the driver that bodies compute; the others wait for ever.
+                if task.ix().index() > 600 {
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+        .build()
+        .unwrap();
+    let plan = fan(700);
+    let run = tokio::spawn(async move { engine.run(&plan, RunOptions::default()).await });
+    while begun.load(SeqCst) < 690 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    run.abort();
+    assert!(run.await.unwrap_err().is_cancelled());
+    let gone = async {
+        while alive.load(SeqCst) > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    // Without an end to the wait a run that goes on for ever would hang the test instead of failing it.
+    tokio::time::timeout(Duration::from_secs(60), gone).await.expect("the bodies end with the run");
+}
+
 #[test]
 fn without_a_runtime_there_is_a_way_and_a_clear_error() {
     let engine =

@@ -71,7 +71,7 @@ impl Engine {
     ///
     /// Outside of a tokio runtime, or in one without time, as tokio's own timers do, once something has to wait.
     pub async fn run(&self, plan: &Plan, options: RunOptions) -> Result<Report> {
-        Driver::new(self.0.clone(), plan, options, None)?.drive().await
+        Driver::new(self.0.clone(), plan, options, None)?.drive_from_here().await
     }
 
     /// Starts the plan on the current runtime and answers a handle that tells its events. Without a runtime, or with

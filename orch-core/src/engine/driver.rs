@@ -12,6 +12,7 @@ use std::{
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     sync::mpsc,
+    task::{JoinError, JoinHandle},
     time::sleep,
 };
 
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     event::{Event, EventSink, Failure, FailureKind, Outcome, Output, RunState},
     executor::Executor,
     plan::Plan,
@@ -45,6 +46,10 @@ const SPAWN_BATCH: usize = 256;
 /// Mean polls above the first are spawned; mean polls below the second are polled inline again.
 const LONG_POLL: Duration = Duration::from_micros(20);
 const SHORT_POLL: Duration = Duration::from_micros(4);
+
+/// A window of polls above this is believed at once; a shorter one may be the allocator or the kernel, and counts as long only
+/// when the next one is long too.
+const SURELY_LONG: Duration = Duration::from_millis(1);
 
 /// How long the driver goes on without letting others of the runtime have a turn.
 const TURN: Duration = Duration::from_millis(2);
@@ -72,6 +77,10 @@ pub(super) struct Driver {
     inline: Inline,
     /// Where bodies begin now: what `Auto` has found out.
     spawning: bool,
+    /// The last window of inline polls was a long one.
+    was_long: bool,
+    /// Bodies that were spawned computed for long: what `Auto` found out holds, it was not somebody else who held the thread.
+    computing: bool,
     /// Polls since the last measurement, and how long they took.
     polls: u32,
     busy: Duration,
@@ -120,6 +129,8 @@ impl Driver {
             stopping: 0,
             inline: options.inline,
             spawning,
+            was_long: false,
+            computing: false,
             polls: 0,
             busy: Duration::ZERO,
             stride: 1,
@@ -131,17 +142,35 @@ impl Driver {
         self.inbox.clone()
     }
 
+    /// Runs to the end: on the caller's thread, and from where bodies compute for long among the workers that run them. Each
+    /// body that ends wakes the driver; a blocked thread is woken through the operating system, a neighbour in the queue is
+    /// not. Dropping the future cancels the run.
+    pub(super) async fn drive_from_here(mut self) -> Result<Report> {
+        if self.go(has_workers()).await {
+            return Ok(self.session.into_report());
+        }
+        joined((&mut AbortOnDrop(tokio::spawn(self.drive())).0).await)
+    }
+
     /// Runs to the end.
-    pub(super) async fn drive(mut self) -> Result<Report> {
+    pub(super) async fn drive(mut self) -> Report {
+        self.go(false).await;
+        self.session.into_report()
+    }
+
+    /// Goes on to the end or, if it `may_move`, to where bodies compute for long. Answers whether that was the end.
+    async fn go(&mut self, may_move: bool) -> bool {
         let mut turn_began = Duration::ZERO;
         let mut now = self.clock.elapsed();
+        let mut polls_began = now;
         loop {
             if self.inbox.take(&mut self.mail) {
                 self.read_mail();
             }
             if self.polls >= self.stride || self.spawning {
-                let before = std::mem::replace(&mut now, self.clock.elapsed());
-                self.measure(now.saturating_sub(before));
+                now = self.clock.elapsed();
+                self.measure(now.saturating_sub(polls_began));
+                polls_began = now;
             }
             let actions = self.session.step(now, &mut self.finished);
             self.starts.clear();
@@ -155,6 +184,10 @@ impl Driver {
                 // A reader that went away with the run's handle hears nothing; the task of this driver is being aborted.
                 drop(reader.send(actions.events.clone()).await);
             }
+            if self.stride == 1 {
+                // The first step of a wide graph takes longer than any poll; without this look it would pass for one.
+                polls_began = self.clock.elapsed();
+            }
             for at in 0..self.starts.len() {
                 if let Some(&attempt) = self.starts.get(at) {
                     self.begin(attempt);
@@ -164,7 +197,10 @@ impl Driver {
                 self.cancel(now);
             }
             if self.session.state() != RunState::Running {
-                return Ok(self.session.into_report());
+                return true;
+            }
+            if may_move && self.computing {
+                return false;
             }
             if !self.finished.is_empty() || more || self.inbox.is_filled() {
                 if now.saturating_sub(turn_began) > TURN {
@@ -172,7 +208,7 @@ impl Driver {
                     self.drop_overdue(now, None);
                     tokio::task::yield_now().await;
                     turn_began = self.clock.elapsed();
-                    (now, self.polls) = (turn_began, 0);
+                    (now, polls_began, self.polls) = (turn_began, turn_began, 0);
                 }
                 continue;
             }
@@ -181,7 +217,7 @@ impl Driver {
                 wait(&self.inbox, wake_at.map(|at| at.saturating_sub(now))).await;
             }
             turn_began = self.clock.elapsed();
-            (now, self.polls) = (turn_began, 0);
+            (now, polls_began, self.polls) = (turn_began, turn_began, 0);
         }
     }
 
@@ -321,13 +357,35 @@ impl Driver {
             return;
         }
         let taken = if self.spawning { std::mem::take(&mut self.busy) } else { taken };
-        let limit = if self.spawning { SHORT_POLL } else { LONG_POLL };
-        let spawn = taken > limit * polls;
+        let spawn = if self.spawning {
+            taken > SHORT_POLL * polls
+        } else {
+            let long = taken > LONG_POLL * polls;
+            std::mem::replace(&mut self.was_long, long) && long || taken > SURELY_LONG.max(LONG_POLL * polls)
+        };
+        self.computing = self.spawning && spawn;
         if self.inline == Inline::Auto && spawn != self.spawning && has_workers() {
             self.spawning = spawn;
         }
         self.stride = if taken < TINY_POLL * polls { (self.stride * 2).min(BATCH) } else { 1 };
         self.session.set_batch(if self.spawning { SPAWN_BATCH } else { self.stride as usize });
+    }
+}
+
+/// What became of a driver on a worker.
+///
+/// # Errors
+///
+/// [`Cancelled`](ErrorKind::Cancelled) if the runtime was shut down.
+pub(super) fn joined(driver: std::result::Result<Report, JoinError>) -> Result<Report> {
+    driver.map_err(|error| Error::new(ErrorKind::Cancelled, "the runtime of the run was shut down").caused_by(error))
+}
+
+struct AbortOnDrop(JoinHandle<Report>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, vec};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 
 use super::{
-    driver::{Driver, Seams},
+    driver::{Driver, Seams, joined},
     inbox::Inbox,
     options::RunOptions,
 };
@@ -28,7 +28,7 @@ pub struct Run(Result<Going, Option<Error>>);
 struct Going {
     batches: mpsc::Receiver<Vec<Event>>,
     batch: vec::IntoIter<Event>,
-    driver: JoinHandle<Result<Report>>,
+    driver: JoinHandle<Report>,
     inbox: Arc<Inbox>,
 }
 
@@ -79,12 +79,7 @@ impl Run {
             Err(error) => return Err(error.take().unwrap_or_else(|| Error::new(ErrorKind::Misuse, "the run is over"))),
         };
         while going.batches.recv().await.is_some() {}
-        match (&mut going.driver).await {
-            Ok(report) => report,
-            Err(error) => {
-                Err(Error::new(ErrorKind::Cancelled, "the runtime of the run was shut down").caused_by(error))
-            }
-        }
+        joined((&mut going.driver).await)
     }
 }
 
