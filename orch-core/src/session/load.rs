@@ -98,8 +98,8 @@ fn is_wfformat(text: &str) -> bool {
     text.contains("\"schemaVersion\"") && serde_json::from_str::<Marks>(text).is_ok()
 }
 
-/// The largest file that is read: 64 MiB, about a million tasks.
-pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// The largest file that is read: as large as a [command](Command::MAX_BYTES), 64 MiB.
+pub const MAX_FILE_BYTES: u64 = Command::MAX_BYTES as u64;
 
 /// Reads the text of a file, at most [`MAX_FILE_BYTES`] of it.
 ///

@@ -6,8 +6,9 @@ use super::model::{Command, Source};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Command {
-    /// The largest text that [`parse`](Command::parse) takes, in bytes: 16 MiB. The largest command in use has 33 kB.
-    pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+    /// The largest text that [`parse`](Command::parse) takes, in bytes: 64 MiB, some hundred thousand agents. The
+    /// largest command in use has 33 kB.
+    pub const MAX_BYTES: usize = 64 << 20;
 
     /// The deepest nesting of arrays and objects.
     pub const MAX_DEPTH: usize = 127;
