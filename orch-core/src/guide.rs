@@ -55,6 +55,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0013-the-clock-is-read-by-need.md")]
     pub mod d0013_the_clock_is_read_by_need {}
 
+    #[doc = include_str!("../docs/decisions/0017-flights-are-checked-by-shuttle.md")]
+    pub mod d0017_flights_are_checked_by_shuttle {}
+
     #[doc = include_str!("../docs/decisions/0023-a-run-that-does-not-succeed-is-undone.md")]
     pub mod d0023_a_run_that_does_not_succeed_is_undone {}
 }

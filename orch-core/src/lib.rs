@@ -69,6 +69,7 @@
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `cli` | the command line, `orch` |
 
+pub mod cache;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
@@ -87,6 +88,7 @@ pub mod recovery;
 pub mod report;
 pub mod run;
 pub mod session;
+mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod units;

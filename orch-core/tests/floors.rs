@@ -24,7 +24,7 @@ const MAX_LINES: usize = 600;
 /// The floors from the ground up. A module may use lower floors and itself, not its neighbours on the same floor. Where one
 /// part of a module stands higher than the rest, it is named by its path.
 const FLOORS: &[&[&str]] = &[
-    &["error", "id", "units", "clock"],
+    &["error", "id", "units", "clock", "sync"],
     &["definition"],
     &["event"],
     // Draws graphs with the states of a run.
