@@ -103,12 +103,12 @@ pub use definition::{
 pub use engine::{Engine, EngineBuilder, Inline, Run, RunOptions, blocking};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};
 pub use event::{
-    Event, EventKind, EventSink, Failure, FailureKind, IntoOutcome, Outcome, Output, RunState, SkipReason, Stream,
-    TaskState,
+    BreakerState, Event, EventKind, EventSink, Failure, FailureKind, IntoOutcome, Kept, Outcome, Output, RunState,
+    SkipReason, Stream, TaskState,
 };
 #[cfg(feature = "process")]
 pub use executor::{Agent, Agents, ExitMeaning, ProcessExecutor, ProcessOptions};
-pub use executor::{Body, DryRun, Executor, Inputs, Redactor, TaskContext};
+pub use executor::{Body, DryRun, Executor, Inputs, Redactor, TaskContext, ToUndo};
 pub use id::{Printable, ResourceId, RunId, TaskId, TaskIx};
 pub use plan::{Plan, PlanOptions, Step};
 pub use report::{Progress, Report, TaskResult};

@@ -101,6 +101,7 @@ impl Driver {
         let rules = Rules {
             max_parallel: options.max_parallel,
             on_failure: options.on_failure,
+            undo: options.undo,
             deadline: options.deadline,
             inputs: options.inputs,
             seed: options.seed,
@@ -229,7 +230,7 @@ impl Driver {
             self.free.push(at);
             at
         });
-        let inputs = self.session.inputs(attempt.task);
+        let inputs = self.session.inputs(attempt);
         let Some(held) = self.places.0.get_mut(place as usize) else { return };
         let context = held.slot.enter(attempt.task, attempt.number, inputs);
         let begun = if self.spawning {
@@ -251,7 +252,7 @@ impl Driver {
             }
             // It never had to wait: the place is still free.
             Err(mut outcome) => {
-                let Attempt { task, number } = attempt;
+                let Attempt { task, number, .. } = attempt;
                 // Made where it will stay: a copy from the stack shows in the time of a short task.
                 self.finished.resize_with(self.finished.len() + 1, || {
                     let result = std::mem::replace(&mut outcome.result, Ok(Output::NOTHING));
@@ -267,7 +268,7 @@ impl Driver {
         if let Some(held) = self.places.0.get_mut(place as usize) {
             held.work = Work::Idle;
             self.stopping -= usize::from(held.drop_at.take().is_some());
-            let Attempt { task, number } = held.attempt;
+            let Attempt { task, number, .. } = held.attempt;
             self.finished.push(Message::Finished { task, attempt: number, outcome });
             self.free.push(place);
         }

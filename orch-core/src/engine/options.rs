@@ -9,14 +9,17 @@ use crate::{
     run::{FailurePolicy, Rules},
 };
 
-/// How one run behaves. `RunOptions::default()`: no limit, fail fast, no deadline, `Inline::Auto`.
+/// How one run behaves. `RunOptions::default()`: no limit, fail fast, undo what failed, no deadline, `Inline::Auto`.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// How many attempts run at once; at least 1. Default: [`RunOptions::UNLIMITED`].
     pub max_parallel: u32,
     /// What a failed task means for the others. Default: fail fast.
     pub on_failure: FailurePolicy,
-    /// How long the run may take; then running tasks are stopped and the run has failed. Default: no limit.
+    /// Whether a run that does not succeed undoes what its tasks did, where they say how. Default: yes.
+    pub undo: bool,
+    /// How long the run may take; then running tasks are stopped and the run has failed. To undo takes its own time. Default:
+    /// no limit.
     pub deadline: Option<Duration>,
     /// What conditions and tasks read as `inputs`. Default: none.
     pub inputs: Map<String, Value>,
@@ -42,6 +45,7 @@ impl Default for RunOptions {
         Self {
             max_parallel: Self::UNLIMITED,
             on_failure: FailurePolicy::default(),
+            undo: true,
             deadline: None,
             inputs: Map::new(),
             seed: 0,

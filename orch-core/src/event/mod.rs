@@ -17,7 +17,7 @@ mod named;
 mod outcome;
 mod sink;
 
-pub use model::{Event, EventKind, RunState, SkipReason, Stream, TaskState};
+pub use model::{BreakerState, Event, EventKind, Kept, RunState, SkipReason, Stream, TaskState};
 pub use named::Named;
 pub use outcome::{Failure, FailureKind, IntoOutcome, Outcome, Output};
 pub use sink::EventSink;

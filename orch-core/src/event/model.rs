@@ -110,6 +110,51 @@ pub enum EventKind {
         /// Why, for a person.
         reason: String,
     },
+    /// The run did not succeed and nothing is under way any more: now its tasks are undone.
+    UndoPlanned {
+        /// The tasks to undo, in this order, one after the other.
+        order: Arc<[TaskIx]>,
+        /// The tasks that stay although they could be undone, the latest first, and why.
+        kept: Arc<[(TaskIx, Kept)]>,
+    },
+    /// An attempt to undo a task began.
+    UndoStarted {
+        /// Which task.
+        task: TaskIx,
+        /// The attempt to undo it, from 1.
+        attempt: u32,
+    },
+    /// An attempt to undo a task failed and another will follow.
+    UndoRetrying {
+        /// Which task.
+        task: TaskIx,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// Why.
+        failure: Box<Failure>,
+        /// How long until the next attempt starts.
+        delay: Duration,
+        /// What the failed attempt used.
+        usage: Option<Box<Usage>>,
+    },
+    /// A task was undone, or that failed for good. The undo of the others goes on.
+    UndoFinished {
+        /// Which task.
+        task: TaskIx,
+        /// The attempt that ended it, from 1; 0 if there was none, because the run was cancelled a second time.
+        attempt: u32,
+        /// What the undo made, or why it failed.
+        result: Result<Output, Box<Failure>>,
+        /// What the attempt used of models.
+        usage: Option<Box<Usage>>,
+    },
+    /// A circuit breaker opened, closed, or lets probes through.
+    BreakerChanged {
+        /// Its name.
+        breaker: Arc<str>,
+        /// How it stands now.
+        state: BreakerState,
+    },
     /// The last event.
     RunFinished {
         /// How it ended.
@@ -131,11 +176,17 @@ impl EventKind {
             Self::TasksAdded { .. } => "tasks_added",
             Self::Warning { .. } => "warning",
             Self::RunStopping { .. } => "run_stopping",
+            Self::UndoPlanned { .. } => "undo_planned",
+            Self::UndoStarted { .. } => "undo_started",
+            Self::UndoRetrying { .. } => "undo_retrying",
+            Self::UndoFinished { .. } => "undo_finished",
+            Self::BreakerChanged { .. } => "breaker_changed",
             Self::RunFinished { .. } => "run_finished",
         }
     }
 
-    /// Where the task of this event stands after it, for the events that change it.
+    /// Where the task of this event stands after it, for the events that change it. A task that worked and was undone is
+    /// [`TaskState::Undone`] then; one that did not work stays as it ended.
     pub fn task_state(&self) -> Option<TaskState> {
         Some(match self {
             Self::TaskStarted { .. } => TaskState::Running,
@@ -173,6 +224,62 @@ pub enum SkipReason {
     Stopped,
 }
 
+/// Why a task that could be undone stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// No failed task goes back that far.
+    Scope,
+    /// It is undone [on](crate::Undo::on) other failures.
+    On,
+    /// It did not work itself, and its undo is only for what did.
+    Broken,
+    /// The run was not to undo anything.
+    Off,
+}
+
+impl Kept {
+    /// The stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scope => "scope",
+            Self::On => "on",
+            Self::Broken => "broken",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// How a circuit breaker stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Attempts begin.
+    #[default]
+    Closed,
+    /// None begins.
+    Open,
+    /// A few begin, to probe.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// The stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -190,6 +297,8 @@ pub enum TaskState {
     Skipped,
     /// It was stopped, or never started because the run stopped or a task it needs failed.
     Cancelled,
+    /// It worked, and what it did was taken back because the run did not succeed.
+    Undone,
 }
 
 impl TaskState {
@@ -202,10 +311,11 @@ impl TaskState {
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",
+            Self::Undone => "undone",
         }
     }
 
-    /// Whether nothing more will happen to it.
+    /// Whether nothing more will happen to it, but that it is undone.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
     }

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    model::{Event, EventKind, RunState, SkipReason, Stream, TaskState},
+    model::{BreakerState, Event, EventKind, Kept, RunState, SkipReason, Stream, TaskState},
     outcome::{Failure, FailureKind},
 };
 use crate::{
@@ -30,6 +30,11 @@ use crate::{
 /// | `tasks_added` | `by`, `tasks` (as in a graph's JSON), `before` |
 /// | `warning` | `task`?, `message` |
 /// | `run_stopping` | `reason` |
+/// | `undo_planned` | `order` (tasks, in the order in which they are undone), `kept` (`[{task, why}]`: `scope`, `on`, `broken`, `off`) |
+/// | `undo_started` | `task`, `attempt` |
+/// | `undo_retrying` | `task`, `attempt`, `error`, `error_kind`, `delay_ms`, `usage`? |
+/// | `undo_finished` | `task`, `attempt` (0: none began), `state` (`undone`, `failed`, `left`), `output`?, `error`?, `error_kind`?, `usage`? |
+/// | `breaker_changed` | `breaker`, `state` (`closed`, `open`, `half_open`) |
 /// | `run_finished` | `state` |
 ///
 /// Fields with `?` are left out when there is nothing to say. New fields and new events may be added without a new
@@ -143,9 +148,49 @@ enum Kind<'a> {
     RunStopping {
         reason: &'a str,
     },
+    UndoPlanned {
+        order: Vec<Option<&'a TaskId>>,
+        kept: Vec<KeptForm<'a>>,
+    },
+    UndoStarted {
+        task: Option<&'a TaskId>,
+        attempt: u32,
+    },
+    UndoRetrying {
+        task: Option<&'a TaskId>,
+        attempt: u32,
+        error: &'a str,
+        error_kind: FailureKind,
+        delay_ms: Millis,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<&'a Usage>,
+    },
+    UndoFinished {
+        task: Option<&'a TaskId>,
+        attempt: u32,
+        state: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<&'a Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error_kind: Option<FailureKind>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<&'a Usage>,
+    },
+    BreakerChanged {
+        breaker: &'a str,
+        state: BreakerState,
+    },
     RunFinished {
         state: RunState,
     },
+}
+
+#[derive(Serialize)]
+struct KeptForm<'a> {
+    task: Option<&'a TaskId>,
+    why: Kept,
 }
 
 impl<'a> Named<'a> {
@@ -199,6 +244,36 @@ impl<'a> Named<'a> {
                 Kind::Warning { task: task.and_then(|task| self.name(task)), message }
             }
             EventKind::RunStopping { reason } => Kind::RunStopping { reason },
+            EventKind::UndoPlanned { order, kept } => Kind::UndoPlanned {
+                order: order.iter().map(|&task| self.name(task)).collect(),
+                kept: kept.iter().map(|&(task, why)| KeptForm { task: self.name(task), why }).collect(),
+            },
+            EventKind::UndoStarted { task, attempt } => Kind::UndoStarted { task: self.name(*task), attempt: *attempt },
+            EventKind::UndoRetrying { task, attempt, failure, delay, usage } => Kind::UndoRetrying {
+                task: self.name(*task),
+                attempt: *attempt,
+                error: &failure.message,
+                error_kind: failure.kind,
+                delay_ms: Millis(*delay),
+                usage: usage.as_deref(),
+            },
+            EventKind::UndoFinished { task, attempt, result, usage } => {
+                let failure: Option<&Failure> = result.as_ref().err().map(Box::as_ref);
+                Kind::UndoFinished {
+                    task: self.name(*task),
+                    attempt: *attempt,
+                    state: match (failure, attempt) {
+                        (None, _) => "undone",
+                        (Some(_), 0) => "left",
+                        (Some(_), _) => "failed",
+                    },
+                    output: result.as_ref().ok().and_then(|output| output.json()),
+                    error: failure.map(|failure| failure.message.as_str()),
+                    error_kind: failure.map(|failure| failure.kind),
+                    usage: usage.as_deref(),
+                }
+            }
+            EventKind::BreakerChanged { breaker, state } => Kind::BreakerChanged { breaker, state: *state },
             EventKind::RunFinished { state } => Kind::RunFinished { state: *state },
         }
     }
@@ -280,5 +355,31 @@ mod tests {
         check(EventKind::Warning { task: None, message: "odd".into() }, json!({"message": "odd"}));
         check(EventKind::RunStopping { reason: "late".into() }, json!({"reason": "late"}));
         check(EventKind::RunFinished { state: RunState::Cancelled }, json!({"state": "cancelled"}));
+        check(
+            EventKind::UndoPlanned { order: [b, TaskIx(9)].into(), kept: [(a, Kept::On)].into() },
+            json!({"order": ["b", null], "kept": [{"task": "a\"\u{1b}", "why": "on"}]}),
+        );
+        check(EventKind::UndoStarted { task: b, attempt: 1 }, json!({"task": "b", "attempt": 1}));
+        check(
+            EventKind::UndoRetrying { task: b, attempt: 1, failure: failure(), delay: ms(1_000), usage: None },
+            json!({"task": "b", "attempt": 1, "error": "late\n", "error_kind": "timeout", "delay_ms": 1000}),
+        );
+        let undone = |attempt, result| EventKind::UndoFinished { task: b, attempt, result, usage: None };
+        check(
+            undone(2, Ok(Output::from(json!("gone")))),
+            json!({"task": "b", "attempt": 2, "state": "undone", "output": "gone"}),
+        );
+        check(
+            undone(3, Err(failure())),
+            json!({"task": "b", "attempt": 3, "state": "failed", "error": "late\n", "error_kind": "timeout"}),
+        );
+        check(
+            undone(0, Err(failure())),
+            json!({"task": "b", "attempt": 0, "state": "left", "error": "late\n", "error_kind": "timeout"}),
+        );
+        check(
+            EventKind::BreakerChanged { breaker: "api".into(), state: BreakerState::HalfOpen },
+            json!({"breaker": "api", "state": "half_open"}),
+        );
     }
 }

@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::{
-    definition::Graph,
-    event::{Output, Stream},
+    definition::{Graph, Undo},
+    event::{Failure, Output, Stream},
     id::{RunId, TaskId, TaskIx},
 };
 
@@ -130,14 +130,39 @@ impl TaskContext {
         self.slot.run.id
     }
 
-    /// The attempt, from 1.
+    /// The attempt, from 1. Those to undo are counted on their own.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
+    /// What to undo; `None` for an attempt of the task itself.
+    ///
+    /// An executor that runs a task's work whatever it is asked for would do it again instead of undoing it: who gives tasks
+    /// an [`Undo`] looks here first.
+    ///
+    /// ```
+    /// use orch_core::{Outcome, TaskContext};
+    ///
+    /// async fn work(task: TaskContext) -> Outcome {
+    ///     match task.undo() {
+    ///         Some(undo) => Outcome::done(format!("took back {:?}", undo.output)),
+    ///         None => Outcome::done("published"),
+    ///     }
+    /// }
+    /// ```
+    pub fn undo(&self) -> Option<&ToUndo> {
+        self.inputs.as_deref()?.undo.as_ref()
+    }
+
+    /// Who does it: the agent of the undo, where there is one to do and it names one, else the task's.
+    pub fn agent(&self) -> Option<String> {
+        let own = || self.with_graph(|graph| graph.task(self.task).options().agent.clone());
+        self.undo().and_then(|undo| undo.undo.agent.clone()).or_else(own)
+    }
+
     /// What the tasks that this one waited for have made, and the values that its definition asks for.
     pub fn inputs(&self) -> &Inputs {
-        static NONE: Inputs = Inputs { outputs: Vec::new(), values: BTreeMap::new() };
+        static NONE: Inputs = Inputs { outputs: Vec::new(), values: BTreeMap::new(), undo: None };
         self.inputs.as_deref().unwrap_or(&NONE)
     }
 
@@ -180,7 +205,8 @@ impl TaskContext {
 
 impl fmt::Debug for TaskContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskContext({:?}, attempt {})", self.id(), self.attempt)
+        let undo = if self.undo().is_some() { "to undo, " } else { "" };
+        write!(f, "TaskContext({:?}, {undo}attempt {})", self.id(), self.attempt)
     }
 }
 
@@ -251,6 +277,19 @@ impl TaskContext {
 pub struct Inputs {
     pub(crate) outputs: Vec<(TaskId, Output)>,
     pub(crate) values: BTreeMap<String, Value>,
+    pub(crate) undo: Option<ToUndo>,
+}
+
+/// What an attempt to undo a task is given beside its inputs, which are those that the task itself had.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ToUndo {
+    /// How the task is undone, by its definition.
+    pub undo: Undo,
+    /// What the task made; [`Output::NOTHING`] if it did not work.
+    pub output: Output,
+    /// Why the run is undone: the first failure of those that made it fail.
+    pub why: Failure,
 }
 
 impl Inputs {
@@ -274,6 +313,14 @@ impl Inputs {
     #[must_use]
     pub fn with_output(mut self, task: impl Into<TaskId>, output: Output) -> Self {
         self.outputs.push((task.into(), output));
+        self
+    }
+
+    /// Makes it an attempt to undo, for the tests of executors.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn with_undo(mut self, undo: Undo, output: Output, why: Failure) -> Self {
+        self.undo = Some(ToUndo { undo, output, why });
         self
     }
 

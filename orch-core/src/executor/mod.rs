@@ -20,7 +20,7 @@ mod usage;
 
 #[cfg(any(test, feature = "testing"))]
 pub use context::Controls;
-pub use context::{Inputs, TaskContext};
+pub use context::{Inputs, TaskContext, ToUndo};
 pub(crate) use context::{News, Note, RunShared, Slot};
 pub use dry_run::DryRun;
 #[cfg(feature = "process")]

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use orch_core::{BreakerOptions, recovery::breaker::{Ask, Breaker, BreakerState, Verdict}};
+//! use orch_core::{BreakerOptions, BreakerState, recovery::breaker::{Ask, Breaker, Verdict}};
 //!
 //! let mut breaker = Breaker::new(BreakerOptions { failure_threshold: 2, ..BreakerOptions::default() });
 //! let secs = Duration::from_secs;
@@ -16,14 +16,14 @@
 //! assert_eq!(breaker.state(), BreakerState::HalfOpen);
 //! ```
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::named::is_named;
 use crate::{
     definition::BreakerOptions,
-    event::{Failure, FailureKind},
+    event::{BreakerState, Failure, FailureKind},
 };
 
 /// A circuit breaker: told how attempts end, it says whether another may begin. Times are passed in, since any fixed start;
@@ -62,36 +62,6 @@ enum Inner {
         /// Probes in a row that worked.
         worked: u32,
     },
-}
-
-/// How a circuit breaker stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BreakerState {
-    /// Attempts begin.
-    #[default]
-    Closed,
-    /// None begins.
-    Open,
-    /// A few begin, to probe.
-    HalfOpen,
-}
-
-impl BreakerState {
-    /// The stable name, as in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::HalfOpen => "half_open",
-        }
-    }
-}
-
-impl fmt::Display for BreakerState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 /// The answer to whether an attempt may begin.

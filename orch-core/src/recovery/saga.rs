@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     definition::{Graph, Undo, UndoOn, UndoScope},
-    event::FailureKind,
+    event::{FailureKind, Kept},
     id::TaskIx,
 };
 
@@ -78,18 +78,6 @@ pub struct UndoOrder {
     pub order: Vec<TaskIx>,
     /// The tasks that stay although they could be undone, the latest first, and why.
     pub kept: Vec<(TaskIx, Kept)>,
-}
-
-/// Why a task that could be undone stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kept {
-    /// No failed task goes back that far.
-    Scope,
-    /// It is undone [on](Undo::on) other failures.
-    On,
-    /// It did not work itself, and its undo is only for what did.
-    Broken,
 }
 
 /// What sort of end a failure is for the `on` of [`Undo`] and [`Rollback`](crate::Rollback).

@@ -17,6 +17,8 @@ pub struct Counts {
     pub skipped: usize,
     /// Tasks that were stopped or never started because of another.
     pub cancelled: usize,
+    /// Tasks that worked and were undone.
+    pub undone: usize,
 }
 
 impl Counts {
@@ -25,9 +27,9 @@ impl Counts {
         self.pending + self.running + self.finished()
     }
 
-    /// Tasks that nothing more will happen to.
+    /// Tasks that are over; some may still be undone.
     pub fn finished(&self) -> usize {
-        self.succeeded + self.failed + self.skipped + self.cancelled
+        self.succeeded + self.failed + self.skipped + self.cancelled + self.undone
     }
 
     /// Tasks in that state.
@@ -39,6 +41,7 @@ impl Counts {
             TaskState::Failed => self.failed,
             TaskState::Skipped => self.skipped,
             TaskState::Cancelled => self.cancelled,
+            TaskState::Undone => self.undone,
         }
     }
 
@@ -61,6 +64,7 @@ impl Counts {
             TaskState::Failed => &mut self.failed,
             TaskState::Skipped => &mut self.skipped,
             TaskState::Cancelled => &mut self.cancelled,
+            TaskState::Undone => &mut self.undone,
         }
     }
 }

@@ -42,6 +42,7 @@ mod script;
 mod short;
 mod task;
 pub mod todo;
+mod undo;
 mod width;
 #[cfg(test)]
 mod xml;
@@ -49,6 +50,7 @@ mod xml;
 pub use counts::Counts;
 pub use model::{Report, Warning};
 pub use path::PathStep;
-pub use progress::{Progress, RunningTask};
+pub use progress::{Progress, RunningTask, Undoing};
 pub use short::Short;
 pub use task::{Attempt, TaskResult};
+pub use undo::{UndoReport, UndoState, UndoStep};

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use super::{
     counts::Counts,
     task::{Attempt, TaskResult},
+    undo::UndoReport,
     width::cut_chars,
 };
 use crate::{
@@ -49,6 +50,9 @@ pub struct Report {
     warnings: Vec<Warning>,
     warnings_left_out: usize,
     usage: Usage,
+    pub(super) undo: Option<Box<UndoReport>>,
+    /// When everything was over that could be undone.
+    pub(super) worked_until: Option<Duration>,
 }
 
 /// What every task has. Times in nanoseconds since the start of the run. One cache line: a fold writes one a plain event.
@@ -134,6 +138,8 @@ impl Report {
             warnings: Vec::new(),
             warnings_left_out: 0,
             usage: Usage::default(),
+            undo: None,
+            worked_until: None,
         }
     }
 
@@ -194,7 +200,11 @@ impl Report {
                 self.stopped.get_or_insert_with(|| reason.clone());
             }
             EventKind::RunFinished { state } => self.state = *state,
-            EventKind::Heartbeat { .. } | EventKind::TaskOutput { .. } => {}
+            EventKind::UndoPlanned { .. }
+            | EventKind::UndoStarted { .. }
+            | EventKind::UndoRetrying { .. }
+            | EventKind::UndoFinished { .. } => self.on_undo(event),
+            EventKind::Heartbeat { .. } | EventKind::TaskOutput { .. } | EventKind::BreakerChanged { .. } => {}
         }
     }
 
@@ -255,10 +265,17 @@ impl Report {
         }
     }
 
-    fn add_usage(&mut self, task: TaskIx, usage: Option<&Usage>) {
+    pub(super) fn add_usage(&mut self, task: TaskIx, usage: Option<&Usage>) {
         let Some(usage) = usage.filter(|usage| !usage.is_empty()) else { return };
         self.usage.add(usage);
         self.note(task, |details| details.usage.get_or_insert_default().add(usage));
+    }
+
+    pub(super) fn set_state(&mut self, task: TaskIx, state: TaskState) {
+        if let Some(row) = self.rows.get_mut(task.index()) {
+            self.counts.shift(row.state, state);
+            row.state = state;
+        }
     }
 
     fn grow(&mut self, graph: Graph) {
@@ -352,7 +369,7 @@ impl Report {
         TaskResult { report: self, ix, row, details: self.details.get(row.details as usize) }
     }
 
-    /// The time from the start of the run to its last event.
+    /// The time from the start of the run to its last event, the time of undoing included.
     pub fn makespan(&self) -> Duration {
         Duration::from_nanos(self.at)
     }
@@ -362,16 +379,22 @@ impl Report {
         Duration::from_nanos(self.rows.iter().fold(0, |sum, row| sum.saturating_add(self.busy_of(row))))
     }
 
-    /// How often faster the run was than one task after the other: serial time over makespan. `None` when it took no time.
-    pub fn speedup(&self) -> Option<f64> {
-        ratio(self.serial(), self.makespan())
+    /// The time from the start of the run to the end of its last task: the makespan without the time of undoing.
+    pub fn worked(&self) -> Duration {
+        self.worked_until.unwrap_or_else(|| self.makespan()).min(self.makespan())
     }
 
-    /// What share of its workers' time the run used, from 0 to 1: serial time over makespan times workers. The workers
-    /// are [`max_parallel`](Report::max_parallel) or, without a limit, [`peak`](Report::peak). `None` when it took no time.
+    /// How often faster the run was than one task after the other: serial time over the time that it
+    /// [worked](Report::worked). `None` when it took no time.
+    pub fn speedup(&self) -> Option<f64> {
+        ratio(self.serial(), self.worked())
+    }
+
+    /// What share of its workers' time the run used, from 0 to 1: serial time over the time that it
+    /// [worked](Report::worked) times workers. The workers are [`max_parallel`](Report::max_parallel) or, without a limit, [`peak`](Report::peak). `None` when it took no time.
     pub fn utilisation(&self) -> Option<f64> {
         let workers = self.limit.map_or(self.peak as f64, f64::from);
-        Some(ratio(self.serial(), self.makespan())? / workers.max(1.0))
+        Some(ratio(self.serial(), self.worked())? / workers.max(1.0))
     }
 
     /// The shortest time that any order could have reached, knowing what each task really took: the longest chain of
@@ -381,10 +404,10 @@ impl Report {
         self.longest_chain().max(Duration::from_nanos(share))
     }
 
-    /// How far the run was from the best possible: makespan over [`lower_bound`](Report::lower_bound), 1 at best. `None`
-    /// when the bound is zero.
+    /// How far the run was from the best possible: the time that it [worked](Report::worked) over
+    /// [`lower_bound`](Report::lower_bound), 1 at best. `None` when the bound is zero.
     pub fn over_lower_bound(&self) -> Option<f64> {
-        ratio(self.makespan(), self.lower_bound())
+        ratio(self.worked(), self.lower_bound())
     }
 
     /// What was odd, in order. The graph has warnings of its own: [`Graph::warnings`].

@@ -60,6 +60,18 @@ pub struct Progress {
     /// Estimates of the tasks that succeeded, and what they took.
     estimated: u64,
     took: u64,
+    undo: Undoing,
+}
+
+/// How far a run is in undoing its tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Undoing {
+    /// How many tasks are to be undone; 0 while nothing is.
+    pub total: usize,
+    /// How many of them are over, undone or not.
+    pub over: usize,
+    /// The one whose turn it is.
+    pub current: Option<TaskIx>,
 }
 
 /// Times in nanoseconds.
@@ -107,6 +119,7 @@ impl Progress {
             work_pending: 0,
             estimated: 0,
             took: 0,
+            undo: Undoing::default(),
         };
         progress.add_rows();
         progress
@@ -130,10 +143,21 @@ impl Progress {
                 }
             }
             EventKind::RunFinished { state } => self.state = *state,
+            EventKind::UndoPlanned { order, .. } => self.undo.total += order.len(),
+            EventKind::UndoStarted { task, .. } => self.undo.current = Some(*task),
+            EventKind::UndoFinished { task, result, .. } => {
+                self.undo.over += 1;
+                self.undo.current = None;
+                if result.is_ok() {
+                    self.undone(*task);
+                }
+            }
             EventKind::Heartbeat { .. }
             | EventKind::TaskOutput { .. }
             | EventKind::Warning { .. }
-            | EventKind::RunStopping { .. } => {}
+            | EventKind::RunStopping { .. }
+            | EventKind::UndoRetrying { .. }
+            | EventKind::BreakerChanged { .. } => {}
         }
     }
 
@@ -181,6 +205,14 @@ impl Progress {
         }
     }
 
+    fn undone(&mut self, task: TaskIx) {
+        let row = self.rows.get_mut(task.index()).filter(|row| row.state == TaskState::Succeeded);
+        if let Some(row) = row {
+            row.state = TaskState::Undone;
+            self.counts.shift(TaskState::Succeeded, TaskState::Undone);
+        }
+    }
+
     /// Makes rows for the tasks that have none, and finds the ways to the end anew.
     fn add_rows(&mut self) {
         let known = self.rows.len();
@@ -214,6 +246,11 @@ impl Progress {
     /// How many tasks are in each state.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// How far it is in undoing its tasks.
+    pub fn undoing(&self) -> Undoing {
+        self.undo
     }
 
     /// What share of the tasks is over, whatever became of them: 0 to 100. Never goes back, unless the run adds tasks. 100

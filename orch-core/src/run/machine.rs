@@ -12,6 +12,7 @@ use super::{
     message::{Actions, Message, Rules},
     ready::ReadyQueue,
     scope::Names,
+    undo::Saga,
 };
 use crate::{
     definition::Graph,
@@ -58,6 +59,10 @@ pub struct Machine {
     pub(super) state: RunState,
     pub(super) failed: bool,
     pub(super) stopping: Option<RunState>,
+    /// How often the run was asked to stop.
+    pub(super) cancels: u32,
+    /// What an undo must know, where some task can be undone.
+    pub(super) saga: Option<Box<Saga>>,
     /// The simulator has no outputs to judge conditions by: every task runs.
     pub(super) unconditional: bool,
     begun: bool,
@@ -116,6 +121,8 @@ pub(super) enum TimerKind {
     Timeout,
     Idle,
     Deadline,
+    UndoRetry,
+    UndoTimeout,
 }
 
 /// A resource. INVARIANT: a rank is parked here only while it finds no room.
@@ -171,6 +178,8 @@ impl Machine {
             state: RunState::Running,
             failed: false,
             stopping: None,
+            cancels: 0,
+            saga: None,
             unconditional: false,
             begun: false,
             seq: 0,
@@ -192,14 +201,25 @@ impl Machine {
         let graph = plan.graph().clone();
         self.plan = plan;
         let first_time = self.rows.is_empty();
+        let mut undoes = false;
         for ix in graph.indices().skip(self.rows.len()) {
             let special = graph.task(ix).options.is_some();
-            if special && let Some(group) = graph.task(ix).options().group.as_ref() {
-                self.groups.entry(group.clone()).and_modify(|group| group.members += 1);
+            if special {
+                let options = graph.task(ix).options();
+                if let Some(group) = options.group.as_ref() {
+                    self.groups.entry(group.clone()).and_modify(|group| group.members += 1);
+                }
+                undoes |= options.undo.is_some();
             }
             let (waiting, rank) = (graph.parents(ix).len() as u32, self.plan.rank(ix));
             self.rows.push(Row { ready_at: 0, waiting, rank, attempt: 0, phase: Phase::Waiting, special });
             self.open += 1;
+        }
+        if undoes {
+            self.saga.get_or_insert_default();
+        }
+        if self.saga.is_some() {
+            Saga::targets(&graph).for_each(|target| self.rows[target.index()].special = true);
         }
         self.ready = ReadyQueue::new(self.rows.len());
         self.next.clear();
@@ -250,12 +270,15 @@ impl Machine {
             self.dispatch(actions);
         }
         if self.open == 0 && self.state == RunState::Running {
-            self.state = match self.stopping {
+            let state = match self.stopping {
                 Some(state) => state,
                 None if self.failed => RunState::Failed,
                 None => RunState::Succeeded,
             };
-            self.say(actions, EventKind::RunFinished { state: self.state });
+            if !self.undo(state, actions) {
+                self.state = state;
+                self.say(actions, EventKind::RunFinished { state });
+            }
         }
         actions.wake_at = self.next_timer().map(Duration::from_nanos);
     }
@@ -307,12 +330,23 @@ impl Machine {
                     self.say(actions, EventKind::TaskOutput { task, stream, text });
                 }
             }
-            Message::Cancel { reason } => self.stop(RunState::Cancelled, reason, actions),
+            Message::Cancel { reason } => self.cancelled(reason, actions),
+        }
+    }
+
+    fn cancelled(&mut self, reason: String, actions: &mut Actions) {
+        self.cancels += 1;
+        if self.open > 0 && self.stopping.is_none() {
+            self.blame(None, &Failure { kind: FailureKind::Cancelled, message: reason.clone() });
+            self.stop(RunState::Cancelled, reason, actions);
+        } else {
+            self.cancel_undo(&reason, actions);
         }
     }
 
     fn is_running(&self, task: TaskIx) -> bool {
         self.rows.get(task.index()).is_some_and(|row| matches!(row.phase, Phase::Running | Phase::Stopping))
+            || self.is_undoing(task)
     }
 
     fn sign_of_life(&mut self, task: TaskIx) {
@@ -334,8 +368,11 @@ impl Machine {
             match timer.kind {
                 TimerKind::Deadline => {
                     let deadline = self.rules.deadline.unwrap_or_default();
-                    self.stop(RunState::Failed, format!("the deadline of {deadline:?} passed"), actions);
+                    let message = format!("the deadline of {deadline:?} passed");
+                    self.blame(None, &Failure { kind: FailureKind::Timeout, message: message.clone() });
+                    self.stop(RunState::Failed, message, actions);
                 }
+                kind @ (TimerKind::UndoRetry | TimerKind::UndoTimeout) => self.ring_undo(kind, actions),
                 TimerKind::Retry => self.make_ready(task),
                 TimerKind::Timeout => {
                     let timeout = self.plan.graph().task(task).options().timeout.unwrap_or_default();
@@ -358,6 +395,9 @@ impl Machine {
         let row = self.rows.get(timer.task as usize);
         match timer.kind {
             TimerKind::Deadline => self.stopping.is_none() && self.open > 0,
+            TimerKind::UndoRetry | TimerKind::UndoTimeout => {
+                self.is_undo_live(TaskIx(timer.task), timer.attempt, timer.kind)
+            }
             TimerKind::Retry => row.is_some_and(|row| row.phase == Phase::Delayed),
             TimerKind::Timeout | TimerKind::Idle => {
                 row.is_some_and(|row| row.phase == Phase::Running && row.attempt == timer.attempt)

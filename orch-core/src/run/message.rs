@@ -10,14 +10,16 @@ use crate::{
     id::TaskIx,
 };
 
-/// How a run behaves. `Rules::default()`: no limit, fail fast, no deadline, no inputs, seed 0.
+/// How a run behaves. `Rules::default()`: no limit, fail fast, undo what failed, no deadline, no inputs, seed 0.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// How many attempts run at once; at least 1.
     pub max_parallel: u32,
     /// What a failed task means for the others.
     pub on_failure: FailurePolicy,
-    /// How long the run may take; then running tasks are stopped and the run has failed.
+    /// Whether a run that does not succeed undoes what its tasks did, where they say how.
+    pub undo: bool,
+    /// How long the run may take; then running tasks are stopped and the run has failed. To undo takes its own time.
     pub deadline: Option<Duration>,
     /// What conditions and tasks read as `inputs`.
     pub inputs: Map<String, Value>,
@@ -38,6 +40,7 @@ impl Default for Rules {
         Self {
             max_parallel: Self::UNLIMITED,
             on_failure: FailurePolicy::default(),
+            undo: true,
             deadline: None,
             inputs: Map::new(),
             seed: 0,
@@ -53,7 +56,8 @@ pub enum FailurePolicy {
     /// Stops the running ones and starts no other.
     #[default]
     FailFast,
-    /// Everything that does not need it goes on.
+    /// Everything that does not need it goes on; the run has failed all the same. The failure of a
+    /// [critical](crate::TaskOptions::critical) task stops this one too.
     Continue,
 }
 
@@ -93,20 +97,22 @@ pub enum Message {
         /// A line.
         text: Arc<str>,
     },
-    /// Stop the run.
+    /// Stop the run. What its tasks did is undone all the same; asked a second time, no further task is.
     Cancel {
         /// Why, for a person.
         reason: String,
     },
 }
 
-/// One attempt of a task.
+/// One attempt of a task, or one to undo it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// Which task.
     pub task: TaskIx,
-    /// Which attempt, from 1.
+    /// Which attempt, from 1. Those to undo are counted on their own.
     pub number: u32,
+    /// Whether it is to undo the task.
+    pub undo: bool,
 }
 
 /// A question that the machine cannot answer from the values of the run.

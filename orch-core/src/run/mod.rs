@@ -38,6 +38,7 @@ mod simulate;
 mod start;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 pub use machine::Machine;
 pub use message::{Actions, Attempt, Check, FailurePolicy, Message, Rules};

@@ -11,7 +11,7 @@ use crate::{
     event::{EventKind, Failure, FailureKind, Outcome, Output, RunState, SkipReason},
     id::{TaskId, TaskIx},
     plan::Plan,
-    recovery::retry,
+    recovery::{retry, saga::End},
     units::Usage,
 };
 
@@ -20,7 +20,7 @@ impl Machine {
     pub(super) fn finished(&mut self, task: TaskIx, attempt: u32, outcome: Outcome, actions: &mut Actions) {
         let Some(&row) = self.rows.get(task.index()) else { return };
         if row.attempt != attempt || !matches!(row.phase, Phase::Running | Phase::Stopping) {
-            return;
+            return self.undo_finished(task, attempt, outcome, actions);
         }
         self.running -= 1;
         let mut outcome = outcome;
@@ -66,6 +66,9 @@ impl Machine {
             let result = Ok(std::mem::take(&mut output));
             EventKind::TaskFinished { task, attempt, result, usage: usage.take() }
         });
+        if self.rows[task.index()].special {
+            self.ended(task, End::Done);
+        }
         self.satisfy(task);
     }
 
@@ -159,16 +162,22 @@ impl Machine {
         actions: &mut Actions,
     ) {
         let stopped = failure.kind == FailureKind::Cancelled && self.stopping.is_some();
+        self.ended(task, End::Broken);
+        let forgiven = !stopped && (self.graph().task(task).options().allow_failure || self.quorum_forgives(task));
+        if !stopped && !forgiven {
+            self.blame(Some(task), &failure);
+        }
         self.say(actions, EventKind::TaskFinished { task, attempt, result: Err(failure), usage });
         if stopped {
             self.bury(task);
-        } else if self.graph().task(task).options().allow_failure || self.quorum_forgives(task) {
+        } else if forgiven {
             self.satisfy(task);
         } else {
             self.bury(task);
             self.failed = true;
             self.doom(task, actions);
-            if self.rules.on_failure == FailurePolicy::FailFast {
+            let critical = self.graph().task(task).options().critical;
+            if critical || self.rules.on_failure == FailurePolicy::FailFast {
                 let reason = format!("task `{}` failed", self.graph().id(task));
                 self.stop(RunState::Failed, reason, actions);
             }
@@ -230,6 +239,7 @@ impl Machine {
                     let attempt = self.rows[at].attempt;
                     let result = Err(Box::new(failure));
                     self.say(actions, EventKind::TaskFinished { task, attempt, result, usage: None });
+                    self.ended(task, End::Broken);
                     self.bury(task);
                 }
                 Phase::Running => self.stop_attempt(task, FailureKind::Cancelled, reason.clone(), actions),
@@ -246,7 +256,7 @@ impl Machine {
         let row = &mut self.rows[task.index()];
         row.phase = Phase::Stopping;
         self.stops.insert(task.0, Failure { kind, message });
-        actions.cancel.push(Attempt { task, number: row.attempt });
+        actions.cancel.push(Attempt { task, number: row.attempt, undo: false });
     }
 }
 

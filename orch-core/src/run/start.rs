@@ -10,6 +10,7 @@ use crate::{
     definition::{ClaimMode, command::Test},
     event::{EventKind, SkipReason},
     id::{ResourceId, TaskIx},
+    recovery::saga::End,
 };
 
 #[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
@@ -70,6 +71,7 @@ impl Machine {
             }),
         };
         self.say(actions, EventKind::TaskSkipped { task, reason: SkipReason::Condition(reason) });
+        self.ended(task, End::Passed);
         self.satisfy(task);
     }
 
@@ -136,7 +138,7 @@ impl Machine {
             // Most tasks start in the step that makes them ready: spare them a division.
             let queued = if queued == 0 { Duration::ZERO } else { Duration::from_nanos(queued) };
             self.say_with(actions, || EventKind::TaskStarted { task, attempt: number, queued });
-            actions.start.push(Attempt { task, number });
+            actions.start.push(Attempt { task, number, undo: false });
         }
         if self.running >= self.rules.max_parallel {
             // Places are scarce: now the most critical of all goes first.

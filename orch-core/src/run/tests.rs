@@ -8,21 +8,21 @@ use crate::{
 };
 
 /// A machine, its graph and what it said last; times in seconds.
-struct Dialogue {
-    machine: Machine,
-    actions: Actions,
-    events: Vec<Event>,
+pub(super) struct Dialogue {
+    pub(super) machine: Machine,
+    pub(super) actions: Actions,
+    pub(super) events: Vec<Event>,
 }
 
 impl Dialogue {
-    fn new(graph: &Graph, rules: Rules) -> Self {
+    pub(super) fn new(graph: &Graph, rules: Rules) -> Self {
         let plan = Plan::new(graph, &PlanOptions::default()).unwrap();
         let machine = Machine::new(&plan, RunId::from_parts(0, 0), rules).unwrap();
         Self { machine, actions: Actions::default(), events: Vec::new() }
     }
 
     /// Steps and answers what starts, by name.
-    fn step(&mut self, at: u64, messages: Vec<Message>) -> Vec<String> {
+    pub(super) fn step(&mut self, at: u64, messages: Vec<Message>) -> Vec<String> {
         let mut messages = messages;
         self.actions.clear();
         self.machine.step(Duration::from_secs(at), &mut messages, &mut self.actions);
@@ -30,28 +30,28 @@ impl Dialogue {
         self.names(&self.actions.start)
     }
 
-    fn names(&self, attempts: &[Attempt]) -> Vec<String> {
+    pub(super) fn names(&self, attempts: &[Attempt]) -> Vec<String> {
         attempts.iter().map(|attempt| self.machine.graph().id(attempt.task).to_string()).collect()
     }
 
-    fn cancelled(&self) -> Vec<String> {
+    pub(super) fn cancelled(&self) -> Vec<String> {
         self.names(&self.actions.cancel)
     }
 
-    fn ix(&self, id: &str) -> TaskIx {
+    pub(super) fn ix(&self, id: &str) -> TaskIx {
         self.machine.graph().find(id).unwrap()
     }
 
-    fn done(&self, id: &str) -> Message {
+    pub(super) fn done(&self, id: &str) -> Message {
         self.ends(id, 1, Outcome::done(()))
     }
 
-    fn ends(&self, id: &str, attempt: u32, outcome: Outcome) -> Message {
+    pub(super) fn ends(&self, id: &str, attempt: u32, outcome: Outcome) -> Message {
         Message::Finished { task: self.ix(id), attempt, outcome }
     }
 
     /// What was said of the tasks, one word each.
-    fn story(&self) -> Vec<String> {
+    pub(super) fn story(&self) -> Vec<String> {
         self.events
             .iter()
             .filter_map(|event| {
@@ -63,6 +63,13 @@ impl Dialogue {
                         (task, failure.kind.name().to_owned())
                     }
                     EventKind::TaskSkipped { task, .. } => (task, "skipped".to_owned()),
+                    EventKind::UndoStarted { task, .. } => (task, "undo starts".to_owned()),
+                    EventKind::UndoRetrying { task, delay, .. } => (task, format!("undo again in {delay:?}")),
+                    EventKind::UndoFinished { task, result: Ok(_), .. } => (task, "undone".to_owned()),
+                    EventKind::UndoFinished { task, attempt: 0, .. } => (task, "left".to_owned()),
+                    EventKind::UndoFinished { task, result: Err(failure), .. } => {
+                        (task, format!("undo {}", failure.kind.name()))
+                    }
                     _ => return None,
                 };
                 Some(format!("{} {word}", self.machine.graph().id(*task)))

@@ -14,12 +14,12 @@ use crate::{
     clock::Clock,
     definition::Graph,
     error::Result,
-    event::{EventKind, EventSink, RunState},
-    executor::{Inputs, News, Note, RunShared, Slot},
-    id::{RunId, TaskIx},
+    event::{EventKind, EventSink, Failure, RunState},
+    executor::{Inputs, News, Note, RunShared, Slot, ToUndo},
+    id::RunId,
     plan::Plan,
     report::Report,
-    run::{Actions, Machine, Message, Rules},
+    run::{Actions, Attempt, Machine, Message, Rules},
 };
 
 /// How many notes of tasks (lines, heartbeats) may wait to be heard before a task that says more has to wait.
@@ -131,14 +131,15 @@ impl Session {
         self.messages.push(Message::Cancel { reason: reason.into() });
     }
 
-    /// What an attempt of that task may read; `None` if there is nothing.
+    /// What an attempt may read; `None` if there is nothing.
     #[inline]
-    pub fn inputs(&mut self, task: TaskIx) -> Option<Arc<Inputs>> {
-        let nothing = !self.machine.has_values() && self.machine.is_plain(task);
-        if nothing { None } else { self.gather_inputs(task) }
+    pub fn inputs(&mut self, attempt: Attempt) -> Option<Arc<Inputs>> {
+        let nothing = !self.machine.has_values() && self.machine.is_plain(attempt.task);
+        if nothing { None } else { self.gather_inputs(attempt) }
     }
 
-    fn gather_inputs(&mut self, task: TaskIx) -> Option<Arc<Inputs>> {
+    fn gather_inputs(&mut self, attempt: Attempt) -> Option<Arc<Inputs>> {
+        let task = attempt.task;
         let graph = self.machine.graph().clone();
         let wanted = &graph.task(task).options().inputs;
         let mut inputs = Inputs::default();
@@ -155,6 +156,11 @@ impl Session {
             if let Some(value) = self.machine.value(&input.key).or_else(|| input.default.clone()) {
                 inputs.values.insert(input.key.clone(), value);
             }
+        }
+        if attempt.undo {
+            let undo = graph.task(task).options().undo.clone().unwrap_or_default();
+            let why = self.machine.undo_why().cloned().unwrap_or_else(|| Failure::error("the run did not succeed"));
+            inputs.undo = Some(ToUndo { undo, output: self.machine.output(task).clone(), why });
         }
         Some(Arc::new(inputs))
     }

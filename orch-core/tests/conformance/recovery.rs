@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use orch_core::{
-    BreakerOptions, Failure, FailureKind, Graph, Retry, UndoOn,
+    BreakerOptions, Failure, FailureKind, Graph, Kept, Retry, UndoOn,
     recovery::{
         breaker::{Ask, Breaker, Ticket, Verdict},
         checkpoint::Checkpoint,
         retry,
-        saga::{self, Cause, End, Ended, Kept, Mark},
+        saga::{self, Cause, End, Ended, Mark},
     },
     units::Millis,
 };

@@ -3,13 +3,14 @@
 use crate::event::TaskState;
 
 /// Every state, in the order of the legend.
-pub(super) const STATES: [TaskState; 6] = [
+pub(super) const STATES: [TaskState; 7] = [
     TaskState::Pending,
     TaskState::Running,
     TaskState::Succeeded,
     TaskState::Failed,
     TaskState::Skipped,
     TaskState::Cancelled,
+    TaskState::Undone,
 ];
 
 /// How a state looks: dark text on a light fill with a strong border, readable on light and dark pages.
@@ -28,6 +29,7 @@ pub(super) fn look(state: TaskState) -> Look {
         TaskState::Failed => ("#fee2e2", "#dc2626"),
         TaskState::Skipped => ("#fef9c3", "#ca8a04"),
         TaskState::Cancelled => ("#ede9fe", "#7c3aed"),
+        TaskState::Undone => ("#cffafe", "#0e7490"),
     };
     Look { fill, border }
 }

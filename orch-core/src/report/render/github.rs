@@ -51,7 +51,8 @@ pub fn github_summary(report: &Report) -> String {
 fn facts(out: &mut String, report: &Report) {
     let counts = report.counts();
     let mut facts = vec![format!("{} tasks", counts.total())];
-    for state in [TaskState::Succeeded, TaskState::Failed, TaskState::Skipped, TaskState::Cancelled] {
+    for state in [TaskState::Succeeded, TaskState::Undone, TaskState::Failed, TaskState::Skipped, TaskState::Cancelled]
+    {
         if counts.of(state) > 0 {
             facts.push(format!("{} {state}", counts.of(state)));
         }
@@ -117,6 +118,7 @@ fn mark(state: TaskState) -> &'static str {
         TaskState::Failed => "❌",
         TaskState::Skipped => "⏭️",
         TaskState::Cancelled => "🚫",
+        TaskState::Undone => "↩️",
         TaskState::Running => "▶️",
         TaskState::Pending => "⏳",
     }
@@ -125,7 +127,7 @@ fn mark(state: TaskState) -> &'static str {
 fn weight(state: TaskState) -> u8 {
     match state {
         TaskState::Failed => 3,
-        TaskState::Cancelled | TaskState::Running | TaskState::Pending => 2,
+        TaskState::Cancelled | TaskState::Running | TaskState::Pending | TaskState::Undone => 2,
         TaskState::Skipped => 1,
         TaskState::Succeeded => 0,
     }

@@ -45,6 +45,7 @@ impl fmt::Display for Headline<'_> {
         let mut separator = ": ";
         for state in [
             TaskState::Succeeded,
+            TaskState::Undone,
             TaskState::Failed,
             TaskState::Skipped,
             TaskState::Cancelled,

@@ -63,7 +63,7 @@ fn importance(state: TaskState) -> u8 {
     match state {
         TaskState::Failed => 0,
         TaskState::Running => 1,
-        TaskState::Cancelled | TaskState::Skipped | TaskState::Pending => 2,
+        TaskState::Cancelled | TaskState::Skipped | TaskState::Pending | TaskState::Undone => 2,
         TaskState::Succeeded => 3,
     }
 }

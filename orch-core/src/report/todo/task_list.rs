@@ -30,8 +30,8 @@ pub struct TaskItem {
     pub description: String,
     /// What is being done, shown while it is in progress.
     pub active_form: String,
-    /// Where it stands. A task that failed stays in progress; one that was skipped is completed; one that was cancelled is
-    /// pending: it was not done.
+    /// Where it stands. A task that failed stays in progress; one that was skipped is completed; one that was cancelled or
+    /// undone is pending: it is not done.
     pub status: TodoStatus,
     /// The ids of the items that wait for it.
     pub blocks: Vec<String>,
@@ -89,7 +89,7 @@ fn item(report: &Report, task: &TaskResult<'_>) -> TaskItem {
         description: cut_chars(description, LONGEST_DESCRIPTION),
         active_form: cut_chars(active_form, LONGEST),
         status: match task.state() {
-            TaskState::Pending | TaskState::Cancelled => TodoStatus::Pending,
+            TaskState::Pending | TaskState::Cancelled | TaskState::Undone => TodoStatus::Pending,
             TaskState::Running | TaskState::Failed => TodoStatus::InProgress,
             TaskState::Succeeded | TaskState::Skipped => TodoStatus::Completed,
         },

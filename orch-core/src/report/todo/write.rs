@@ -66,7 +66,7 @@ const LONGEST: usize = 200;
 /// the task's name.
 ///
 /// In both modes a skipped agent is completed, with ` (skipped)` and the active form `Skipped`; a cancelled one is pending:
-/// it was not done. At most 200 items of at most 200 characters; a run with more tasks shows its levels alone.
+/// it was not done; so is an undone one, with ` (undone)`. At most 200 items of at most 200 characters; a run with more tasks shows its levels alone.
 pub fn todo_list(report: &Report, mode: TodoMode) -> TodoList {
     let levels = levels(report);
     let command = Printable(report.graph().name());
@@ -181,6 +181,7 @@ fn agent_todo(task: &TaskResult<'_>, level: &Level<'_>, mode: TodoMode) -> Todo 
         (TaskState::Pending | TaskState::Cancelled, _) => todo(plain, TodoStatus::Pending, running),
         (TaskState::Running, TodoMode::Strict) => todo(plain, TodoStatus::Pending, running),
         (TaskState::Running, TodoMode::Parallel) => todo(plain, TodoStatus::InProgress, running),
+        (TaskState::Undone, _) => todo(format!("{plain} (undone)"), TodoStatus::Pending, running),
         (TaskState::Succeeded, _) => todo(plain, TodoStatus::Completed, running),
         (TaskState::Skipped, _) => todo(format!("{plain} (skipped)"), TodoStatus::Completed, "Skipped".to_owned()),
         (TaskState::Failed, TodoMode::Strict) => {

@@ -18,6 +18,8 @@ pub(super) enum Mark {
     Retried,
     Running,
     Cancelled,
+    /// It worked and was undone.
+    Undone,
     Skipped,
     Pending,
     Succeeded,
@@ -27,11 +29,12 @@ pub(super) enum Mark {
 
 impl Mark {
     /// Every mark, the one that a person should see first in front.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Failed,
         Self::Retried,
         Self::Running,
         Self::Cancelled,
+        Self::Undone,
         Self::Skipped,
         Self::Pending,
         Self::Succeeded,
@@ -45,6 +48,7 @@ impl Mark {
             Self::Retried => "retried",
             Self::Running => "running",
             Self::Cancelled => "cancelled",
+            Self::Undone => "undone",
             Self::Skipped => "skipped",
             Self::Pending => "pending",
             Self::Succeeded => "succeeded",
@@ -62,6 +66,7 @@ impl From<TaskState> for Mark {
             TaskState::Failed => Self::Failed,
             TaskState::Skipped => Self::Skipped,
             TaskState::Cancelled => Self::Cancelled,
+            TaskState::Undone => Self::Undone,
         }
     }
 }
