@@ -83,6 +83,7 @@ pub mod executor;
 mod fixtures;
 pub mod guide;
 pub mod id;
+pub mod locks;
 pub mod plan;
 pub mod recovery;
 pub mod report;

@@ -16,6 +16,8 @@ use orch_core::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+#[path = "conformance/locks.rs"]
+mod locks;
 #[path = "conformance/recovery.rs"]
 mod recovery;
 #[path = "conformance/run.rs"]
@@ -25,10 +27,11 @@ mod run;
 type Runner = fn(Value) -> Value;
 
 /// Every area and its runner. A folder without one fails `every_area_has_a_runner`.
-const AREAS: [(&str, Runner); 5] = [
+const AREAS: [(&str, Runner); 6] = [
     ("command", command),
     ("condition", condition),
     ("expand", expansion),
+    ("locks", locks::run),
     ("recovery", recovery::run),
     ("run", run::run),
 ];
@@ -96,6 +99,11 @@ fn conditions() {
 #[test]
 fn expansions() {
     check("expand");
+}
+
+#[test]
+fn locks() {
+    check("locks");
 }
 
 #[test]
