@@ -32,7 +32,13 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System { origin: Instant },
-    Manual(Arc<AtomicU64>),
+    Manual(Arc<Manual>),
+}
+
+#[derive(Debug)]
+struct Manual {
+    nanos: AtomicU64,
+    wall: AtomicU64,
 }
 
 impl Clock {
@@ -43,16 +49,24 @@ impl Clock {
 
     /// A clock that stands still until its [`Hand`] moves it. Its wall time starts at 2025-01-01T00:00:00Z.
     pub fn manual() -> (Self, Hand) {
-        let nanos = Arc::new(AtomicU64::new(0));
-        (Self(Source::Manual(nanos.clone())), Hand(nanos))
+        let manual = Manual { nanos: AtomicU64::new(0), wall: AtomicU64::new(1_735_689_600_000_000_000) };
+        let manual = Arc::new(manual);
+        (Self(Source::Manual(manual.clone())), Hand(manual))
     }
 
     /// Time since this clock's origin. Never goes back.
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Source::System { origin } => origin.elapsed(),
-            Source::Manual(nanos) => Duration::from_nanos(nanos.load(Ordering::Acquire)),
+            Source::Manual(manual) => Duration::from_nanos(manual.nanos.load(Ordering::Acquire)),
         }
+    }
+
+    /// The same in nanoseconds; saturates after 584 years.
+    #[inline]
+    pub(crate) fn nanos(&self) -> u64 {
+        let elapsed = self.elapsed();
+        elapsed.as_secs().saturating_mul(1_000_000_000).saturating_add(elapsed.subsec_nanos().into())
     }
 
     /// The time of day. May jump, as the system's does.
@@ -62,7 +76,7 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
             }
-            Source::Manual(nanos) => WallTime(1_735_689_600_000 + nanos.load(Ordering::Acquire) / 1_000_000),
+            Source::Manual(manual) => WallTime(manual.wall.load(Ordering::Acquire) / 1_000_000),
         }
     }
 }
@@ -75,13 +89,33 @@ impl Default for Clock {
 
 /// Moves a [manual clock](Clock::manual).
 #[derive(Debug, Clone)]
-pub struct Hand(Arc<AtomicU64>);
+pub struct Hand(Arc<Manual>);
 
 impl Hand {
-    /// Moves the clock on.
+    /// Moves the clock on, and the time of day with it. Stops at the end of time, 584 years on.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::AcqRel);
+        for time in [&self.0.nanos, &self.0.wall] {
+            Self::change(time, |nanos| nanos.saturating_add(nanos_of(by)));
+        }
     }
+
+    /// Moves only the time of day, as somebody does who corrects the system's clock, or a computer that slept: forward.
+    pub fn wall_forward(&self, by: Duration) {
+        Self::change(&self.0.wall, |nanos| nanos.saturating_add(nanos_of(by)));
+    }
+
+    /// Moves only the time of day: back, at most to 1970.
+    pub fn wall_back(&self, by: Duration) {
+        Self::change(&self.0.wall, |nanos| nanos.saturating_sub(nanos_of(by)));
+    }
+
+    fn change(time: &AtomicU64, change: impl Fn(u64) -> u64) {
+        time.update(Ordering::AcqRel, Ordering::Acquire, change);
+    }
+}
+
+fn nanos_of(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A moment of the civil clock: milliseconds since 1970-01-01T00:00:00Z. `Display` is RFC 3339 in UTC.
@@ -121,5 +155,22 @@ mod tests {
         assert_eq!(WallTime(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(WallTime(951_782_400_000).to_string(), "2000-02-29T00:00:00.000Z");
         assert_eq!(WallTime(4_102_444_799_999).to_string(), "2099-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn the_time_of_day_jumps_alone() {
+        let (clock, hand) = Clock::manual();
+        let start = clock.wall();
+        hand.advance(Duration::from_secs(5));
+        hand.wall_back(Duration::from_secs(60));
+        assert_eq!((clock.elapsed().as_secs(), start.0 - clock.wall().0), (5, 55_000));
+        hand.wall_forward(Duration::from_secs(60));
+        assert_eq!((clock.nanos(), clock.wall().0 - start.0), (5_000_000_000, 5_000));
+        for _ in 0..2 {
+            hand.advance(Duration::MAX);
+            assert_eq!(clock.nanos(), u64::MAX);
+        }
+        hand.wall_back(Duration::MAX);
+        assert_eq!(clock.wall(), WallTime(0));
     }
 }
