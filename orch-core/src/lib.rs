@@ -114,7 +114,7 @@ pub use id::{Printable, ResourceId, RunId, TaskId, TaskIx};
 pub use plan::{Plan, PlanOptions, Step};
 pub use report::{Progress, Report, TaskResult};
 pub use run::FailurePolicy;
-pub use units::{ModelUsage, Usage, Usd};
+pub use units::{Cost, ModelUsage, Usage, Usd};
 
 /// The version of the engine, for example `0.1.0`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -44,6 +44,12 @@ impl Usd {
         self.0
     }
 
+    /// The same, that many times over. Saturates.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        Self(self.0.saturating_mul(i64::try_from(times).unwrap_or(i64::MAX)))
+    }
+
     /// In dollars, for showing and for formats that want a float.
     pub fn dollars(self) -> f64 {
         self.0 as f64 / 1e9
@@ -156,6 +162,28 @@ impl Usage {
         self.models.iter().fold(0, |sum, model| sum.saturating_add(model.input).saturating_add(model.output))
     }
 
+    /// The same, that many times over. Counts saturate.
+    #[must_use]
+    pub fn times(&self, times: u64) -> Self {
+        let mut usage = self.clone();
+        usage.models.retain(|_| times > 0);
+        for model in &mut usage.models {
+            for count in [
+                &mut model.input,
+                &mut model.output,
+                &mut model.cache_read,
+                &mut model.cache_write,
+                &mut model.cache_write_1h,
+                &mut model.reasoning,
+                &mut model.requests,
+            ] {
+                *count = count.saturating_mul(times);
+            }
+            model.billed = model.billed.map(|billed| billed.times(times));
+        }
+        usage
+    }
+
     /// Adds what `other` used. Counts saturate.
     pub fn add(&mut self, other: &Usage) {
         for theirs in &other.models {
@@ -188,6 +216,62 @@ impl From<ModelUsage> for Usage {
     }
 }
 
+/// What something really cost to make: time, tokens, money. Measured, never assumed: what is not known is not there.
+///
+/// ```
+/// use std::time::Duration;
+/// use orch_core::{Cost, Usage, Usd};
+///
+/// let mut sum = Cost::default();
+/// sum.add(&Cost { time: Duration::from_secs(180), money: Some(Usd::from_cents(12)), ..Cost::default() });
+/// sum.add(&Cost { usage: Usage::tokens("sonnet", 4_000, 800), ..Cost::default() });
+/// assert_eq!((sum.time.as_secs(), sum.usage.total_tokens(), sum.money), (180, 4_800, Some(Usd::from_cents(12))));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cost {
+    /// How long it took.
+    #[serde(rename = "time_ms", with = "duration", skip_serializing_if = "Duration::is_zero")]
+    pub time: Duration,
+    /// What it used of models.
+    #[serde(skip_serializing_if = "Usage::is_empty")]
+    pub usage: Usage,
+    /// What that cost, as far as prices are known; of a sum, at least so much. In JSON in nano-dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub money: Option<Usd>,
+}
+
+impl Cost {
+    /// Whether nothing is known of it.
+    pub fn is_nothing(&self) -> bool {
+        self.time.is_zero() && self.usage.is_empty() && self.money.is_none()
+    }
+
+    /// Adds another one. Saturates.
+    pub fn add(&mut self, other: &Cost) {
+        self.time = self.time.saturating_add(other.time);
+        self.usage.add(&other.usage);
+        if let Some(money) = other.money {
+            self.money = Some(self.money.unwrap_or_default() + money);
+        }
+    }
+
+    /// The same, that many times over. Saturates.
+    #[must_use]
+    pub fn times(&self, times: u64) -> Self {
+        let seconds = self.time.as_secs().checked_mul(times).and_then(|seconds| {
+            let nanos = u128::from(self.time.subsec_nanos()) * u128::from(times);
+            let more = u64::try_from(nanos / 1_000_000_000).ok()?;
+            Some(Duration::new(seconds.checked_add(more)?, (nanos % 1_000_000_000) as u32))
+        });
+        Self {
+            time: seconds.unwrap_or(Duration::MAX),
+            usage: self.usage.times(times),
+            money: self.money.map(|money| money.times(times)),
+        }
+    }
+}
+
 /// A duration as JSON has it: a number of milliseconds, whole where it is whole, else with at most three decimals. Cut, not
 /// rounded, so that the times of what came after never appear earlier.
 ///
@@ -213,6 +297,46 @@ impl Serialize for Millis {
     }
 }
 
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let millis = f64::deserialize(deserializer)?;
+        let time = Duration::try_from_secs_f64(millis / 1e3)
+            .map_err(|_| serde::de::Error::custom(format!("`{millis}` is no time in milliseconds")))?;
+        // What was cut to microseconds comes back as it was written.
+        Ok(Self(Duration::from_micros(u64::try_from((time.as_nanos() + 500) / 1_000).unwrap_or(u64::MAX))))
+    }
+}
+
+/// For `#[serde(with = ..)]`: a duration as [`Millis`].
+pub(crate) mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Millis;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Millis(*value).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Millis::deserialize(deserializer).map(|millis| millis.0)
+    }
+
+    pub(crate) mod option {
+        use super::{Deserialize, Deserializer, Duration, Millis, Serialize, Serializer};
+
+        #[expect(clippy::ref_option, reason = "serde's `with` asks for this shape")]
+        pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+            value.map(Millis).serialize(serializer)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+            Ok(Option::<Millis>::deserialize(deserializer)?.map(|millis| millis.0))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +354,34 @@ mod tests {
         for (nanos, shown) in [(0, "$0.00"), (989_400, "$0.0010"), (2_500_000_000, "$2.50"), (-1_005_000_000, "-$1.01")]
         {
             assert_eq!(Usd::from_nanos(nanos).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn costs_multiply_and_saturate() {
+        let cost = Cost {
+            time: Duration::from_millis(1_500),
+            usage: Usage::tokens("a", 1, 2),
+            money: Some(Usd::from_cents(3)),
+        };
+        let mut sum = Cost::default();
+        (0..7).for_each(|_| sum.add(&cost));
+        assert_eq!(cost.times(7), sum);
+        assert!(Cost::default().times(9).is_nothing());
+        assert_eq!(cost.times(0).usage, Usage::default());
+        let most = cost.times(u64::MAX);
+        assert_eq!((most.time, most.money), (Duration::MAX, Some(Usd::from_nanos(i64::MAX))));
+    }
+
+    #[test]
+    fn times_come_back_as_they_were_written() {
+        let time = |text: &str| serde_json::from_str::<Millis>(text).map(|millis| millis.0);
+        for micros in [0, 1, 999, 1_000, 1_234_567, 3_155_760_000_000_000] {
+            let written = serde_json::to_string(&Millis(Duration::from_micros(micros))).unwrap();
+            assert_eq!(time(&written).unwrap().as_micros(), u128::from(micros), "{written}");
+        }
+        for bad in ["-1", "1e300", "null", "\"1\"", "-0.001"] {
+            assert!(time(bad).is_err(), "{bad}");
         }
     }
 
