@@ -94,6 +94,7 @@ mod sync;
 pub mod testing;
 pub mod units;
 
+pub use cache::Pattern;
 pub use clock::{Clock, Hand, WallTime};
 pub use cost::{Price, PriceSource, PriceTable, Rates};
 pub use definition::{

@@ -13,5 +13,7 @@
 //! ```
 
 mod flight;
+mod pattern;
 
 pub use flight::{Flights, Follower, Got, Join, Landing, Leader};
+pub use pattern::Pattern;
