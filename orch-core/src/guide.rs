@@ -55,6 +55,15 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0013-the-clock-is-read-by-need.md")]
     pub mod d0013_the_clock_is_read_by_need {}
 
+    #[doc = include_str!("../docs/decisions/0014-readers-and-one-book.md")]
+    pub mod d0014_readers_and_one_book {}
+
+    #[doc = include_str!("../docs/decisions/0015-content-hashes-wait.md")]
+    pub mod d0015_content_hashes_wait {}
+
+    #[doc = include_str!("../docs/decisions/0016-two-clocks-for-expiry.md")]
+    pub mod d0016_two_clocks_for_expiry {}
+
     #[doc = include_str!("../docs/decisions/0017-flights-are-checked-by-shuttle.md")]
     pub mod d0017_flights_are_checked_by_shuttle {}
 

@@ -94,7 +94,10 @@ mod sync;
 pub mod testing;
 pub mod units;
 
-pub use cache::Pattern;
+pub use cache::{
+    Admission, CacheEntry, CacheOptions, CacheStats, CacheValue, ContentHash, Eviction, Imported, Keep, Origin,
+    Pattern, TtlCache,
+};
 pub use clock::{Clock, Hand, WallTime};
 pub use cost::{Price, PriceSource, PriceTable, Rates};
 pub use definition::{

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// What a user of the core without features builds. A longer list needs a decision in `docs/decisions/`.
-const DIRECT: &[&str] = &["blake3", "hashbrown", "petgraph", "serde", "serde_json", "tokio"];
+const DIRECT: &[&str] = &["blake3", "dashmap", "hashbrown", "petgraph", "serde", "serde_json", "tokio"];
 
 fn cargo(arguments: &[&str], folder: &Path) -> Output {
     // Offline: whatever it needs was needed to build this test.

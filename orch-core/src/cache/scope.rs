@@ -1,0 +1,123 @@
+//! What a cache and its children see.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use dashmap::DashMap;
+use hashbrown::{DefaultHashBuilder, HashSet};
+
+use super::{book::Book, entry::Slot, options::CacheOptions, time::CacheTime};
+
+/// The entries of one cache or child, by key, for readers. Only the book writes here, one key at a time and never while it
+/// holds a reference into the same table: dashmap locks itself out then.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) slots: DashMap<Arc<str>, Arc<Slot>, DefaultHashBuilder>,
+    /// Values of parents, by number, that were invalidated here.
+    hidden: RwLock<HashSet<u64>>,
+    hides: AtomicBool,
+}
+
+impl Table {
+    pub(super) fn new(shards: usize) -> Self {
+        let hasher = DefaultHashBuilder::default();
+        let slots = DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher, shards);
+        Self { slots, hidden: RwLock::default(), hides: AtomicBool::new(false) }
+    }
+
+    /// The fresh entry of that key. A hit is counted under the lock of the shard, so that none is lost when the entry goes.
+    #[inline]
+    fn fresh(&self, key: &str, now: u64, hit: bool) -> Option<Arc<Slot>> {
+        let found = self.slots.get(key)?;
+        if !found.is_fresh(now) {
+            return None;
+        }
+        if hit {
+            found.hit(now);
+        }
+        Some(found.clone())
+    }
+
+    /// Whether it was not hidden before.
+    pub(super) fn hide(&self, seq: u64) -> bool {
+        self.hides.store(true, Ordering::Release);
+        self.hidden.write().unwrap_or_else(PoisonError::into_inner).insert(seq)
+    }
+
+    pub(super) fn hides(&self, seq: u64) -> bool {
+        self.hides.load(Ordering::Acquire) && self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains(&seq)
+    }
+
+    /// Forgets what was hidden, but for those.
+    pub(super) fn hide_only(&self, wanted: impl Fn(u64) -> bool) {
+        self.hidden.write().unwrap_or_else(PoisonError::into_inner).retain(|seq| wanted(*seq));
+    }
+
+    pub(super) fn hidden(&self) -> usize {
+        self.hidden.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// What a cache and its children share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: CacheOptions,
+    pub(super) time: CacheTime,
+    pub(super) misses: AtomicU64,
+    /// Of prints.
+    pub(super) hasher: DefaultHashBuilder,
+    pub(super) book: Mutex<Book>,
+}
+
+impl Shared {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing of others runs under this lock, so nothing panics there.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One cache or child.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) id: u32,
+    pub(super) table: Arc<Table>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) parent: Option<Arc<Scope>>,
+}
+
+impl Scope {
+    /// What is seen under that key: an entry of one's own, or else what the parent sees, unless it was hidden.
+    #[inline]
+    pub(super) fn find(&self, key: &str, now: u64, hit: bool) -> Option<Arc<Slot>> {
+        match self.table.fresh(key, now, hit) {
+            None if self.parent.is_some() => self.find_above(key, now, hit),
+            found => found,
+        }
+    }
+
+    fn find_above(&self, key: &str, now: u64, hit: bool) -> Option<Arc<Slot>> {
+        let parents = || std::iter::successors(self.parent.as_deref(), |scope| scope.parent.as_deref());
+        let (depth, slot) =
+            parents().enumerate().find_map(|(depth, scope)| Some((depth, scope.table.fresh(key, now, false)?)))?;
+        let mut below = std::iter::once(self).chain(parents()).take(depth + 1);
+        if below.any(|scope| scope.table.hides(slot.seq)) {
+            return None;
+        }
+        if hit {
+            slot.hit(now);
+        }
+        Some(slot)
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if self.parent.is_some() {
+            let gone = self.shared.book().close(self.id);
+            // Outside of the lock: values may be large.
+            drop(gone);
+        }
+    }
+}
