@@ -20,6 +20,9 @@ use tempfile::TempDir;
 #[cfg(unix)]
 #[path = "cli/process.rs"]
 mod process;
+#[cfg(unix)]
+#[path = "cli/undo.rs"]
+mod undo;
 
 /// What a call left behind.
 struct Done {

@@ -46,3 +46,16 @@ fn security_fortress() {
 fn performance_surge() {
     assert_eq!(numbers(&plan("performance-surge.json")), (8, 42, 70, 10, minutes(210), minutes(54)));
 }
+
+#[test]
+fn deploy_with_undo() {
+    let (plan, phases) = plan("deploy-with-undo.json");
+    assert_eq!(
+        numbers(&(plan.clone(), phases)),
+        (3, 6, 5, 5, minutes(6) + Duration::from_secs(10), minutes(4) + Duration::from_secs(40))
+    );
+    let undo = |id: &str| plan.graph().task(plan.graph().find(id).unwrap()).options().undo.clone();
+    assert_eq!(undo("save-database"), None, "a copy is kept");
+    assert_eq!(undo("change-schema").unwrap().agent.as_deref(), Some("restorer"));
+    assert_eq!(undo("upload-pictures").unwrap().agent, None, "by the same agent");
+}

@@ -115,7 +115,8 @@ Examples:
       Agents from a file:  [agents.security-specialist]  argv = [\"claude\", \"-p\"]
 
 Durations: 90 or 90s (seconds), 250ms, 5m, 1h30m.
-Ctrl-C stops the running programs, then reports; a second Ctrl-C ends at once.
+Ctrl-C stops the running programs, undoes what tasks say how to undo, then reports; a second Ctrl-C
+leaves out the undo, a third ends at once. Where there is nothing to undo, the second ends at once.
 In GitHub Actions the report also becomes the step's summary (GITHUB_STEP_SUMMARY) and annotations.";
 
 /// `orch run`.
@@ -156,7 +157,10 @@ pub(super) struct Run {
     /// Stop at the first failure [the default]
     #[arg(long, overrides_with = "keep_going", help_heading = "Order")]
     pub(super) fail_fast: bool,
-    /// End the run when it takes longer
+    /// Leave what a run did that did not succeed; the report says what could have been undone
+    #[arg(long, help_heading = "Order")]
+    pub(super) no_undo: bool,
+    /// End the run when it takes longer [default: what the definition says]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, help_heading = "Order")]
     pub(super) timeout: Option<Duration>,
     /// Seed of the jitter between attempts

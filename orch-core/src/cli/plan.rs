@@ -13,7 +13,7 @@ use super::{
     streams::{Console, Paint},
 };
 use crate::{
-    definition::{Graph, export},
+    definition::{Graph, Rollback, Undo, export},
     error::{Problem, Result},
     id::{Printable, TaskId, TaskIx},
     plan::{Plan, PlanOptions},
@@ -123,6 +123,8 @@ struct StepForm<'a> {
     estimate_ms: Millis,
     earliest_ms: Millis,
     slack_ms: Millis,
+    undo: Option<&'a Undo>,
+    rollback: Option<&'a Rollback>,
 }
 
 impl<'a> Form<'a> {
@@ -138,6 +140,8 @@ impl<'a> Form<'a> {
                 estimate_ms: Millis(step.estimate),
                 earliest_ms: Millis(step.earliest),
                 slack_ms: Millis(step.slack),
+                undo: graph.task(ix).options().undo.as_ref(),
+                rollback: graph.task(ix).options().rollback.as_ref(),
             }
         };
         Self {
@@ -214,6 +218,12 @@ fn task_line(plan: &Plan, ix: TaskIx, column: usize, paint: Paint) -> String {
     let mut text = format!("  {mark} {name}{pad}  {:>11}", Short(step.estimate).to_string());
     if !step.slack.is_zero() {
         let _ = write!(text, "{}", paint.dim(format_args!("  {} spare", Short(step.slack))));
+    }
+    let options = graph.task(ix).options();
+    if let Some(undo) = &options.undo {
+        let agent = undo.agent.as_ref().or(options.agent.as_ref());
+        let agent = agent.map(|agent| format!(" by {}", Printable(agent))).unwrap_or_default();
+        let _ = write!(text, "{}", paint.dim(format_args!("  can be undone{agent}")));
     }
     text
 }

@@ -4,6 +4,7 @@ mod agents;
 mod inputs;
 mod results;
 mod signals;
+mod undo;
 
 use std::{path::Path, time::Duration};
 
@@ -23,9 +24,9 @@ use super::{
     view::{TICK, View},
 };
 use crate::{
-    Clock, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, PriceTable, Printable,
-    ProcessExecutor, ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult, TaskState, cost,
-    plan::select, report::render,
+    Clock, Command, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, PriceTable,
+    Printable, ProcessExecutor, ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult,
+    TaskState, cost, plan::select, report::render,
 };
 
 /// How many tasks run at once when nobody says: more than any command in use has side by side, and few enough for a
@@ -62,7 +63,8 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     let options = RunOptions {
         max_parallel,
         on_failure: on_failure(args, config),
-        deadline: args.timeout.or(config.run.timeout),
+        undo: !args.no_undo,
+        deadline: args.timeout.or(config.run.timeout).or(loaded.command.as_ref().and_then(Command::deadline)),
         inputs,
         seed: args.seed,
         directory: Some(here.to_owned()),
@@ -98,12 +100,13 @@ fn run(
     let mut view = View::new(plan, console);
     let ended = runtime.block_on(follow(engine, plan, options, &mut view, &mut results, console));
     view.end();
-    // A second Ctrl-C does not wait for anything that is left.
+    // The last Ctrl-C does not wait for anything that is left.
     runtime.shutdown_timeout(Duration::from_millis(100));
     let (mut report, stop) = match ended {
         Ok(Ended::Report(report, stop)) => (report, stop),
-        Ok(Ended::Aborted(stop)) => {
-            console.error(format_args!("{} twice; there is no report", stop.reason()));
+        Ok(Ended::Aborted(stop, asked)) => {
+            let often = if asked == 2 { "twice" } else { "three times" };
+            console.error(format_args!("{} {often}; there is no report", stop.reason()));
             return Ok(stop.exit());
         }
         Err(error) => {
@@ -122,6 +125,9 @@ fn run(
     } else {
         console.result(&outputs(&report));
         console.result(&render::text(&report, console.width_out()));
+        if args.dry_run {
+            console.result(&undo::preview(&report));
+        }
     }
     results::tell_github(&report, console);
     let unwritten = results.close(&report);
@@ -167,10 +173,11 @@ fn outputs(report: &Report) -> String {
 
 enum Ended {
     Report(Box<Report>, Option<Stop>),
-    Aborted(Stop),
+    /// By which request, and how many there were.
+    Aborted(Stop, u32),
 }
 
-/// Shows the run while it goes on, until it has ended or the user asked twice.
+/// Shows the run while it goes on, until it has ended or the user would not wait.
 async fn follow(
     engine: &Engine,
     plan: &Plan,
@@ -182,20 +189,26 @@ async fn follow(
     let mut signals =
         Signals::listen().map_err(|error| Error::new(ErrorKind::Io, "could not listen for Ctrl-C").caused_by(error))?;
     let clock = Clock::system();
+    let may_undo = options.undo;
     let mut run = engine.start(plan, options);
     let mut tick = time::interval(TICK);
     tick.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-    let mut stop = None;
+    let can_undo = plan.graph().tasks().iter().any(|task| task.options().undo.is_some()) && may_undo;
+    let (mut stop, mut asked) = (None, 0);
     loop {
         tokio::select! {
             biased;
             next = signals.next() => {
-                if stop.is_some() {
-                    return Ok(Ended::Aborted(next));
-                }
-                stop = Some(next);
+                asked += 1;
+                let note = match (asked, can_undo) {
+                    (1, false) => "stopping the running programs; once more ends at once",
+                    (1, true) => "stopping the running programs, then undoing what is done; once more leaves that out",
+                    (2, true) => "leaving what is done as it is; once more ends at once",
+                    _ => return Ok(Ended::Aborted(next, asked)),
+                };
+                stop.get_or_insert(next);
                 run.cancel(next.reason());
-                view.above(console, |console| console.note("stopping the running programs; once more ends at once"));
+                view.above(console, |console| console.note(note));
             }
             _ = tick.tick() => {
                 view.tick(clock.elapsed(), console);
@@ -228,6 +241,7 @@ fn advise(report: &Report, args: &args::Run, console: &mut Console<'_>) {
         let stopped = task.failure().is_some_and(|failure| failure.kind == FailureKind::Cancelled);
         stopped || task.skip_reason() == Some(&SkipReason::Stopped)
     };
+    undo::advise(report, console);
     if !args.keep_going && report.tasks().any(held_up) {
         console.note("hint: `--keep-going` also runs what does not need a failed task");
     }

@@ -44,8 +44,11 @@ pub(super) fn main(args: &Trust, here: &Path, console: &mut Console<'_>) -> Resu
 
 /// All of an agent that decides what is started: the same words do other things in another folder or environment.
 fn describe(name: &str, agent: &Agent) -> String {
-    let argv: Vec<String> = agent.argv.iter().map(|word| format!("{word:?}")).collect();
-    let mut text = format!("{}  {}\n", Printable(name), Printable(&argv.join(" ")));
+    let words = |argv: &[String]| argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ");
+    let mut text = format!("{}  {}\n", Printable(name), Printable(&words(&agent.argv)));
+    if !agent.undo.is_empty() {
+        text += &format!("    to undo  {}\n", Printable(&words(&agent.undo)));
+    }
     if let Some(cwd) = &agent.cwd {
         text += &format!("    in {}\n", shown(cwd));
     }

@@ -68,9 +68,12 @@ impl View {
             Shape::Quiet => false,
             Shape::Lines => true,
             // The picture counts what went well; only what did not is worth a line of its own.
-            Shape::Live { .. } => {
-                !matches!(&event.kind, EventKind::TaskFinished { result: Ok(_), .. } | EventKind::TaskSkipped { .. })
-            }
+            Shape::Live { .. } => !matches!(
+                &event.kind,
+                EventKind::TaskFinished { result: Ok(_), .. }
+                    | EventKind::TaskSkipped { .. }
+                    | EventKind::UndoFinished { result: Ok(_), .. }
+            ),
         };
         if wanted && let Some(text) = line(&self.watch, event, console.paint_err()) {
             self.above(console, |console| console.note(text));

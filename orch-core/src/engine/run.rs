@@ -59,7 +59,9 @@ impl Run {
         }
     }
 
-    /// Asks the run to stop: running tasks are told, and the run ends when they have ended. More than once is as once.
+    /// Asks the run to stop: running tasks are told, and when they have ended the run is undone, where its tasks say how, and
+    /// ends. Asked a second time, it leaves what is not undone by then as it is; without anything to undo, more than once is
+    /// as once.
     pub fn cancel(&self, reason: impl Into<String>) {
         if let Ok(going) = &self.0 {
             let reason = reason.into();

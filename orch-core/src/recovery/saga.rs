@@ -22,14 +22,15 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
-use std::collections::BinaryHeap;
+use std::{collections::BinaryHeap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     definition::{Graph, Undo, UndoOn, UndoScope},
-    event::{FailureKind, Kept},
+    event::{FailureKind, Kept, TaskState},
     id::TaskIx,
+    report::{Report, UndoState},
 };
 
 /// That a task ended.
@@ -78,6 +79,41 @@ pub struct UndoOrder {
     pub order: Vec<TaskIx>,
     /// The tasks that stay although they could be undone, the latest first, and why.
     pub kept: Vec<(TaskIx, Kept)>,
+}
+
+/// What stands of a run, in the order in which it ended: what worked, what broke after it had begun, and what was skipped
+/// or forgiven. What was undone is not among it.
+pub fn standing(report: &Report) -> Vec<Ended> {
+    let mut rank = vec![0usize; report.graph().len()];
+    for (at, ix) in report.graph().topological().enumerate() {
+        if let Some(rank) = rank.get_mut(ix.index()) {
+            *rank = at;
+        }
+    }
+    let is_undone = |task: TaskIx| {
+        report.undo().and_then(|undo| undo.step(task)).is_some_and(|step| step.state == UndoState::Undone)
+    };
+    let mut ended: Vec<(Option<Duration>, usize, Ended)> = report
+        .tasks()
+        .filter(|task| !is_undone(task.ix()))
+        .filter_map(|task| {
+            let how = match task.state() {
+                TaskState::Succeeded => End::Done,
+                TaskState::Skipped => End::Passed,
+                TaskState::Failed | TaskState::Cancelled if task.attempts() > 0 => End::Broken,
+                _ => return None,
+            };
+            let task = task.ix();
+            Some((
+                report.task(task).finished(),
+                rank.get(task.index()).copied().unwrap_or_default(),
+                Ended { task, how },
+            ))
+        })
+        .collect();
+    // Of those that ended at once, none before what it was built on.
+    ended.sort_by_key(|&(at, rank, _)| (at, rank));
+    ended.into_iter().map(|(_, _, ended)| ended).collect()
 }
 
 /// What sort of end a failure is for the `on` of [`Undo`] and [`Rollback`](crate::Rollback).

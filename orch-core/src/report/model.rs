@@ -472,6 +472,9 @@ impl Report {
         if count > NAMED {
             message += &format!("; and {} more", count - NAMED);
         }
+        if let Some(undo) = self.undo_summary() {
+            message += &format!("; undo: {undo}");
+        }
         Err(Error::new(kind, message))
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     definition::{Graph, Task},
-    event::{EventKind, FailureKind, RunState, SkipReason, TaskState},
+    event::{BreakerState, EventKind, FailureKind, Kept, RunState, SkipReason, TaskState},
     id::{TaskIx, is_unprintable},
 };
 
@@ -137,6 +137,25 @@ fn story(choices: Vec<u8>) -> Story {
         states.push(now.clone());
     }
     let failed = now.iter().any(|state| matches!(state, TaskState::Failed | TaskState::Cancelled));
+    if failed && dice.below(2) == 0 {
+        let order: Vec<TaskIx> =
+            graph.topological().rev().filter(|ix| now[ix.index()] == TaskState::Succeeded).collect();
+        script = script.push(at, EventKind::UndoPlanned { order: order.clone().into(), kept: [].into() });
+        states.push(now.clone());
+        for task in order {
+            let good = dice.below(3) > 0;
+            script = script.push(at, EventKind::UndoStarted { task, attempt: 1 });
+            states.push(now.clone());
+            at += dice.below(4) as u64;
+            if good {
+                now[task.index()] = TaskState::Undone;
+            }
+            let failure = crate::event::Failure::error("no\u{1b}[2J\n]]>|`");
+            let result = if good { Ok(().into()) } else { Err(Box::new(failure)) };
+            script = script.push(at, EventKind::UndoFinished { task, attempt: 1, result, usage: None });
+            states.push(now.clone());
+        }
+    }
     script = script.end(at, if failed { RunState::Failed } else { RunState::Succeeded });
     states.push(now);
     Story { script, limit, states }
@@ -194,6 +213,23 @@ fn any_event() -> impl Strategy<Value = (u64, EventKind)> {
         task().prop_map(|task| EventKind::Warning { task: Some(task), message: "odd".into() }),
         task().prop_map(|task| EventKind::Heartbeat { task }),
         Just(EventKind::RunFinished { state: RunState::Failed }),
+        (task(), task())
+            .prop_map(|(a, b)| EventKind::UndoPlanned { order: [a, b].into(), kept: [(b, Kept::On)].into() }),
+        (task(), attempt()).prop_map(|(task, attempt)| EventKind::UndoStarted { task, attempt }),
+        (task(), attempt(), wait()).prop_map(move |(task, attempt, delay)| EventKind::UndoRetrying {
+            task,
+            attempt,
+            failure: failure(),
+            delay,
+            usage: None,
+        }),
+        (task(), attempt(), any::<bool>()).prop_map(move |(task, attempt, good)| EventKind::UndoFinished {
+            task,
+            attempt,
+            result: if good { Ok("x".into()) } else { Err(failure()) },
+            usage: Some(Box::new(crate::units::Usage::tokens("m", 1, 1))),
+        }),
+        Just(EventKind::BreakerChanged { breaker: "\u{1b}".into(), state: BreakerState::Open }),
     ];
     (prop_oneof![0u64..100, Just(u64::MAX)], kind)
 }

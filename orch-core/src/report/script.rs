@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Report;
 use crate::{
     definition::{Graph, GraphHash},
-    event::{Event, EventKind, Failure, FailureKind, Output, RunState, SkipReason},
+    event::{Event, EventKind, Failure, FailureKind, Kept, Output, RunState, SkipReason},
     id::{RunId, TaskIx},
     plan::{Plan, PlanOptions},
     units::Usage,
@@ -71,6 +71,28 @@ impl Script {
     pub(crate) fn skip(self, at: u64, task: &str, reason: SkipReason) -> Self {
         let task = self.ix(task);
         self.push(at, EventKind::TaskSkipped { task, reason })
+    }
+
+    /// Everything of the run has ended; those tasks are to be undone, and those are kept.
+    pub(crate) fn undo(self, at: u64, order: &[&str], kept: &[(&str, Kept)]) -> Self {
+        let order = order.iter().map(|task| self.ix(task)).collect();
+        let kept = kept.iter().map(|&(task, why)| (self.ix(task), why)).collect();
+        self.push(at, EventKind::UndoPlanned { order, kept })
+    }
+
+    /// An attempt to undo, from then to then; it fails with that message, or works. Attempt 0 did not begin.
+    pub(crate) fn undoing(self, (from, to): (u64, u64), task: &str, attempt: u32, failed: Option<&str>) -> Self {
+        let task = self.ix(task);
+        let result = failed.map_or(Ok(Output::NOTHING), |message| Err(Box::new(Failure::error(message))));
+        let begun = if attempt > 0 { self.push(from, EventKind::UndoStarted { task, attempt }) } else { self };
+        begun.push(to, EventKind::UndoFinished { task, attempt, result, usage: None })
+    }
+
+    pub(crate) fn undo_again(self, (from, to): (u64, u64), task: &str, attempt: u32, message: &str) -> Self {
+        let (task, failure) = (self.ix(task), Box::new(Failure::error(message)));
+        let delay = Duration::from_secs(1);
+        self.push(from, EventKind::UndoStarted { task, attempt })
+            .push(to, EventKind::UndoRetrying { task, attempt, failure, delay, usage: None })
     }
 
     pub(crate) fn end(self, at: u64, state: RunState) -> Self {

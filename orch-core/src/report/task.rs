@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::model::{Details, Report, Row};
+use super::{
+    model::{Details, Report, Row},
+    undo::UndoStep,
+};
 use crate::{
     definition::Task,
     event::{Failure, Output, RunState, SkipReason, TaskState},
@@ -122,6 +125,11 @@ impl<'a> TaskResult<'a> {
     /// What its usage costs, where [`Report::price_with`] found a price.
     pub fn cost(&self) -> Option<Usd> {
         self.details?.cost
+    }
+
+    /// Its undo; `None` if it was not to be undone.
+    pub fn undo(&self) -> Option<&'a UndoStep> {
+        self.report.undo()?.step(self.ix)
     }
 
     /// Why it failed or was cancelled, in words: the failure's message, or what stopped it before it began. `None` for all

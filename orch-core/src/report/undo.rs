@@ -124,6 +124,46 @@ impl Report {
         self.undo.as_deref()
     }
 
+    /// Why a task stays although it could be undone, in words.
+    pub fn why_kept(&self, task: TaskIx, kept: Kept) -> String {
+        match kept {
+            Kept::Scope => "the failure does not go back that far".to_owned(),
+            Kept::Broken => "it did not complete".to_owned(),
+            Kept::Off => "nothing was to be undone".to_owned(),
+            Kept::On => {
+                let undo = self.graph().tasks().get(task.index()).and_then(|task| task.options().undo.as_ref());
+                let on: Vec<&str> = undo.into_iter().flat_map(|undo| &undo.on).map(|on| on.name()).collect();
+                format!("it is undone on {} only", on.join(", "))
+            }
+        }
+    }
+
+    /// How undoing went, in a few words: `2 of 3 tasks undone, 1 could not be`. `None` if there was nothing to undo.
+    pub fn undo_summary(&self) -> Option<String> {
+        let undo = self.undo()?;
+        let all = undo.steps.len();
+        let done = undo.count(UndoState::Undone);
+        let tasks = if all == 1 { "task" } else { "tasks" };
+        let mut text = match all {
+            0 => "nothing undone".to_owned(),
+            _ if done == all => format!("{all} {tasks} undone"),
+            _ => format!("{done} of {all} {tasks} undone"),
+        };
+        match undo.count(UndoState::Failed) {
+            0 => {}
+            failed => text += &format!(", {failed} could not be"),
+        }
+        match undo.count(UndoState::Left) {
+            0 => {}
+            left => text += &format!(", {left} left"),
+        }
+        match undo.kept.len() {
+            0 => {}
+            kept => text += &format!(", {kept} kept"),
+        }
+        Some(text)
+    }
+
     /// Takes an event of undoing.
     pub(super) fn on_undo(&mut self, event: &Event) {
         let at = event.at;
@@ -194,8 +234,7 @@ impl Report {
 
     /// What it did is not there any more. Who did not work stays as it ended.
     fn undone(&mut self, task: TaskIx) {
-        let is_step = self.undo.as_ref().is_some_and(|undo| undo.step(task).is_some());
-        if is_step && self.rows().get(task.index()).is_some_and(|row| row.state == TaskState::Succeeded) {
+        if self.rows().get(task.index()).is_some_and(|row| row.state == TaskState::Succeeded) {
             self.set_state(task, TaskState::Undone);
         }
     }

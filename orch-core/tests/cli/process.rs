@@ -8,7 +8,7 @@ use std::{
 
 use super::{Folder, command, diamond};
 
-fn program(folder: &Folder) -> Command {
+pub(super) fn program(folder: &Folder) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_orch"));
     program.current_dir(folder.path(""));
     for name in ["CI", "NO_COLOR", "CLICOLOR_FORCE", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"] {
@@ -26,7 +26,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn signal(child: &Child, name: &str) {
+pub(super) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
@@ -34,28 +34,35 @@ fn signal(child: &Child, name: &str) {
 /// Starts a run of one long program and waits until it runs; answers its process id, too.
 fn long_run(folder: &Folder, script: &str) -> (Child, u32) {
     folder.file("x.json", command(&[("long", "long", &[]), ("after", "long", &["long"])]));
-    let mut child = program(folder)
-        .args(["run", "x.json", "--json", "--events", "events", "--agent", &format!("*=sh -c '{script}'")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Bounded, and as quick as the machine: the program writes its own id as its first line, and that is an event.
+    let mut call = program(folder);
+    call.args(["run", "x.json", "--json", "--events", "events", "--agent", &format!("*=sh -c '{script}'")]);
+    let child = started(&mut call, folder, "");
+    (child, wait_for(folder, "").parse().unwrap())
+}
+
+/// Starts a run whose events go to `events`, and waits until one of its programs says something that begins so.
+pub(super) fn started(call: &mut Command, folder: &Folder, word: &str) -> Child {
+    let child = call.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(folder, word);
+    child
+}
+
+/// Waits until a program of the run says something that begins so, and answers it.
+pub(super) fn wait_for(folder: &Folder, word: &str) -> String {
+    // Bounded, and as quick as the machine: what a program says is an event.
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let events = std::fs::read_to_string(folder.path("events")).unwrap_or_default();
         let said =
             events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()).find_map(|event| {
-                (event["event"] == "task_output").then(|| event["text"].as_str().unwrap().parse().unwrap())
+                let text = event["text"].as_str().filter(|text| text.starts_with(word))?;
+                (event["event"] == "task_output").then(|| text.to_owned())
             });
         match said {
-            Some(id) => return (child, id),
-            None if Instant::now() > deadline => {
-                child.kill().unwrap();
-                panic!("the program did not start");
-            }
-            None => std::thread::yield_now(),
+            Some(text) => return text,
+            None => assert!(Instant::now() < deadline, "no program said `{word}`"),
         }
+        std::thread::yield_now();
     }
 }
 

@@ -22,7 +22,10 @@ pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result
     for flag in &args.agent {
         agents = agents.with_flag(flag)?;
     }
-    let problems = agents.problems(graph);
+    let mut problems = agents.problems(graph);
+    if args.no_undo {
+        problems.retain(|problem| !problem.path.ends_with(".undo"));
+    }
     if problems.is_empty() {
         return Ok(agents);
     }

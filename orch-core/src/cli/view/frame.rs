@@ -62,6 +62,12 @@ pub(super) fn frame(
         let line = format!("  {name}{pad}  {elapsed:>6}{again}  {}", paint.dim(said));
         lines.push(truncate_str(line.trim_end(), width, "…").into_owned());
     }
+    if let Some(task) = watch.progress().undoing().current {
+        let said = watch.tail(task).last().map(|line| Printable(line).to_string()).unwrap_or_default();
+        let elapsed = clock(watch.elapsed(task, now));
+        let line = format!("  {}  {elapsed:>6}  {}", watch.id(task), paint.dim(said));
+        lines.push(truncate_str(line.trim_end(), width, "…").into_owned());
+    }
     if running.len() > shown.len() {
         let more = format!("  and {} more running", running.len() - shown.len());
         lines.push(paint.dim(truncate_str(&more, width, "…")));
@@ -75,7 +81,12 @@ fn headline(watch: &Watch, rest: Duration, now: Duration, width: usize, paint: P
     let percent = progress.percent().floor() as usize;
     let failed = counts.failed > 0;
     let (done, total, running) = (counts.finished(), counts.total(), counts.running);
-    let mut text = format!(" {percent:>3} %  {done}/{total} done, {running} running");
+    let undoing = progress.undoing();
+    let mut text = if undoing.total > 0 {
+        format!(" {percent:>3} %  undoing, {} of {} over", undoing.over, undoing.total)
+    } else {
+        format!(" {percent:>3} %  {done}/{total} done, {running} running")
+    };
     if failed {
         text += &format!(", {} failed", counts.failed);
     }
@@ -167,6 +178,28 @@ mod tests {
           task-6    0:04
           task-7    0:04
           and 192 more running
+        ");
+    }
+
+    #[test]
+    fn what_is_undone_has_the_place_of_what_runs() {
+        let mut watch = watch(&names(3));
+        start(&mut watch, 0, 2);
+        end(&mut watch, 0, Ok(Output::NOTHING));
+        start(&mut watch, 1, 3);
+        end(&mut watch, 1, Err(Box::new(Failure::error("no"))));
+        let kinds = [
+            EventKind::TaskSkipped { task: 2.into(), reason: crate::event::SkipReason::Stopped },
+            EventKind::UndoPlanned { order: [0.into(), 1.into()].into(), kept: [].into() },
+            EventKind::UndoStarted { task: 0.into(), attempt: 1 },
+            EventKind::TaskOutput { task: 0.into(), stream: Stream::Stdout, text: "taking it down".into() },
+        ];
+        for kind in kinds {
+            watch.on(&Event { seq: 0, at: Duration::from_secs(9), kind });
+        }
+        insta::assert_snapshot!(draw(&mut watch, &mut Slots::default()), @r"
+        ██████████ 100 %  undoing, 0 of 2 over, 1 failed  0:12
+          task-0    0:03  taking it down
         ");
     }
 

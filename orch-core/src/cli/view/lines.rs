@@ -3,7 +3,7 @@
 use super::watch::Watch;
 use crate::{
     cli::streams::Paint,
-    event::{Event, EventKind, FailureKind, SkipReason},
+    event::{BreakerState, Event, EventKind, FailureKind, SkipReason},
     id::Printable,
     report::Short,
 };
@@ -45,6 +45,48 @@ pub(super) fn line(watch: &Watch, event: &Event, paint: Paint) -> Option<String>
             );
             tail(watch, *task, paint, &mut text);
             text
+        }
+        EventKind::UndoPlanned { order, .. } if order.is_empty() => return None,
+        EventKind::UndoPlanned { order, .. } => {
+            let plural = if order.len() == 1 { "" } else { "s" };
+            format!("{} undoing {} task{plural}", paint.warn('↶'), order.len())
+        }
+        EventKind::UndoFinished { task, attempt, result, .. } => {
+            let took = watch.elapsed(*task, event.at);
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            match result {
+                Ok(_) => {
+                    let took = paint.dim(format_args!("undone {}{again}", Short(took)));
+                    format!("{} {} {took}", paint.good('↶'), watch.id(*task))
+                }
+                Err(_) if *attempt == 0 => {
+                    format!("{} {} {}", paint.dim('∅'), watch.id(*task), paint.dim("not undone"))
+                }
+                Err(failure) => {
+                    let took = paint.dim(format_args!("{}{again}", Short(took)));
+                    let mut text = format!("{} {} not undone {took}: {failure}", paint.bad('✗'), watch.id(*task));
+                    tail(watch, *task, paint, &mut text);
+                    text
+                }
+            }
+        }
+        EventKind::UndoRetrying { task, attempt, failure, delay, .. } => {
+            let mut text = format!(
+                "{} {} attempt {attempt} to undo failed: {failure}; again in {}",
+                paint.warn('↻'),
+                watch.id(*task),
+                Short(*delay)
+            );
+            tail(watch, *task, paint, &mut text);
+            text
+        }
+        EventKind::BreakerChanged { breaker, state } => {
+            let what = match state {
+                BreakerState::Open => "opened",
+                BreakerState::HalfOpen => "lets a probe through",
+                BreakerState::Closed => "closed",
+            };
+            format!("{} circuit breaker `{}` {what}", paint.warn('⌁'), Printable(breaker))
         }
         EventKind::TaskSkipped { task, reason: SkipReason::Condition(message) } => {
             let why = paint.dim(format_args!("skipped: {}", Printable(message)));
@@ -107,6 +149,10 @@ mod tests {
         EventKind::TaskFinished { task: task.into(), attempt, result: result.map_err(Box::new), usage: None }
     }
 
+    fn undone(task: u32, attempt: u32, result: Result<Output, Failure>) -> EventKind {
+        EventKind::UndoFinished { task: task.into(), attempt, result: result.map_err(Box::new), usage: None }
+    }
+
     #[test]
     fn a_line_for_each_end_and_the_last_words_of_failures() {
         let told = said(vec![
@@ -128,6 +174,22 @@ mod tests {
             EventKind::TaskSkipped { task: 2.into(), reason: SkipReason::Upstream(1.into()) },
             EventKind::TaskSkipped { task: 2.into(), reason: SkipReason::Condition("not wanted".into()) },
             EventKind::RunStopping { reason: "task `te\u{1b}st` failed".into() },
+            EventKind::UndoPlanned { order: [0.into(), 2.into()].into(), kept: [].into() },
+            EventKind::UndoStarted { task: 0.into(), attempt: 1 },
+            wrote(0, Stream::Stderr, "cannot\u{1b}[2J"),
+            EventKind::UndoRetrying {
+                task: 0.into(),
+                attempt: 1,
+                failure: Box::new(Failure::error("exit code 5")),
+                delay: Duration::from_secs(1),
+                usage: None,
+            },
+            EventKind::UndoStarted { task: 0.into(), attempt: 2 },
+            undone(0, 2, Ok(Output::NOTHING)),
+            EventKind::UndoStarted { task: 2.into(), attempt: 1 },
+            undone(2, 1, Err(Failure::error("exit code 6"))),
+            undone(1, 0, Err(Failure::error("enough"))),
+            EventKind::BreakerChanged { breaker: "a\u{1b}pi".into(), state: BreakerState::Open },
         ]);
         insta::assert_snapshot!(told, @r"
         ✓ build 1.0 s
@@ -137,6 +199,13 @@ mod tests {
             | ::error::\u{1b}[2Jdisk full
         - ship skipped: not wanted
         stopping: task `te\u{1b}st` failed
+        ↶ undoing 2 tasks
+        ↻ build attempt 1 to undo failed: exit code 5; again in 1.0 s
+            | cannot\u{1b}[2J
+        ↶ build undone 1.0 s, attempt 2
+        ✗ ship not undone 1.0 s: exit code 6
+        ∅ te\u{1b}st not undone
+        ⌁ circuit breaker `a\u{1b}pi` opened
         ");
     }
 

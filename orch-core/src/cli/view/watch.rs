@@ -43,7 +43,7 @@ impl Watch {
     pub(super) fn on(&mut self, event: &Event) {
         self.progress.on(event);
         match &event.kind {
-            EventKind::TaskStarted { task, .. } => {
+            EventKind::TaskStarted { task, .. } | EventKind::UndoStarted { task, .. } => {
                 self.since.insert(*task, event.at);
             }
             EventKind::TaskOutput { task, stream, text } => {
@@ -56,6 +56,8 @@ impl Watch {
             }
             EventKind::TaskFinished { task, .. }
             | EventKind::TaskRetrying { task, .. }
+            | EventKind::UndoRetrying { task, .. }
+            | EventKind::UndoFinished { task, .. }
             | EventKind::TaskSkipped { task, .. } => {
                 self.since.remove(task);
                 self.tails.remove(task);

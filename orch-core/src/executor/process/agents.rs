@@ -20,12 +20,13 @@ use crate::{
 /// cwd = "services/api"
 /// timeout_ms = 600000
 /// stdin = "nothing"
-/// exit_codes = { 3 = "nothing" }
+/// exit_codes = { 3 = "nothing", 4 = "invalid" }
 /// ```
 ///
 /// An argument that is exactly one of these words, and nothing else, is replaced by the value, as one argument:
 /// `{task}` the task's name, `{description}`, `{prompt}` (the description, then the inputs and the outputs of the tasks
-/// before, as JSON), `{agent}`, `{run}`, `{attempt}`, and `{input:KEY}`. A value that begins with `-` is refused, because
+/// before, as JSON), `{agent}`, `{run}`, `{attempt}`, `{undo}` (the task's name in an attempt to undo it, else empty), and
+/// `{input:KEY}`. A value that begins with `-` is refused, because
 /// the program would take it for an option, unless an argument `--` stands before it. Everything else in `argv` stays as
 /// it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Agent {
     /// The program, looked up in `PATH` unless it holds a `/`, and its arguments.
     #[serde(default)]
     pub argv: Vec<String>,
+    /// The program and its arguments for undoing what the agent did. Default: `argv`, and the program looks at `ORCH_UNDO`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<String>,
     /// Variables that are set for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -187,20 +191,26 @@ impl Agents {
         )
     }
 
-    /// What stops tasks of that graph from running with these agents: one problem for each agent that is missing
-    /// (`UNKNOWN_AGENT`) or has no program (`EMPTY_ARGV`), at the first task that wants it.
+    /// What stops tasks of that graph from running, or from being undone, with these agents: one problem for each agent that
+    /// is missing (`UNKNOWN_AGENT`) or has no program (`EMPTY_ARGV`), at the first task that wants it.
     pub fn problems(&self, graph: &Graph) -> Vec<Problem> {
-        let mut wanted: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        let mut wanted: BTreeMap<Option<&str>, (usize, bool)> = BTreeMap::new();
         for (ix, task) in graph.tasks().iter().enumerate() {
-            wanted.entry(task.options().agent.as_deref()).or_insert(ix);
+            let options = task.options();
+            wanted.entry(options.agent.as_deref()).or_insert((ix, false));
+            if let Some(agent) = options.undo.as_ref().and_then(|undo| undo.agent.as_deref()) {
+                wanted.entry(Some(agent)).or_insert((ix, true));
+            }
         }
-        let mut wanted: Vec<(usize, Option<&str>)> = wanted.into_iter().map(|(name, ix)| (ix, name)).collect();
+        let mut wanted: Vec<((usize, bool), Option<&str>)> =
+            wanted.into_iter().map(|(name, place)| (place, name)).collect();
         wanted.sort_unstable();
-        let problem = |(ix, name): (usize, Option<&str>)| {
+        let problem = |((ix, is_undo), name): ((usize, bool), Option<&str>)| {
             let error = self.find(name).err()?;
             let code = if error.kind() == ErrorKind::NotFound { "UNKNOWN_AGENT" } else { "EMPTY_ARGV" };
             let task = graph.tasks().get(ix)?;
-            Some(Problem::error(code, error.message()).at(format!("tasks.{}", task.id())))
+            let place = if is_undo { ".undo" } else { "" };
+            Some(Problem::error(code, error.message()).at(format!("tasks.{}{place}", task.id())))
         };
         wanted.into_iter().filter_map(problem).collect()
     }
@@ -309,6 +319,7 @@ mod tests {
         let graph = Graph::builder("g")
             .tasks([task("one", "reviewr"), task("two", "reviewr"), task("three", "empty"), task("four", "reviewer")])
             .task(Task::new("five"))
+            .task(task("six", "reviewer").undo("reviver"))
             .build()
             .unwrap();
         let agents = Agents::default().with("reviewer", ["true"]).with_agent("empty", Agent::default());
@@ -317,6 +328,7 @@ mod tests {
         error[UNKNOWN_AGENT] tasks.one: no program is known for the agent `reviewr`, did you mean `reviewer`? (known: `empty`, `reviewer`); add `--agent 'reviewr=PROGRAM …'`, or `--agent '*=PROGRAM …'` for all
         error[EMPTY_ARGV] tasks.three: the agent `empty` has no argv; name its program, `--agent 'empty=PROGRAM …'`
         error[UNKNOWN_AGENT] tasks.five: the task has no agent, and there is none for all; add `--agent '*=PROGRAM …'`
+        error[UNKNOWN_AGENT] tasks.six.undo: no program is known for the agent `reviver`, did you mean `reviewer`? (known: `empty`, `reviewer`); add `--agent 'reviver=PROGRAM …'`, or `--agent '*=PROGRAM …'` for all
         ");
         assert_eq!(Agents::default().with("*", ["true"]).problems(&graph), []);
     }

@@ -14,10 +14,20 @@
 //! | `ORCH_AGENT` | the agent's name; not set for a task without one |
 //! | `ORCH_TASK` | what to do, in words: the task's description |
 //! | `ORCH_INPUT_<KEY>` | an input value: text as it is, all else as JSON; the key in capitals, with `_` for what is no letter or digit |
+//! | `ORCH_UNDO` | in an attempt to undo, the task's name; else not set |
+//! | `ORCH_UNDO_OUTPUT`, `ORCH_UNDO_WHY` | what the task made, text as it is, all else as JSON; why the run is undone |
 //! | `ORCH_OMITTED` | the names of those of the above that are not set, separated by spaces: values above 64 KiB, and keys that would share a name |
 //!
 //! On standard input it finds the same as JSON, unless its [`Agent::stdin`] says otherwise:
-//! `{"run", "task", "attempt", "agent", "description", "params", "inputs": {key: value}, "outputs": {task: output}}`.
+//! `{"run", "task", "attempt", "agent", "description", "params", "inputs": {key: value}, "outputs": {task: output}}`, and in an
+//! attempt to undo `"undo": {"task", "output", "why": {"kind", "message"}}`.
+//!
+//! # Undo
+//!
+//! A task is undone by the agent that its [`Undo`](crate::Undo) names, else by its own. Everything is as for the task itself,
+//! inputs included, but agent, description and parameters are those of the undo (the task's own parameters where it has
+//! none), and `ORCH_UNDO` says so. An agent may have other arguments for it, [`Agent::undo`]; **without them the same program
+//! is started with the same arguments, and must look at `ORCH_UNDO` or at what it is told to do, or it does the work again.**
 //!
 //! # What becomes of it
 //!

@@ -69,6 +69,9 @@ pub enum ExitMeaning {
     Failed,
     /// It failed, and trying again will not help.
     Fatal,
+    /// It did its work and found that something is not as it should be: a failure of the kind
+    /// [`Validation`](crate::FailureKind::Validation). Undo steps may be named for it.
+    Invalid,
 }
 
 /// Exit codes as keys: text in JSON and TOML, `{"3": "nothing"}`.

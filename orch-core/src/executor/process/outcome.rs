@@ -10,7 +10,7 @@ use super::{
     options::{ExitMeaning, ProcessOptions},
 };
 use crate::{
-    event::{Failure, Outcome, Output},
+    event::{Failure, FailureKind, Outcome, Output},
     executor::ClaudeResult,
     id::Printable,
 };
@@ -55,12 +55,14 @@ impl Ended<'_> {
                 Some(failure) => Err(failure),
                 None => self.output(agent.output, claude),
             },
-            ExitMeaning::Failed | ExitMeaning::Fatal => {
+            ExitMeaning::Failed | ExitMeaning::Fatal | ExitMeaning::Invalid => {
                 let mut failure = said.unwrap_or_else(|| {
                     Failure::error(format!("`{program}` ended with exit code {code}{}", self.last_words()))
                 });
-                if meaning == ExitMeaning::Fatal {
-                    failure.kind = crate::event::FailureKind::Fatal;
+                match meaning {
+                    ExitMeaning::Fatal => failure.kind = FailureKind::Fatal,
+                    ExitMeaning::Invalid => failure.kind = FailureKind::Validation,
+                    _ => {}
                 }
                 Err(failure)
             }

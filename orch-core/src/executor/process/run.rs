@@ -95,9 +95,8 @@ impl Executor for ProcessExecutor {
 
 impl Shared {
     async fn attempt(&self, context: &TaskContext) -> Result<Outcome, Failure> {
-        let graph = context.graph();
-        let name = graph.task(context.ix()).options().agent.as_deref();
-        let agent = self.agents.find(name).map_err(|error| Failure::fatal(error.message()))?;
+        let name = context.agent();
+        let agent = self.agents.find(name.as_deref()).map_err(|error| Failure::fatal(error.message()))?;
         let launch = Launch::new(context, agent, &self.options)?;
         let program = &launch.program;
         if context.is_cancelled() {

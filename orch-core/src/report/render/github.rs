@@ -7,7 +7,7 @@ use crate::{
     event::TaskState,
     id::Printable,
     report::{
-        Report, Short, TaskResult,
+        Report, Short, TaskResult, UndoState,
         width::{cut_chars, first_line},
     },
 };
@@ -21,6 +21,8 @@ const MOST_MESSAGES: usize = 20;
 const LONGEST_MESSAGE: usize = 4_000;
 /// The longest text in a cell of the table.
 const LONGEST_CELL: usize = 200;
+/// The most undo steps that are listed.
+const MOST_UNDONE: usize = 200;
 /// The most tasks of the critical path that are named.
 const LONGEST_PATH: usize = 50;
 
@@ -42,9 +44,11 @@ pub fn github_summary(report: &Report) -> String {
     let mut out = format!("## {}: {} in {}\n\n", Markdown(&name), report.state(), Short(report.makespan()));
     facts(&mut out, report);
     let messages = messages(report);
-    let room = MOST_BYTES - END_BYTES - messages.len();
+    let undo = undo(report);
+    let room = (MOST_BYTES - END_BYTES).saturating_sub(messages.len() + undo.len());
     table(&mut out, report, room);
     out.push_str(&messages);
+    out.push_str(&undo);
     out
 }
 
@@ -151,6 +155,36 @@ fn messages(report: &Report) -> String {
     out
 }
 
+/// What was undone, in order, and what was not.
+fn undo(report: &Report) -> String {
+    let Some(undo) = report.undo() else { return String::new() };
+    let cell = |text: &str| Markdown(&cut_chars(Printable(text).to_string(), LONGEST_CELL)).to_string();
+    let name = |ix| cell(report.graph().id(ix).as_str());
+    let mut out = format!("### Undo: {}\n\n", report.undo_summary().unwrap_or_default());
+    for (nth, step) in undo.steps.iter().take(MOST_UNDONE).enumerate() {
+        let sign = match step.state {
+            UndoState::Undone => "↩️",
+            UndoState::Failed => "❌",
+            UndoState::Left | UndoState::Pending | UndoState::Running => "⏳",
+        };
+        let why = step.failure.as_ref().map(|failure| format!(": {}", cell(first_line(&failure.message))));
+        let why = why.unwrap_or_default();
+        out.push_str(&format!("{}. {sign} {} {}{why}\n", nth + 1, name(step.task), step.state.name()));
+    }
+    if undo.steps.len() > MOST_UNDONE {
+        out.push_str(&format!("\n… and {} more\n", undo.steps.len() - MOST_UNDONE));
+    }
+    out.push('\n');
+    for &(task, kept) in undo.kept.iter().take(MOST_MESSAGES) {
+        out.push_str(&format!("- kept: {}, {}\n", name(task), cell(&report.why_kept(task, kept))));
+    }
+    if undo.kept.len() > MOST_MESSAGES {
+        out.push_str(&format!("- … and {} more kept\n", undo.kept.len() - MOST_MESSAGES));
+    }
+    out.push('\n');
+    out
+}
+
 /// Text that cannot become Markdown or HTML.
 struct Markdown<'a>(&'a str);
 
@@ -179,7 +213,7 @@ impl fmt::Display for Markdown<'_> {
 /// The most annotations of one type that GitHub shows for a step.
 const MOST_ANNOTATIONS: usize = 10;
 
-/// The run as workflow commands, one a line: an error for each task that failed, a warning for each warning and each
+/// The run as workflow commands, one a line: an error for each task that failed and for each that could not be undone, a warning for each warning and each
 /// failure that the run forgave, and one notice of how it ended.
 ///
 /// GitHub shows 10 of a type for a step; of more, the last says how many are missing.
@@ -194,7 +228,12 @@ const MOST_ANNOTATIONS: usize = 10;
 pub fn github_annotations(report: &Report) -> String {
     let failed = || report.tasks().filter(|task| task.state() == TaskState::Failed);
     let told = |task: TaskResult<'_>| (task.id().to_string(), task.remark().unwrap_or_default().into_owned());
-    let errors = failed().filter(|task| !task.is_forgiven()).map(told);
+    let steps = report.undo().map(|undo| undo.steps.as_slice()).unwrap_or_default();
+    let not_undone = steps.iter().filter(|step| step.state == UndoState::Failed).map(|step| {
+        let message = step.failure.as_ref().map(|failure| failure.message.as_str()).unwrap_or_default();
+        (format!("undo {}", report.graph().id(step.task)), format!("could not be undone: {message}"))
+    });
+    let errors = failed().filter(|task| !task.is_forgiven()).map(told).chain(not_undone);
     let named = |ix: crate::id::TaskIx| report.graph().tasks().get(ix.index()).map(|task| task.id().to_string());
     let warnings = report.warnings().iter().map(|warning| {
         let title = warning.task.and_then(named).unwrap_or_else(|| report.graph().name().to_owned());

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::{
     definition::GraphHash,
-    event::{FailureKind, RunState, SkipReason, TaskState},
+    event::{FailureKind, Kept, RunState, SkipReason, TaskState},
     id::{RunId, TaskId, is_unprintable},
-    report::{PathStep, Report, TaskResult},
+    report::{PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
     units::{Millis, Usage},
 };
 
@@ -36,6 +36,7 @@ impl Serialize for Report {
                 failed: counts.failed,
                 skipped: counts.skipped,
                 cancelled: counts.cancelled,
+                undone: counts.undone,
                 running: counts.running,
                 pending: counts.pending,
             },
@@ -54,6 +55,7 @@ impl Serialize for Report {
                 })
                 .collect(),
             warnings_left_out: self.warnings_left_out(),
+            undo: self.undo().map(|undo| UndoForm::new(self, undo)),
             tasks: Tasks(self),
         }
         .serialize(serializer)
@@ -84,7 +86,53 @@ struct Form<'a> {
     unpriced: usize,
     warnings: Vec<WarningForm<'a>>,
     warnings_left_out: usize,
+    undo: Option<UndoForm<'a>>,
     tasks: Tasks<'a>,
+}
+
+#[derive(Serialize)]
+struct UndoForm<'a> {
+    began_ms: Millis,
+    steps: Vec<UndoStepForm<'a>>,
+    kept: Vec<KeptForm<'a>>,
+}
+
+#[derive(Serialize)]
+struct UndoStepForm<'a> {
+    id: &'a TaskId,
+    state: UndoState,
+    attempts: u32,
+    started_ms: Option<Millis>,
+    finished_ms: Option<Millis>,
+    error: Option<&'a str>,
+    error_kind: Option<&'static str>,
+    output: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+struct KeptForm<'a> {
+    id: &'a TaskId,
+    why: Kept,
+}
+
+impl<'a> UndoForm<'a> {
+    fn new(report: &'a Report, undo: &'a UndoReport) -> Self {
+        let step = |step: &'a UndoStep| UndoStepForm {
+            id: report.graph().id(step.task),
+            state: step.state,
+            attempts: step.attempts,
+            started_ms: step.started.map(Millis),
+            finished_ms: step.finished.map(Millis),
+            error: step.failure.as_ref().map(|failure| failure.message.as_str()),
+            error_kind: step.failure.as_ref().map(|failure| failure.kind.name()),
+            output: step.output.json(),
+        };
+        Self {
+            began_ms: Millis(undo.began),
+            steps: undo.steps.iter().map(step).collect(),
+            kept: undo.kept.iter().map(|&(task, why)| KeptForm { id: report.graph().id(task), why }).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -94,6 +142,7 @@ struct CountsForm {
     failed: usize,
     skipped: usize,
     cancelled: usize,
+    undone: usize,
     running: usize,
     pending: usize,
 }
@@ -149,6 +198,7 @@ struct TaskForm<'a> {
     error: Option<&'a str>,
     error_kind: Option<&'static str>,
     skipped: Option<&'a str>,
+    undo: Option<UndoState>,
     output: Option<&'a Value>,
     usage: Option<&'a Usage>,
     cost_usd: Option<f64>,
@@ -173,6 +223,7 @@ impl Serialize for TaskResult<'_> {
                 Some(SkipReason::Condition(message)) => Some(message),
                 _ => None,
             },
+            undo: self.undo().map(|step| step.state),
             output: self.output().json(),
             usage: self.usage(),
             cost_usd: self.cost().map(|cost| cost.dollars()),
@@ -214,11 +265,13 @@ fn four_decimals(ratio: f64) -> f64 {
 /// | `tokens`, `usage` | tokens used in all, and by model |
 /// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
 /// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
-/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, error, error_kind, skipped, output, usage, cost_usd}]`, in the order of definition |
+/// | `undo` | null if there was nothing to undo, else `{began_ms, steps: [{id, state, attempts, started_ms, finished_ms, error, error_kind, output}], kept: [{id, why}]}`, steps in the order in which they are undone |
+/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
 ///
 /// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
 /// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
-/// `stopped`) say why it failed or was cancelled; `skipped` says which condition did not hold; `cached` is always false
+/// `stopped`, `validation`, `circuit_open`) say why it failed or was cancelled; `undo` (`pending`, `running`, `undone`, `failed`,
+/// `left`) what became of its undo; `skipped` says which condition did not hold; `cached` is always false
 /// until results are cached. What does not apply is null.
 ///
 /// ```

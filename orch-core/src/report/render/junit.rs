@@ -6,14 +6,15 @@ use super::markup::escape;
 use crate::{
     event::{FailureKind, TaskState},
     id::Printable,
-    report::{Report, Short, TaskResult},
+    report::{Report, Short, TaskResult, UndoState, UndoStep},
 };
 
 /// The run as JUnit XML, which CI systems show: one suite with a test case a task, its group (else its phase, else the
 /// graph) as the class.
 ///
 /// A task that failed is a `failure`, one that was late, silent or panicked an `error`; skipped, cancelled and unfinished
-/// ones are `skipped`, and so is a failure that the run forgave: the file says "passed" just when the run succeeded.
+/// ones are `skipped`, and so is a failure that the run forgave: the file says "passed" just when the run succeeded. Each
+/// task that was to be undone has a second case, of the class `undo`: passed, or an `error` where it could not be undone.
 /// Times are in seconds; `time` of the suite is the makespan. Earlier attempts are told in `system-out`. Characters that
 /// XML does not allow are shown as escapes.
 ///
@@ -27,13 +28,15 @@ use crate::{
 pub fn junit(report: &Report) -> String {
     let cases: Vec<(TaskResult<'_>, Verdict)> = report.tasks().map(|task| (task, verdict(&task))).collect();
     let count = |wanted: Verdict| cases.iter().filter(|(_, verdict)| *verdict == wanted).count();
+    let steps = report.undo().map(|undo| undo.steps.as_slice()).unwrap_or_default();
+    let undo = |wanted: Verdict| steps.iter().filter(|step| undo_verdict(step) == wanted).count();
     let totals = format!(
         r#"name="{}" tests="{}" failures="{}" errors="{}" skipped="{}" time="{}""#,
         Attribute(report.graph().name()),
-        cases.len(),
-        count(Verdict::Failure),
-        count(Verdict::Error),
-        count(Verdict::Skipped),
+        cases.len() + steps.len(),
+        count(Verdict::Failure) + undo(Verdict::Failure),
+        count(Verdict::Error) + undo(Verdict::Error),
+        count(Verdict::Skipped) + undo(Verdict::Skipped),
         Seconds(report.makespan()),
     );
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -46,8 +49,40 @@ pub fn junit(report: &Report) -> String {
     for (task, verdict) in &cases {
         case(&mut out, report, task, *verdict);
     }
+    steps.iter().for_each(|step| undo_case(&mut out, report, step));
     out.push_str("  </testsuite>\n</testsuites>\n");
     out
+}
+
+fn undo_verdict(step: &UndoStep) -> Verdict {
+    match step.state {
+        UndoState::Undone => Verdict::Passed,
+        UndoState::Failed => Verdict::Error,
+        UndoState::Left | UndoState::Pending | UndoState::Running => Verdict::Skipped,
+    }
+}
+
+/// An undo as a case of its own: that a task was taken back, or could not be, is another thing than how it went.
+fn undo_case(out: &mut String, report: &Report, step: &UndoStep) {
+    let name = format!("undo {}", report.graph().id(step.task).as_str());
+    let took = step.started.zip(step.finished).map(|(from, to)| to.saturating_sub(from)).unwrap_or_default();
+    out.push_str(&format!(r#"    <testcase classname="undo" name="{}" time="{}""#, Attribute(&name), Seconds(took)));
+    let message = step.failure.as_ref().map(|failure| failure.message.as_str()).unwrap_or_default();
+    let kind = step.failure.as_ref().map_or("error", |failure| failure.kind.name());
+    match undo_verdict(step) {
+        Verdict::Passed => out.push_str("/>\n"),
+        Verdict::Skipped => {
+            let told = format!("not undone: {}", if message.is_empty() { step.state.name() } else { message });
+            out.push_str(&format!(">\n      <skipped message=\"{}\"/>\n    </testcase>\n", Attribute(&told)));
+        }
+        Verdict::Failure | Verdict::Error => {
+            let told = Attribute(message);
+            let content = Content(message);
+            out.push_str(&format!(
+                ">\n      <error message=\"{told}\" type=\"{kind}\">{content}</error>\n    </testcase>\n"
+            ));
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,8 @@ mod markup;
 mod summary;
 mod text;
 mod trace;
+#[cfg(test)]
+mod undone;
 
 pub use github::{github_annotations, github_summary};
 pub use json::{json, json_line, pretty_json};

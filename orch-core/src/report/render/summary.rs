@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     event::TaskState,
     id::Printable,
-    report::{Report, Short, width::cut_chars},
+    report::{Report, Short, UndoState, width::cut_chars},
 };
 
 /// The most failed tasks that the summary names.
@@ -27,6 +27,13 @@ impl fmt::Display for Report {
         let failed = self.counts().failed;
         if failed > NAMED {
             write!(f, "\nand {} more failed", failed - NAMED)?;
+        }
+        let steps = self.undo().map(|undo| undo.steps.as_slice()).unwrap_or_default();
+        for step in steps.iter().filter(|step| step.state == UndoState::Failed).take(NAMED) {
+            write!(f, "\nnot undone: `{}`", self.graph().id(step.task))?;
+            if let Some(failure) = &step.failure {
+                write!(f, ": {}", cut_chars(failure.to_string(), LONGEST))?;
+            }
         }
         Ok(())
     }
@@ -73,6 +80,9 @@ impl fmt::Display for Headline<'_> {
         }
         if let Some(reason) = report.stopped() {
             write!(f, "\nstopped: {}", cut_chars(Printable(reason).to_string(), LONGEST))?;
+        }
+        if let Some(undo) = report.undo_summary() {
+            write!(f, "\nundo: {undo}")?;
         }
         Ok(())
     }

@@ -43,6 +43,7 @@ pub fn text(report: &Report, width: usize) -> String {
     let mut out = String::new();
     table(&mut out, report, width);
     failures(&mut out, report);
+    undo(&mut out, report, width);
     facts(&mut out, report, width);
     out
 }
@@ -155,6 +156,39 @@ fn failures(out: &mut String, report: &Report) {
         0 => return,
         count if count > MOST_FAILURES => out.push_str(&format!("… and {} more failed\n", count - MOST_FAILURES)),
         _ => {}
+    }
+    out.push('\n');
+}
+
+/// What was undone, in order, and what was not.
+fn undo(out: &mut String, report: &Report, width: usize) {
+    let Some(undo) = report.undo() else { return };
+    let name = |ix| report.graph().id(ix).to_string();
+    out.push_str(&format!("{}\n", cut(format!("undo, from {} on, in this order:", Short(undo.began)), width)));
+    for (nth, step) in undo.steps.iter().enumerate().take(MOST_ROWS) {
+        let took = step.started.zip(step.finished).map(|(from, to)| to.saturating_sub(from));
+        let took = took.map(|took| format!(" {}", Short(took))).unwrap_or_default();
+        let tries = if step.attempts > 1 { format!(", {} tries", step.attempts) } else { String::new() };
+        out.push_str(&format!(
+            "{}\n",
+            cut(format!("  {}. {}: {}{took}{tries}", nth + 1, name(step.task), step.state.name()), width)
+        ));
+        if let Some(failure) = &step.failure {
+            for text in failure.message.lines().take(MOST_LINES) {
+                out.push_str(&format!("     {}\n", cut_chars(Printable(text).to_string(), LONGEST_LINE)));
+            }
+        }
+    }
+    if undo.steps.is_empty() {
+        out.push_str("  nothing\n");
+    } else if undo.steps.len() > MOST_ROWS {
+        out.push_str(&format!("  … and {} more\n", undo.steps.len() - MOST_ROWS));
+    }
+    for &(task, kept) in undo.kept.iter().take(MOST_FAILURES) {
+        out.push_str(&format!("{}\n", cut(format!("  kept: {}: {}", name(task), report.why_kept(task, kept)), width)));
+    }
+    if undo.kept.len() > MOST_FAILURES {
+        out.push_str(&format!("  … and {} more kept\n", undo.kept.len() - MOST_FAILURES));
     }
     out.push('\n');
 }

@@ -10,7 +10,7 @@ use crate::{
     event::TaskState,
     id::{Printable, TaskIx},
     report::{
-        Report, TaskResult,
+        Report, TaskResult, UndoState,
         lanes::{Span, assign},
         model::nanos,
     },
@@ -24,7 +24,7 @@ const PROCESS: u32 = 1;
 const RUN: u32 = 0;
 
 /// The run as a Chrome trace (JSON), which Perfetto and `chrome://tracing` open: one row a worker with a slice for each
-/// attempt, arrows along the dependencies, a counter of the tasks that run, and marks for skipped tasks and warnings.
+/// attempt, a row for what was undone, arrows along the dependencies, a counter of the tasks that run, and marks for skipped tasks and warnings.
 ///
 /// A run does not say which worker ran which task. Each attempt is given to the first row that is free, so that slices of
 /// one row never overlap and the number of rows is the most attempts that ran at once. At most 50,000 arrows are drawn.
@@ -54,6 +54,7 @@ fn with_flows(report: &Report, most: usize) -> String {
     }
     // Arrows come after the slices that they join: a viewer binds them to what it has already read.
     trace.flows(report, &slices, most);
+    trace.undo(report, lanes + 1);
     trace.marks(report);
     trace.running(&slices);
     let other = json!({
@@ -209,6 +210,38 @@ impl Trace {
                 args: Some(Args::Other(json!({"message": warning.message}))),
                 ..TraceEvent::new("warning", "I", warning.at, RUN)
             });
+        }
+    }
+
+    /// The attempts to undo, on a row of their own: they run one after the other, when nothing else does.
+    fn undo(&mut self, report: &Report, thread: u32) {
+        let Some(undo) = report.undo() else { return };
+        for (what, args) in
+            [("thread_name", json!({"name": "undo"})), ("thread_sort_index", json!({"sort_index": thread}))]
+        {
+            let args = Some(Args::Other(args));
+            self.push(&TraceEvent { args, ..TraceEvent::new(what, "M", Duration::ZERO, thread) });
+        }
+        for step in &undo.steps {
+            let repeated = step.failed_attempts.len();
+            let last = step.last_started.filter(|_| step.attempts as usize > repeated);
+            let last = last.map(|from| {
+                (step.attempts, from, step.finished.unwrap_or(report.makespan()).max(from), step.failure.as_ref())
+            });
+            let failed = step
+                .failed_attempts
+                .iter()
+                .map(|attempt| (attempt.number, attempt.started, attempt.finished, Some(&attempt.failure)));
+            for (attempt, from, to, failure) in failed.chain(last) {
+                let state = if failure.is_some() { UndoState::Failed } else { step.state };
+                let error = failure.map(|failure| failure.message.as_str());
+                self.push(&TraceEvent {
+                    cat: Some("undo"),
+                    dur: Some(Micros(to.saturating_sub(from))),
+                    args: Some(Args::Other(json!({"state": state, "attempt": attempt, "error": error}))),
+                    ..TraceEvent::new(format!("undo {}", report.graph().id(step.task)), "X", from, thread)
+                });
+            }
         }
     }
 

@@ -54,6 +54,7 @@ fn the_form_is_version_1() {
         "failed": 1,
         "skipped": 1,
         "cancelled": 1,
+        "undone": 0,
         "running": 0,
         "pending": 0
       },
@@ -92,6 +93,7 @@ fn the_form_is_version_1() {
         }
       ],
       "warnings_left_out": 0,
+      "undo": null,
       "tasks": [
         {
           "id": "scan",
@@ -106,6 +108,7 @@ fn the_form_is_version_1() {
           "error": null,
           "error_kind": null,
           "skipped": null,
+          "undo": null,
           "output": [
             "a",
             {
@@ -135,6 +138,7 @@ fn the_form_is_version_1() {
           "error": "late\u007f",
           "error_kind": "timeout",
           "skipped": null,
+          "undo": null,
           "output": null,
           "usage": null,
           "cost_usd": null
@@ -152,6 +156,7 @@ fn the_form_is_version_1() {
           "error": null,
           "error_kind": null,
           "skipped": "inputs.deep",
+          "undo": null,
           "output": null,
           "usage": null,
           "cost_usd": null
@@ -169,6 +174,7 @@ fn the_form_is_version_1() {
           "error": "`\u009b2J\"\u001b` did not succeed",
           "error_kind": "upstream",
           "skipped": null,
+          "undo": null,
           "output": null,
           "usage": null,
           "cost_usd": null
