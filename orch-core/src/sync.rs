@@ -18,12 +18,12 @@ use std::{
 
 #[cfg(all(test, shuttle))]
 pub(crate) use shuttle::{
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, atomic},
     thread,
 };
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use std::{
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, atomic},
     thread,
 };
 

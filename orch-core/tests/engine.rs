@@ -387,3 +387,32 @@ async fn a_run_that_is_never_idle_still_drops_what_outlives_its_grace() {
     assert_eq!(stubborn.failure().unwrap().kind, FailureKind::Timeout);
     assert!(stubborn.finished() < report.task(last).finished(), "dropped while the chain went on");
 }
+
+/// A helper that a body left behind waits for a cancellation that never comes.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_cancellation_of_an_attempt_that_is_over() {
+    let plan = plan(Graph::builder("g").tasks(["leaves", "waits"].map(Task::new)).build().unwrap());
+    for options in everywhere() {
+        let left = Arc::new(tokio::sync::Mutex::new(None));
+        let engine = Engine::builder()
+            .executor(move |task: TaskContext| {
+                let left = left.clone();
+                async move {
+                    if task.id().as_str() == "leaves" {
+                        let helper = task.clone();
+                        *left.lock().await = Some(tokio::spawn(async move { helper.cancelled().await }));
+                        sleep(Duration::from_secs(1)).await;
+                    } else {
+                        // In a place of its own, so that the other's is not used again.
+                        sleep(Duration::from_millis(500)).await;
+                        let helper = left.lock().await.take().unwrap();
+                        helper.await.unwrap();
+                    }
+                }
+            })
+            .build()
+            .unwrap();
+        let run = tokio::time::timeout(Duration::from_secs(60), engine.run(&plan, options)).await;
+        run.expect("the helper ends with its attempt").unwrap().into_result().unwrap();
+    }
+}

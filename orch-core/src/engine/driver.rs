@@ -267,6 +267,8 @@ impl Driver {
     fn ended(&mut self, place: u32, outcome: Outcome) {
         if let Some(held) = self.places.0.get_mut(place as usize) {
             held.work = Work::Idle;
+            // Whoever still waits for its cancellation need not any more.
+            held.slot.cancel();
             self.stopping -= usize::from(held.drop_at.take().is_some());
             let Attempt { task, number, .. } = held.attempt;
             self.finished.push(Message::Finished { task, attempt: number, outcome });

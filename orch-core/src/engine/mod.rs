@@ -25,6 +25,9 @@ pub mod blocking;
 mod builder;
 mod driver;
 mod inbox;
+#[cfg(shuttle)]
+#[cfg(test)]
+mod models;
 mod options;
 mod place;
 mod run;

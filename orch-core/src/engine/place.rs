@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -38,7 +38,7 @@ pub(super) enum Work {
 
 impl Place {
     pub(super) fn new(slot: Arc<Slot>, place: u32, inbox: Arc<Inbox>, attempt: Attempt) -> Self {
-        let signal = Arc::new(PlaceWaker { place, queued: false.into(), inbox });
+        let signal = Arc::new(PlaceWaker::new(place, inbox));
         let waker = Waker::from(signal.clone());
         Self { slot, waker, signal, work: Work::Idle, attempt, drop_at: None }
     }
@@ -65,7 +65,7 @@ impl Place {
 
     /// The wake-up that brought us here has been heard; the next one counts again. To be called before the poll.
     pub(super) fn heard(&self) {
-        self.signal.queued.store(false, Ordering::Release);
+        self.signal.heard();
     }
 }
 

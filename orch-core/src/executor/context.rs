@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     task::{Poll, Waker},
 };
 
@@ -17,6 +14,11 @@ use crate::{
     definition::{Graph, Undo},
     event::{Failure, Output, Stream},
     id::{RunId, TaskId, TaskIx},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        lock,
+    },
 };
 
 /// What an attempt says while it runs.
@@ -38,7 +40,7 @@ pub(crate) struct News {
 
 impl News {
     pub(crate) fn new(wake: Arc<dyn Fn() + Send + Sync>) -> Self {
-        Self { heard: AtomicBool::new(false), answers: Mutex::new(Vec::new()), wake }
+        Self { heard: false.into(), answers: Mutex::default(), wake }
     }
 
     pub(crate) fn ring(&self) {
@@ -67,31 +69,46 @@ pub(crate) struct RunShared {
 /// A place in which attempts run one after the other. Reused, so that a short attempt allocates nothing for it.
 ///
 /// INVARIANT: `turn` is even while nobody is cancelled and rises by 2 for each attempt; `turn + 1` says that the attempt
-/// of that turn is cancelled. A context of an earlier turn therefore reads as cancelled, which is right: it is over.
+/// of that turn is cancelled, or over. A context of an earlier turn therefore reads as cancelled, which is right.
 #[derive(Debug)]
 pub(crate) struct Slot {
     run: Arc<RunShared>,
     turn: AtomicU64,
+    /// Who waits for the cancellation of an attempt.
     waiting: Mutex<Vec<Waker>>,
+    /// Somebody may be in `waiting`. Spares attempts for which nobody waits the lock.
+    awaited: AtomicBool,
 }
 
 impl Slot {
     pub(crate) fn new(run: Arc<RunShared>) -> Arc<Self> {
-        Arc::new(Self { run, turn: AtomicU64::new(0), waiting: Mutex::new(Vec::new()) })
+        Arc::new(Self { run, turn: 0.into(), waiting: Mutex::default(), awaited: false.into() })
     }
 
     /// The context of the next attempt in this place.
     pub(crate) fn enter(self: &Arc<Self>, task: TaskIx, attempt: u32, inputs: Option<Arc<Inputs>>) -> TaskContext {
+        if self.awaited.load(Ordering::Relaxed) {
+            self.cancel();
+        }
         let turn = (self.turn.load(Ordering::Relaxed) | 1) + 1;
         self.turn.store(turn, Ordering::Release);
         TaskContext { slot: self.clone(), turn, task, attempt, inputs }
     }
 
-    /// Tells the attempt in this place to stop.
+    /// Tells the attempt in this place to stop. Also said of an attempt that is over: else whoever waits for its cancellation
+    /// would stay in the list.
     pub(crate) fn cancel(&self) {
-        self.turn.fetch_or(1, Ordering::AcqRel);
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        waiting.into_iter().for_each(Waker::wake);
+        // Who waits sets `awaited` and then reads `turn`; here `turn` is set and then `awaited` read. Sequentially consistent,
+        // so that one of the two sees the other.
+        self.turn.fetch_or(1, Ordering::SeqCst);
+        if !self.awaited.load(Ordering::SeqCst) {
+            return;
+        }
+        let mut waiting = lock(&self.waiting);
+        self.awaited.store(false, Ordering::SeqCst);
+        let woken = std::mem::take(&mut *waiting);
+        drop(waiting);
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -177,13 +194,15 @@ impl TaskContext {
             if self.is_cancelled() {
                 return Poll::Ready(());
             }
-            let mut waiting = self.slot.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = lock(&self.slot.waiting);
             if !waiting.iter().any(|waker| waker.will_wake(task.waker())) {
                 waiting.push(task.waker().clone());
             }
+            self.slot.awaited.store(true, Ordering::SeqCst);
             drop(waiting);
             // It may have been cancelled between the first look and the entry in the list.
-            if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+            let turn = self.slot.turn.load(Ordering::SeqCst);
+            if turn == self.turn { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
     }
@@ -330,5 +349,38 @@ impl Inputs {
     pub fn with_value(mut self, key: impl Into<String>, value: Value) -> Self {
         self.values.insert(key.into(), value);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Wake};
+
+    use super::*;
+    use crate::definition::Task;
+
+    struct Own;
+
+    impl Wake for Own {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// A spawned body has a waker of its own, and a waker keeps the memory of its task.
+    #[test]
+    fn a_place_keeps_no_wakers_of_attempts_that_are_over() {
+        let graph = Graph::builder("g").task(Task::new("a")).build().unwrap();
+        let (first, controls) = TaskContext::detached(&graph, TaskIx::from(0), Inputs::default());
+        let owns: Vec<Arc<Own>> = (0..10).map(|_| Arc::new(Own)).collect();
+        for own in &owns {
+            let context = controls.slot.enter(TaskIx::from(0), 1, None);
+            assert!(first.is_cancelled() && !context.is_cancelled());
+            let waker = Waker::from(own.clone());
+            let mut cancelled = Box::pin(context.cancelled());
+            assert!(cancelled.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        let kept = owns.iter().filter(|own| Arc::strong_count(own) > 1).count();
+        assert_eq!(kept, 1, "that of the last");
+        controls.cancel();
+        assert_eq!(owns.iter().filter(|own| Arc::strong_count(own) > 1).count(), 0);
     }
 }
