@@ -43,6 +43,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0008-the-driver-moves-to-the-workers.md")]
     pub mod d0008_the_driver_moves_to_the_workers {}
 
+    #[doc = include_str!("../docs/decisions/0009-shared-results-are-known-by-content.md")]
+    pub mod d0009_shared_results_are_known_by_content {}
+
     #[doc = include_str!("../docs/decisions/0010-found-programs-wait-for-approval.md")]
     pub mod d0010_found_programs_wait_for_approval {}
 

@@ -24,9 +24,9 @@ use super::{
     view::{TICK, View},
 };
 use crate::{
-    Clock, Command, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, PriceTable,
-    Printable, ProcessExecutor, ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult,
-    TaskState, cost, plan::select, report::render,
+    Clock, Command, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, Printable,
+    ProcessExecutor, ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult, TaskState, TtlCache,
+    plan::select, report::render, session::cache_options,
 };
 
 /// How many tasks run at once when nobody says: more than any command in use has side by side, and few enough for a
@@ -56,7 +56,12 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     } else {
         let agents = agents::choose(args, config, &graph)?;
         let options = ProcessOptions { cwd: Some(here.to_owned()), ..ProcessOptions::default() };
-        Engine::builder().executor(ProcessExecutor::new(agents, options)).build()?
+        let policy = loaded.command.as_ref().map(Command::cache_policy).unwrap_or_default();
+        Engine::builder()
+            .executor(ProcessExecutor::new(agents, options))
+            .cache(TtlCache::new(cache_options(policy)))
+            .prices(config.prices.clone())
+            .build()?
     };
     let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run)?;
     let results = Results::open(args, &plan)?;
@@ -71,7 +76,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         approve_commands: args.yes,
         ..RunOptions::default()
     };
-    run(args, &engine, &plan, options, &config.prices, results, console)
+    run(args, &engine, &plan, options, results, console)
 }
 
 fn on_failure(args: &args::Run, config: &Config) -> FailurePolicy {
@@ -87,7 +92,6 @@ fn run(
     engine: &Engine,
     plan: &Plan,
     options: RunOptions,
-    prices: &PriceTable,
     mut results: Results,
     console: &mut Console<'_>,
 ) -> Result<Exit> {
@@ -102,7 +106,7 @@ fn run(
     view.end();
     // The last Ctrl-C does not wait for anything that is left.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    let (mut report, stop) = match ended {
+    let (report, stop) = match ended {
         Ok(Ended::Report(report, stop)) => (report, stop),
         Ok(Ended::Aborted(stop, asked)) => {
             let often = if asked == 2 { "twice" } else { "three times" };
@@ -117,7 +121,6 @@ fn run(
             return Ok(Exit::Failed);
         }
     };
-    price(&mut report, prices);
     if args.json {
         console.result(&render::json(&report));
     } else if stdout_is_taken {
@@ -138,14 +141,6 @@ fn run(
         (RunState::Cancelled, Some(stop)) => stop.exit(),
         _ => Exit::Failed,
     })
-}
-
-/// Says what the run cost. Only with usage: to decode the price table takes longer than a short run.
-fn price(report: &mut Report, prices: &PriceTable) {
-    if !report.usage().is_empty() {
-        let now = Clock::system().wall();
-        report.price_with(|usage| cost::price(prices, usage, now).complete());
-    }
 }
 
 /// What the run was for: the outputs of the tasks that no other task waits for. The JSON form has all of them in full.

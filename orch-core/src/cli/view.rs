@@ -71,6 +71,7 @@ impl View {
             Shape::Live { .. } => !matches!(
                 &event.kind,
                 EventKind::TaskFinished { result: Ok(_), .. }
+                    | EventKind::TaskCached { .. }
                     | EventKind::TaskSkipped { .. }
                     | EventKind::UndoFinished { result: Ok(_), .. }
             ),

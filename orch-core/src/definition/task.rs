@@ -221,6 +221,14 @@ pub struct TaskOptions {
     pub breaker: Option<String>,
 }
 
+impl TaskOptions {
+    /// Whether something that the task makes is to be shared: it says for how long it [stays good](OutputSpec::ttl). Then the
+    /// output is kept in the cache of the engine, where it has one, and a task that would make the same is not run.
+    pub fn shares(&self) -> bool {
+        self.outputs.iter().any(|output| output.ttl.is_some_and(|ttl| !ttl.is_zero()))
+    }
+}
+
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -247,7 +255,8 @@ fn yes() -> bool {
 pub struct OutputSpec {
     /// Its key. The task's output is an object with this key, or, with one declared key, the value itself.
     pub key: String,
-    /// How long it stays good.
+    /// How long it stays good for others than those who depend on the task: it goes to the cache under its key. `None` or zero:
+    /// it is data of the run only.
     #[serde(default, rename = "ttl_ms", with = "millis", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
 }

@@ -8,11 +8,14 @@ use super::{
     run::Run,
 };
 use crate::{
+    cache::TtlCache,
+    cost::PriceSource,
     error::{Error, ErrorKind, Result},
     event::EventSink,
     executor::Executor,
     plan::Plan,
     report::Report,
+    session::SharedCache,
 };
 
 /// Runs plans. Cheap to clone; runs share nothing but its executor and sinks.
@@ -24,6 +27,8 @@ pub struct Engine(Arc<Seams>);
 pub struct EngineBuilder {
     executor: Option<Box<dyn Executor>>,
     sinks: Vec<Arc<dyn EventSink>>,
+    cache: Option<SharedCache>,
+    prices: Option<Arc<dyn PriceSource>>,
 }
 
 impl EngineBuilder {
@@ -41,6 +46,22 @@ impl EngineBuilder {
         self
     }
 
+    /// Where the runs of this engine keep what their tasks [share](crate::TaskOptions::shares), and find what is known already.
+    /// Without a cache nothing is shared, and every task is run.
+    #[must_use]
+    pub fn cache(mut self, cache: TtlCache) -> Self {
+        self.cache = Some(SharedCache::new(cache));
+        self
+    }
+
+    /// What usage, and the savings of shared values, are priced with in the report. Without prices they are told in time and
+    /// tokens only, but for savings that a provider billed.
+    #[must_use]
+    pub fn prices(mut self, prices: impl PriceSource + 'static) -> Self {
+        self.prices = Some(Arc::new(prices));
+        self
+    }
+
     /// The engine.
     ///
     /// # Errors
@@ -50,7 +71,7 @@ impl EngineBuilder {
         let executor = self.executor.ok_or_else(|| {
             Error::new(ErrorKind::Misuse, "an engine needs an executor: call `.executor(..)` before `.build()`")
         })?;
-        Ok(Engine(Arc::new(Seams { executor, sinks: self.sinks })))
+        Ok(Engine(Arc::new(Seams { executor, sinks: self.sinks, cache: self.cache, prices: self.prices })))
     }
 }
 

@@ -23,13 +23,14 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    cost::PriceSource,
     error::{Error, ErrorKind, Result},
     event::{Event, EventSink, Failure, FailureKind, Outcome, Output, RunState},
     executor::Executor,
     plan::Plan,
     report::Report,
     run::{Attempt, Message, Rules},
-    session::{Session, SessionOptions},
+    session::{Session, SessionOptions, SharedCache},
 };
 
 /// How many bodies are polled at most between two looks at the clock. A look costs a quarter of a no-op task, so while polls
@@ -58,6 +59,8 @@ const TURN: Duration = Duration::from_millis(2);
 pub(super) struct Seams {
     pub(super) executor: Box<dyn Executor>,
     pub(super) sinks: Vec<Arc<dyn EventSink>>,
+    pub(super) cache: Option<SharedCache>,
+    pub(super) prices: Option<Arc<dyn PriceSource>>,
 }
 
 /// One run on tokio.
@@ -105,12 +108,15 @@ impl Driver {
             deadline: options.deadline,
             inputs: options.inputs,
             seed: options.seed,
+            look: false,
             batch: if spawning { SPAWN_BATCH } else { 1 },
         };
         let session = SessionOptions {
             rules,
             run: options.run,
             sinks: seams.sinks.clone(),
+            cache: seams.cache.clone(),
+            prices: seams.prices.clone(),
             directory: options.directory,
             approve_commands: options.approve_commands,
         };

@@ -18,6 +18,7 @@ mod outcome;
 mod sink;
 
 pub use model::{BreakerState, Event, EventKind, Kept, RunState, SkipReason, Stream, TaskState};
+pub(crate) use named::CostForm;
 pub use named::Named;
 pub use outcome::{Failure, FailureKind, IntoOutcome, Outcome, Output};
 pub use sink::EventSink;

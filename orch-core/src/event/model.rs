@@ -8,7 +8,7 @@ use super::outcome::{Failure, FailureKind, Output};
 use crate::{
     definition::{GraphHash, Task},
     id::{RunId, TaskId, TaskIx},
-    units::Usage,
+    units::{Cost, Usage},
 };
 
 /// One thing that happened in a run.
@@ -81,6 +81,24 @@ pub enum EventKind {
         result: Result<Output, Box<Failure>>,
         /// What the attempt used of models.
         usage: Option<Box<Usage>>,
+    },
+    /// A task was not run, since what it would make is known: from an earlier run, or from another one at the same time.
+    TaskCached {
+        /// Which task.
+        task: TaskIx,
+        /// What it would have made.
+        output: Output,
+        /// What that cost to make, and was not spent again.
+        saved: Box<Cost>,
+    },
+    /// A task that begins reads a value of the shared context.
+    ContextRead {
+        /// Which task.
+        task: TaskIx,
+        /// The value's key.
+        key: Arc<str>,
+        /// What it cost to make the value, and need not be spent by this task; `None`: it was not there any more.
+        saved: Option<Box<Cost>>,
     },
     /// A task ended without an attempt.
     TaskSkipped {
@@ -172,6 +190,8 @@ impl EventKind {
             Self::TaskOutput { .. } => "task_output",
             Self::TaskRetrying { .. } => "task_retrying",
             Self::TaskFinished { .. } => "task_finished",
+            Self::TaskCached { .. } => "task_cached",
+            Self::ContextRead { .. } => "context_read",
             Self::TaskSkipped { .. } => "task_skipped",
             Self::TasksAdded { .. } => "tasks_added",
             Self::Warning { .. } => "warning",
@@ -191,7 +211,7 @@ impl EventKind {
         Some(match self {
             Self::TaskStarted { .. } => TaskState::Running,
             Self::TaskRetrying { .. } => TaskState::Pending,
-            Self::TaskFinished { result: Ok(_), .. } => TaskState::Succeeded,
+            Self::TaskFinished { result: Ok(_), .. } | Self::TaskCached { .. } => TaskState::Succeeded,
             Self::TaskFinished { result: Err(failure), .. } if failure.kind == FailureKind::Cancelled => {
                 TaskState::Cancelled
             }

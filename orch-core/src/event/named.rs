@@ -10,7 +10,7 @@ use super::{
 use crate::{
     definition::{Graph, GraphHash, Task},
     id::{RunId, TaskId, TaskIx},
-    units::{Millis, Usage},
+    units::{Cost, Millis, Usage},
 };
 
 /// An event with the names of its tasks: the JSON form of an [`Event`], which a reader can follow without the graph.
@@ -26,6 +26,8 @@ use crate::{
 /// | `task_output` | `task`, `stream` (`stdout`, `stderr`), `text` |
 /// | `task_retrying` | `task`, `attempt`, `error`, `error_kind`, `delay_ms`, `usage`? |
 /// | `task_finished` | `task`, `attempt`, `state`, `output`?, `error`?, `error_kind`?, `usage`? |
+/// | `task_cached` | `task`, `state` (`succeeded`), `output`?, `saved` (`time_ms`, `tokens`, `cost_usd`: null where no price is known) |
+/// | `context_read` | `task`, `key`, `saved` (as before; null: the value was not there any more) |
 /// | `task_skipped` | `task`, `state` (`skipped`, `cancelled`), `reason` (`condition`, `upstream`, `stopped`), `message`?, `upstream`? |
 /// | `tasks_added` | `by`, `tasks` (as in a graph's JSON), `before` |
 /// | `warning` | `task`?, `message` |
@@ -126,6 +128,18 @@ enum Kind<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         usage: Option<&'a Usage>,
     },
+    TaskCached {
+        task: Option<&'a TaskId>,
+        state: TaskState,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<&'a Value>,
+        saved: CostForm,
+    },
+    ContextRead {
+        task: Option<&'a TaskId>,
+        key: &'a str,
+        saved: Option<CostForm>,
+    },
     TaskSkipped {
         task: Option<&'a TaskId>,
         state: TaskState,
@@ -193,6 +207,24 @@ struct KeptForm<'a> {
     why: Kept,
 }
 
+/// A cost as the forms for people and scripts have it.
+#[derive(Debug, Serialize)]
+pub(crate) struct CostForm {
+    time_ms: Millis,
+    tokens: u64,
+    cost_usd: Option<f64>,
+}
+
+impl From<&Cost> for CostForm {
+    fn from(cost: &Cost) -> Self {
+        Self {
+            time_ms: Millis(cost.time),
+            tokens: cost.usage.total_tokens(),
+            cost_usd: cost.money.map(|money| money.dollars()),
+        }
+    }
+}
+
 impl<'a> Named<'a> {
     fn name(&self, ix: TaskIx) -> Option<&'a TaskId> {
         self.graph.tasks().get(ix.index()).map(Task::id)
@@ -229,6 +261,15 @@ impl<'a> Named<'a> {
                     error_kind: failure.map(|failure| failure.kind),
                     usage: usage.as_deref(),
                 }
+            }
+            EventKind::TaskCached { task, output, saved } => Kind::TaskCached {
+                task: self.name(*task),
+                state: TaskState::Succeeded,
+                output: output.json(),
+                saved: CostForm::from(&**saved),
+            },
+            EventKind::ContextRead { task, key, saved } => {
+                Kind::ContextRead { task: self.name(*task), key, saved: saved.as_deref().map(CostForm::from) }
             }
             EventKind::TaskSkipped { task, reason } => {
                 let (name, message, upstream) = match reason {
@@ -352,6 +393,16 @@ mod tests {
             EventKind::TasksAdded { by: a, tasks: [Task::new("c").after("b")].into(), before: [].into() },
             json!({"by": "a\"\u{1b}", "tasks": [{"id": "c", "after": ["b"]}], "before": []}),
         );
+        let cost =
+            Cost { time: ms(1_500), usage: Usage::tokens("m", 3, 4), money: Some(crate::units::Usd::from_cents(2)) };
+        let saved = json!({"time_ms": 1500, "tokens": 7, "cost_usd": 0.02});
+        check(
+            EventKind::TaskCached { task: b, output: Output::from("map"), saved: Box::new(cost.clone()) },
+            json!({"task": "b", "state": "succeeded", "output": "map", "saved": saved}),
+        );
+        let read = |saved| EventKind::ContextRead { task: b, key: "map".into(), saved };
+        check(read(Some(Box::new(cost))), json!({"task": "b", "key": "map", "saved": saved}));
+        check(read(None), json!({"task": "b", "key": "map", "saved": null}));
         check(EventKind::Warning { task: None, message: "odd".into() }, json!({"message": "odd"}));
         check(EventKind::RunStopping { reason: "late".into() }, json!({"reason": "late"}));
         check(EventKind::RunFinished { state: RunState::Cancelled }, json!({"state": "cancelled"}));

@@ -29,6 +29,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod context;
 mod counts;
 mod lanes;
 mod model;
@@ -47,6 +48,7 @@ mod width;
 #[cfg(test)]
 mod xml;
 
+pub use context::{ContextRead, ContextUse, ShortCost};
 pub use counts::Counts;
 pub use model::{Report, Warning};
 pub use path::PathStep;

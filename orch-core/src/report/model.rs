@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
+    context::ContextRead,
     counts::Counts,
     task::{Attempt, TaskResult},
     undo::UndoReport,
@@ -14,7 +15,7 @@ use crate::{
     event::{Event, EventKind, Failure, Output, RunState, SkipReason, TaskState},
     id::{Printable, RunId, TaskIx},
     plan::Plan,
-    units::{Usage, Usd},
+    units::{Cost, Usage, Usd},
 };
 
 /// What a run did, task by task and as a whole: a fold over its events.
@@ -103,6 +104,8 @@ pub(super) struct Details {
     pub(super) attempts: Vec<Attempt>,
     pub(super) usage: Option<Box<Usage>>,
     pub(super) cost: Option<Usd>,
+    pub(super) saved: Option<Box<Cost>>,
+    pub(super) reads: Vec<ContextRead>,
 }
 
 /// Something odd that did not stop the run.
@@ -179,6 +182,20 @@ impl Report {
                     let attempt = Attempt { number: *attempt, started, finished, failure };
                     self.note(*task, |details| details.attempts.push(attempt));
                     self.add_usage(*task, usage.as_deref());
+                }
+            }
+            EventKind::TaskCached { task, output, saved } => {
+                if self.end(*task, 0, TaskState::Succeeded, at) {
+                    self.note(*task, |details| {
+                        details.output = output.clone();
+                        details.saved = Some(saved.clone());
+                    });
+                }
+            }
+            EventKind::ContextRead { task, key, saved } => {
+                if task.index() < self.rows.len() {
+                    let read = ContextRead { key: key.clone(), saved: saved.clone() };
+                    self.note(*task, |details| details.reads.push(read));
                 }
             }
             EventKind::TaskSkipped { task, reason } => {

@@ -132,7 +132,9 @@ impl Progress {
             EventKind::RunStarted { max_parallel, .. } => self.limit = *max_parallel,
             EventKind::TaskStarted { task, attempt, .. } => self.start(*task, *attempt, at),
             EventKind::TaskRetrying { task, .. } => self.leave(*task, TaskState::Pending, at),
-            EventKind::TaskFinished { task, .. } | EventKind::TaskSkipped { task, .. } => {
+            EventKind::TaskFinished { task, .. }
+            | EventKind::TaskCached { task, .. }
+            | EventKind::TaskSkipped { task, .. } => {
                 self.leave(*task, event.kind.task_state().unwrap_or_default(), at);
             }
             EventKind::TasksAdded { tasks, before, .. } => {
@@ -153,6 +155,7 @@ impl Progress {
                 }
             }
             EventKind::Heartbeat { .. }
+            | EventKind::ContextRead { .. }
             | EventKind::TaskOutput { .. }
             | EventKind::Warning { .. }
             | EventKind::RunStopping { .. }

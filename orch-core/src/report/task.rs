@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use super::{
+    context::ContextRead,
     model::{Details, Report, Row},
     undo::UndoStep,
 };
@@ -10,7 +11,7 @@ use crate::{
     definition::Task,
     event::{Failure, Output, RunState, SkipReason, TaskState},
     id::{TaskId, TaskIx},
-    units::{Usage, Usd},
+    units::{Cost, Usage, Usd},
 };
 
 /// What became of one task: a view into its [`Report`]. Times are since the start of the run.
@@ -130,6 +131,16 @@ impl<'a> TaskResult<'a> {
     /// Its undo; `None` if it was not to be undone.
     pub fn undo(&self) -> Option<&'a UndoStep> {
         self.report.undo()?.step(self.ix)
+    }
+
+    /// What it would have cost to run it, where what it would make was known already.
+    pub fn saved(&self) -> Option<&'a Cost> {
+        self.details?.saved.as_deref()
+    }
+
+    /// The shared values that it read when it began.
+    pub fn reads(&self) -> &'a [ContextRead] {
+        self.details.map_or(&[], |details| &details.reads)
     }
 
     /// Why it failed or was cancelled, in words: the failure's message, or what stopped it before it began. `None` for all

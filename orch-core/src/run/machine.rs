@@ -94,6 +94,8 @@ pub(super) enum Phase {
     Waiting,
     /// For the answer to a check.
     Checking,
+    /// For word whether its result is known.
+    Looking,
     /// For a place.
     Ready,
     /// For the time of its next attempt.
@@ -236,7 +238,7 @@ impl Machine {
         self.names = None;
         for ix in graph.indices() {
             self.rows[ix.index()].rank = self.plan.rank(ix);
-            if matches!(self.rows[ix.index()].phase, Phase::Waiting | Phase::Checking | Phase::Ready) {
+            if matches!(self.rows[ix.index()].phase, Phase::Waiting | Phase::Checking | Phase::Looking | Phase::Ready) {
                 let unsatisfied = |parent: &TaskIx| self.rows[parent.index()].phase != Phase::Satisfied;
                 let waiting = graph.parents(ix).filter(unsatisfied).count() as u32;
                 let row = &mut self.rows[ix.index()];
@@ -318,6 +320,9 @@ impl Machine {
                     self.checked(task, holds, actions);
                 }
             }
+            Message::Looked { task, found } => self.looked(task, found, actions),
+            Message::Read { task, key, saved } => self.say(actions, EventKind::ContextRead { task, key, saved }),
+            Message::Odd { task, message } => self.say(actions, EventKind::Warning { task: Some(task), message }),
             Message::Heartbeat { task } => {
                 if self.is_running(task) {
                     self.sign_of_life(task);

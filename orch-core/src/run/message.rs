@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     definition::command::Test,
-    event::{Event, Outcome, Stream},
+    event::{Event, Outcome, Output, Stream},
     id::TaskIx,
+    units::Cost,
 };
 
 /// How a run behaves. `Rules::default()`: no limit, fail fast, undo what failed, no deadline, no inputs, seed 0.
@@ -25,6 +26,9 @@ pub struct Rules {
     pub inputs: Map<String, Value>,
     /// Where the jitter of retries comes from.
     pub seed: u64,
+    /// Whether it is known from elsewhere what tasks would make: then the machine [asks](Actions::look) before a task starts
+    /// that [shares](crate::TaskOptions::shares) what it makes.
+    pub look: bool,
     /// How many attempts one step starts at most; the rest follow in the next step. A driver that runs attempts one after
     /// the other keeps it small, so that the time of a start is the time at which the attempt begins.
     pub batch: usize,
@@ -44,6 +48,7 @@ impl Default for Rules {
             deadline: None,
             inputs: Map::new(),
             seed: 0,
+            look: false,
             batch: usize::MAX,
         }
     }
@@ -83,6 +88,29 @@ pub enum Message {
         /// Something to warn of, for example that the program was not run.
         warning: Option<String>,
     },
+    /// The answer to [`Actions::look`].
+    Looked {
+        /// Which task.
+        task: TaskIx,
+        /// What it would make; `None`: nobody knows, it has to be run.
+        found: Option<Box<Found>>,
+    },
+    /// An attempt that begins reads a shared value.
+    Read {
+        /// Which task.
+        task: TaskIx,
+        /// The value's key.
+        key: Arc<str>,
+        /// What it would cost to make the value; `None`: it is not there any more.
+        saved: Option<Box<Cost>>,
+    },
+    /// Something odd about a task.
+    Odd {
+        /// Which task.
+        task: TaskIx,
+        /// What, and what to do.
+        message: String,
+    },
     /// An attempt is alive.
     Heartbeat {
         /// Which task.
@@ -102,6 +130,15 @@ pub enum Message {
         /// Why, for a person.
         reason: String,
     },
+}
+
+/// What a task would make, known from elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Its output.
+    pub output: Output,
+    /// What that cost to make, and need not be spent again.
+    pub saved: Cost,
 }
 
 /// One attempt of a task, or one to undo it.
@@ -129,6 +166,8 @@ pub struct Check {
 pub struct Actions {
     /// Begin these attempts.
     pub start: Vec<Attempt>,
+    /// Find out what these tasks would make, and say [`Message::Looked`].
+    pub look: Vec<TaskIx>,
     /// Find these out.
     pub check: Vec<Check>,
     /// Stop these attempts, and say [`Message::Finished`] when they have stopped.
@@ -145,6 +184,7 @@ impl Actions {
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
         self.start.clear();
+        self.look.clear();
         self.check.clear();
         self.cancel.clear();
         self.events.clear();

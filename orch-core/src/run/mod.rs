@@ -27,6 +27,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod context;
 mod machine;
 mod message;
 #[cfg(test)]
@@ -41,5 +42,5 @@ mod tests;
 mod undo;
 
 pub use machine::Machine;
-pub use message::{Actions, Attempt, Check, FailurePolicy, Message, Rules};
+pub use message::{Actions, Attempt, Check, FailurePolicy, Found, Message, Rules};
 pub use simulate::{Forecast, simulate};

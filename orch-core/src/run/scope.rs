@@ -65,7 +65,7 @@ impl Machine {
 
     /// The value that a task made under a key: the field of its output, or, where the task declares this key only and the
     /// output has no such field, the whole output.
-    fn made(&self, task: u32, key: &str) -> Option<&Value> {
+    pub(crate) fn made(&self, task: u32, key: &str) -> Option<&Value> {
         let output = self.output(TaskIx(task)).json()?;
         let declared = &self.graph().task(TaskIx(task)).options().outputs;
         match output.get(key) {

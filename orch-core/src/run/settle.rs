@@ -55,12 +55,7 @@ impl Machine {
         if expands && let Err(failure) = self.expand(task, &output, actions) {
             return self.task_failed(task, attempt, failure, usage, actions);
         }
-        if !output.is_nothing() {
-            if self.outputs.is_empty() {
-                self.outputs.resize(self.rows.len(), Output::NOTHING);
-            }
-            self.outputs[task.index()] = output.clone();
-        }
+        self.keep_output(task, &output);
         let (mut output, mut usage) = (output, usage);
         self.say_with(actions, || {
             let result = Ok(std::mem::take(&mut output));
@@ -73,7 +68,7 @@ impl Machine {
     }
 
     /// Adds the tasks that the output describes. Without them the run goes on, unless the task is strict about it.
-    fn expand(&mut self, task: TaskIx, output: &Output, actions: &mut Actions) -> Result<(), Box<Failure>> {
+    pub(super) fn expand(&mut self, task: TaskIx, output: &Output, actions: &mut Actions) -> Result<(), Box<Failure>> {
         let graph = self.graph().clone();
         let Some(spec) = &graph.task(task).options().expand else { return Ok(()) };
         // Not a bad output: so ends a planner with nothing to add, and every task of a dry run and of a forecast.
@@ -91,7 +86,10 @@ impl Machine {
                 // A task that has started cannot come to wait.
                 let open = |id: &&TaskId| {
                     graph.find(id.as_str()).is_some_and(|ix| {
-                        matches!(self.rows[ix.index()].phase, Phase::Waiting | Phase::Ready | Phase::Checking)
+                        matches!(
+                            self.rows[ix.index()].phase,
+                            Phase::Waiting | Phase::Ready | Phase::Checking | Phase::Looking
+                        )
                     })
                 };
                 let before: Vec<_> = spec.before.iter().filter(open).cloned().collect();
@@ -230,7 +228,7 @@ impl Machine {
         for at in 0..self.rows.len() {
             let task = TaskIx(at as u32);
             match self.rows[at].phase {
-                Phase::Waiting | Phase::Checking | Phase::Ready => {
+                Phase::Waiting | Phase::Checking | Phase::Looking | Phase::Ready => {
                     self.say(actions, EventKind::TaskSkipped { task, reason: SkipReason::Stopped });
                     self.bury(task);
                 }

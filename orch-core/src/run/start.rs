@@ -43,7 +43,7 @@ impl Machine {
                 }
             }
         }
-        self.make_ready(task);
+        self.look(task, actions);
     }
 
     /// Goes on with a task when the answer to its check is there.

@@ -24,10 +24,12 @@
 //! ```
 
 mod check;
+mod context;
 mod io;
 mod load;
 #[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
 mod session;
 
+pub use context::{SharedCache, cache_options};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use session::{Session, SessionOptions};

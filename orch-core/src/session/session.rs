@@ -9,10 +9,14 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::check;
+use super::{
+    check,
+    context::{RunContext, SharedCache, Unpriced},
+};
 use crate::{
     clock::Clock,
-    definition::Graph,
+    cost::{PriceSource, price},
+    definition::{Graph, Task},
     error::Result,
     event::{EventKind, EventSink, Failure, RunState},
     executor::{Inputs, News, Note, RunShared, Slot, ToUndo},
@@ -37,6 +41,10 @@ pub struct SessionOptions {
     pub sinks: Vec<Arc<dyn EventSink>>,
     /// Where `file_exists` conditions look and their programs run; `None`: the working directory of the process.
     pub directory: Option<PathBuf>,
+    /// What runs share; `None`: nothing is shared, and no task is known from elsewhere.
+    pub cache: Option<SharedCache>,
+    /// What usage, and the savings of shared values, are priced with.
+    pub prices: Option<Arc<dyn PriceSource>>,
     /// Whether conditions may run programs. Without it such a condition does not hold, and a warning says so.
     pub approve_commands: bool,
 }
@@ -48,6 +56,8 @@ impl fmt::Debug for SessionOptions {
             .field("run", &self.run)
             .field("sinks", &self.sinks.len())
             .field("directory", &self.directory)
+            .field("cache", &self.cache)
+            .field("prices", &self.prices.is_some())
             .field("approve_commands", &self.approve_commands)
             .finish()
     }
@@ -60,6 +70,8 @@ pub struct Session {
     shared: Arc<RunShared>,
     notes: mpsc::Receiver<Note>,
     report: Report,
+    /// Only where something may be shared.
+    context: Option<RunContext>,
     options: SessionOptions,
     messages: Vec<Message>,
     actions: Actions,
@@ -73,12 +85,20 @@ impl Session {
     /// [`InvalidValue`](crate::ErrorKind::InvalidValue) for rules that no run can follow.
     pub fn new(plan: &Plan, options: SessionOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self> {
         let run = options.run.unwrap_or_else(|| RunId::new(&Clock::system()));
-        let machine = Machine::new(plan, run, options.rules.clone())?;
         let (sender, notes) = mpsc::channel(NOTES);
         let graph = RwLock::new(plan.graph().clone());
         let shared = Arc::new(RunShared { id: run, graph, notes: sender, news: News::new(wake) });
         let report = Report::new(plan);
-        Ok(Self { machine, shared, notes, report, options, messages: Vec::new(), actions: Actions::default() })
+        // A graph of plain tasks pays nothing for a cache.
+        let reads = |task: &Task| {
+            task.options().shares() || !task.options().inputs.is_empty() || task.options().expand.is_some()
+        };
+        let cache = options.cache.clone().filter(|_| plan.graph().tasks().iter().any(reads));
+        let context = cache.map(|cache| RunContext::new(cache, options.prices.clone(), plan.graph()));
+        let rules = Rules { look: context.is_some(), ..options.rules.clone() };
+        let machine = Machine::new(plan, run, rules)?;
+        let (messages, actions) = Default::default();
+        Ok(Self { machine, shared, notes, report, context, options, messages, actions })
     }
 
     /// Hears what finished until `now` (time since the start of the run) and answers what to do. `finished` is left empty.
@@ -98,6 +118,9 @@ impl Session {
             &mut self.messages
         };
         self.machine.step(now, messages, &mut self.actions);
+        if self.context.is_some() {
+            self.share(now);
+        }
         for event in &self.actions.events {
             self.report.on(event);
             if matches!(event.kind, EventKind::TasksAdded { .. }) {
@@ -115,6 +138,30 @@ impl Session {
         &self.actions
     }
 
+    /// Looks up what the machine asks for, reads for the tasks that begin, and keeps what tasks made, until there is nothing
+    /// more to tell the machine at this time.
+    fn share(&mut self, now: Duration) {
+        let Some(context) = &mut self.context else { return };
+        let (mut heard, mut begun) = (0, 0);
+        loop {
+            for event in self.actions.events.iter().skip(heard) {
+                context.hear(event, &self.machine, &self.report, &mut self.messages);
+            }
+            heard = self.actions.events.len();
+            for attempt in self.actions.start.iter().skip(begun) {
+                context.reads(*attempt, self.machine.graph(), &mut self.messages);
+            }
+            begun = self.actions.start.len();
+            for task in std::mem::take(&mut self.actions.look) {
+                self.messages.extend(context.look(task, &mut self.machine, &self.shared));
+            }
+            if self.messages.is_empty() {
+                return;
+            }
+            self.machine.step(now, &mut self.messages, &mut self.actions);
+        }
+    }
+
     /// What tasks said and checks found out since the last step.
     fn gather(&mut self) {
         let mut answers = std::mem::take(&mut *self.shared.news.answers.lock().unwrap_or_else(PoisonError::into_inner));
@@ -124,6 +171,9 @@ impl Session {
             Note::Line(task, stream, text) => Message::Line { task, stream, text },
             Note::Checked { task, holds, warning } => Message::Checked { task, holds, warning },
         }));
+        if let Some(context) = &mut self.context {
+            context.gather(&mut self.messages);
+        }
     }
 
     /// Asks the run to stop; the next step carries it out.
@@ -134,6 +184,7 @@ impl Session {
     /// What an attempt may read; `None` if there is nothing.
     #[inline]
     pub fn inputs(&mut self, attempt: Attempt) -> Option<Arc<Inputs>> {
+        // A task with options may read what the context has from before the run.
         let nothing = !self.machine.has_values() && self.machine.is_plain(attempt.task);
         if nothing { None } else { self.gather_inputs(attempt) }
     }
@@ -153,7 +204,8 @@ impl Session {
             inputs.values.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
         for input in wanted {
-            if let Some(value) = self.machine.value(&input.key).or_else(|| input.default.clone()) {
+            let before = || self.context.as_ref()?.value(&input.key);
+            if let Some(value) = self.machine.value(&input.key).or_else(before).or_else(|| input.default.clone()) {
                 inputs.values.insert(input.key.clone(), value);
             }
         }
@@ -195,8 +247,15 @@ impl Session {
         &self.report
     }
 
-    /// The report, at the end.
+    /// The report, at the end, with prices where there are any.
     pub fn into_report(self) -> Report {
-        self.report
+        let mut report = self.report;
+        // Only with usage: to decode a price table takes longer than a short run.
+        if !report.usage().is_empty() {
+            let now = Clock::system().wall();
+            let prices = self.options.prices.as_deref().unwrap_or(&Unpriced);
+            report.price_with(|usage| price(prices, usage, now).complete());
+        }
+        report
     }
 }

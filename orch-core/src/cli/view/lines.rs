@@ -5,7 +5,7 @@ use crate::{
     cli::streams::Paint,
     event::{BreakerState, Event, EventKind, FailureKind, SkipReason},
     id::Printable,
-    report::Short,
+    report::{Short, ShortCost},
 };
 
 /// What to say of an event; `None`: nothing. May be several lines: a failure brings what its program wrote last.
@@ -87,6 +87,10 @@ pub(super) fn line(watch: &Watch, event: &Event, paint: Paint) -> Option<String>
                 BreakerState::Closed => "closed",
             };
             format!("{} circuit breaker `{}` {what}", paint.warn('⌁'), Printable(breaker))
+        }
+        EventKind::TaskCached { task, saved, .. } => {
+            let why = paint.dim(format_args!("known already, saves {}", ShortCost(saved)));
+            format!("{} {} {why}", paint.good('✓'), watch.id(*task))
         }
         EventKind::TaskSkipped { task, reason: SkipReason::Condition(message) } => {
             let why = paint.dim(format_args!("skipped: {}", Printable(message)));

@@ -36,6 +36,7 @@
 //! | condition | `conditional` (true runs; `enabled: false` switches it off) and `skipCondition` (true skips), of agents and phases |
 //! | retries | `retryPolicy`, else `retry`, else `errorHandling.retryPolicy` of the root; `maxAttempts` counts every start |
 //! | values | `context.inputs` and `context.outputs` as texts or objects (ttl in seconds); `outputs` by name |
+//! | cache | `contextSharing.cachePolicy`: `maxSize` in bytes, `eviction` (`LRU`, `LFU`, `TTL`) |
 //! | default ttl | `globalContext.cacheTTL` and `context.shared[].ttl` in seconds, `contextSharing.cachePolicy.ttl` in milliseconds |
 //! | resources | of an agent `resources[]` (a name shares one unit) or `resources.locks[]` (`type`; without one, one unit of a declared `maxConcurrent`, else exclusive; `timeout` in seconds: the longest wait); declared in `resourceLocking.resources` or `resourceManagement.globalLocks` (`maxConcurrent`; `priority` of claims without their own: a number or `high` 1, `medium` 0, `low` -1) |
 //! | priority | higher first; in the dialect of version `2.0` or with `sequential`, 1 is the most urgent |
@@ -97,7 +98,7 @@ pub use condition::{Condition, Expression, Scope, Test, camel_case, member};
 #[cfg(feature = "markdown")]
 pub use convert::{Conversion, Note, convert};
 pub use graph::{GraphOptions, PhaseOrder};
-pub use model::{Agent, Command, Dynamic, Phase, Placed, ResourceUse};
+pub use model::{Agent, CachePolicy, Command, Dynamic, Phase, Placed, ResourceUse};
 
 #[cfg(test)]
 mod tests;

@@ -71,7 +71,18 @@ pub(super) struct Reading {
     pub(super) resources: Vec<Declared>,
     pub(super) breakers: BTreeMap<String, BreakerOptions>,
     pub(super) deadline: Option<Duration>,
+    pub(super) cache: CachePolicy,
     pub(super) problems: Problems,
+}
+
+/// How a definition wants the cache of its shared values. `None`: it does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CachePolicy {
+    /// The most bytes that they may take together.
+    pub max_bytes: Option<u64>,
+    /// Who goes when there is no room: `lru`, `lfu` or `expiry`.
+    pub eviction: Option<&'static str>,
 }
 
 /// A phase: agents that belong together, and what holds for all of them.
@@ -241,6 +252,11 @@ impl Command {
     /// [`RunOptions::deadline`](crate::RunOptions::deadline) takes it.
     pub fn deadline(&self) -> Option<Duration> {
         self.0.reading.deadline
+    }
+
+    /// How the definition wants the cache of its shared values.
+    pub fn cache_policy(&self) -> CachePolicy {
+        self.0.reading.cache
     }
 
     /// The inputs that the caller of a run has to give: the names in `inputs.required`.

@@ -47,6 +47,7 @@ pub(super) fn read(raw: &Value) -> Reading {
         resources,
         breakers: reader.breakers,
         deadline: shared.saga.deadline,
+        cache: shared.cache,
         problems: reader.problems,
     }
 }

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::{
     definition::GraphHash,
-    event::{FailureKind, Kept, RunState, SkipReason, TaskState},
+    event::{CostForm, FailureKind, Kept, RunState, SkipReason, TaskState},
     id::{RunId, TaskId, is_unprintable},
-    report::{PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
+    report::{ContextUse, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
     units::{Millis, Usage},
 };
 
@@ -45,6 +45,7 @@ impl Serialize for Report {
             usage: self.usage(),
             cost_usd: self.cost().map(|cost| cost.dollars()),
             unpriced: self.unpriced(),
+            context: ContextForm::new(&self.context()),
             warnings: self
                 .warnings()
                 .iter()
@@ -84,6 +85,7 @@ struct Form<'a> {
     usage: &'a Usage,
     cost_usd: Option<f64>,
     unpriced: usize,
+    context: ContextForm,
     warnings: Vec<WarningForm<'a>>,
     warnings_left_out: usize,
     undo: Option<UndoForm<'a>>,
@@ -195,6 +197,8 @@ struct TaskForm<'a> {
     finished_ms: Option<Millis>,
     duration_ms: Millis,
     cached: bool,
+    saved: Option<CostForm>,
+    reads: Vec<ReadForm<'a>>,
     error: Option<&'a str>,
     error_kind: Option<&'static str>,
     skipped: Option<&'a str>,
@@ -202,6 +206,39 @@ struct TaskForm<'a> {
     output: Option<&'a Value>,
     usage: Option<&'a Usage>,
     cost_usd: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct ReadForm<'a> {
+    key: &'a str,
+    saved: Option<CostForm>,
+}
+
+#[derive(Serialize)]
+struct ContextForm {
+    made: usize,
+    spent: CostForm,
+    hits: usize,
+    misses: usize,
+    known: usize,
+    avoided: CostForm,
+    net_ms: f64,
+    net_usd: Option<f64>,
+}
+
+impl ContextForm {
+    fn new(context: &ContextUse) -> Self {
+        Self {
+            made: context.made,
+            spent: CostForm::from(&context.spent),
+            hits: context.hits,
+            misses: context.misses,
+            known: context.known,
+            avoided: CostForm::from(&context.avoided),
+            net_ms: (context.net_seconds() * 1e6).round() / 1e3,
+            net_usd: context.net_usd(),
+        }
+    }
 }
 
 /// As an entry of `tasks` in the report's JSON.
@@ -216,7 +253,13 @@ impl Serialize for TaskResult<'_> {
             started_ms: self.started().map(Millis),
             finished_ms: self.finished().map(Millis),
             duration_ms: Millis(self.duration()),
-            cached: false,
+            cached: self.saved().is_some(),
+            saved: self.saved().map(CostForm::from),
+            reads: self
+                .reads()
+                .iter()
+                .map(|read| ReadForm { key: &read.key, saved: read.saved.as_deref().map(CostForm::from) })
+                .collect(),
             error: self.error().as_deref(),
             error_kind: error_kind(self),
             skipped: match self.skip_reason() {
@@ -264,15 +307,19 @@ fn four_decimals(ratio: f64) -> f64 {
 /// | `critical_path` | `[{id, waited_ms, started_ms, finished_ms, worked_ms}]`: the chain that decided how long it took |
 /// | `tokens`, `usage` | tokens used in all, and by model |
 /// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
+/// | `context` | `{made, spent, hits, misses, known, avoided, net_ms, net_usd}`: shared values that the run made and what they cost; reads that found and did not find theirs; tasks that were not run; what those and the hits would have cost; the difference |
 /// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
 /// | `undo` | null if there was nothing to undo, else `{began_ms, steps: [{id, state, attempts, started_ms, finished_ms, error, error_kind, output}], kept: [{id, why}]}`, steps in the order in which they are undone |
-/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
+/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, saved, reads, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
 ///
 /// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
 /// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
 /// `stopped`, `validation`, `circuit_open`) say why it failed or was cancelled; `undo` (`pending`, `running`, `undone`, `failed`,
-/// `left`) what became of its undo; `skipped` says which condition did not hold; `cached` is always false
-/// until results are cached. What does not apply is null.
+/// `left`) what became of its undo; `skipped` says which condition did not hold; `cached`: it was not
+/// run, since what it would make was known, and `saved` is what that had cost; `reads` are the shared values that it read,
+/// `[{key, saved}]`, where null means that the value was not there any more. What does not apply is null.
+///
+/// A cost is `{time_ms, tokens, cost_usd}`, the last one null where no price is known.
 ///
 /// ```
 /// use orch_core::{Graph, Plan, PlanOptions, Report, report::render};

@@ -78,6 +78,10 @@ impl fmt::Display for Headline<'_> {
                 _ => write!(f, ", no known price")?,
             }
         }
+        let context = report.context();
+        if !context.is_empty() {
+            write!(f, "\ncontext: {}", context.headline())?;
+        }
         if let Some(reason) = report.stopped() {
             write!(f, "\nstopped: {}", cut_chars(Printable(reason).to_string(), LONGEST))?;
         }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     definition::{
         claim::{Resource, ResourceKind},
-        command::model::{Declared, Placed},
+        command::model::{CachePolicy, Declared, Placed},
         task::Retry,
     },
     error::Problem,
@@ -28,6 +28,7 @@ pub(super) struct Shared {
     /// How long an output stays good when it does not say so itself.
     pub(super) ttl: Option<Duration>,
     pub(super) ttl_by_key: HashMap<String, Duration>,
+    pub(super) cache: CachePolicy,
     pub(super) retry: Option<Retry>,
     /// Failures outside the critical phases do not fail the run.
     pub(super) continues: bool,
@@ -101,7 +102,25 @@ impl Reader {
         if let Some(sharing) = self.member(root, "contextSharing", &at) {
             let at = at.key("contextSharing");
             if let Some(policy) = self.member(sharing, "cachePolicy", &at) {
-                shared.ttl = self.limit(policy, "ttl", MILLIS, &at.key("cachePolicy")).or(shared.ttl);
+                let at = at.key("cachePolicy");
+                shared.ttl = self.limit(policy, "ttl", MILLIS, &at).or(shared.ttl);
+                shared.cache.max_bytes = self.count(policy, "maxSize", &at).map(u64::from);
+                shared.cache.eviction = self.text(policy, "eviction", &at).and_then(|eviction| {
+                    let known = match eviction.to_ascii_lowercase().as_str() {
+                        "lru" => "lru",
+                        "lfu" => "lfu",
+                        "ttl" => "expiry",
+                        _ => {
+                            let message = format!(
+                                "`{}` is no eviction that is known (LRU, LFU, TTL); the least recently used go first",
+                                Printable(&eviction)
+                            );
+                            self.warn("NOT_APPLIED", message, at.key("eviction"));
+                            return None;
+                        }
+                    };
+                    Some(known)
+                });
             }
         }
         if let Some(context) = self.member(root, "context", &at) {

@@ -12,7 +12,8 @@ use crate::{
     event::{Output, RunState, SkipReason, TaskState},
     id::TaskIx,
     plan::Plan,
-    report::{PathStep, Report, Short, TaskResult, model::nanos},
+    report::{PathStep, Report, Short, ShortCost, TaskResult, model::nanos},
+    units::{Cost, Usage},
 };
 
 /// The most failures, and warnings, at the top of the page.
@@ -139,7 +140,26 @@ fn facts(report: &Report) -> Vec<Fact> {
         };
         facts.push(Fact { label: "Cost", value: cost.to_string(), note });
     }
+    facts.extend(shared(report));
     facts
+}
+
+/// What the shared context was good for.
+fn shared(report: &Report) -> Option<Fact> {
+    let context = report.context();
+    let value = match (context.hits as u64, context.known as u64) {
+        (0, 0) => return None,
+        (hits, 0) => text::counted(hits, "hit"),
+        (0, known) => format!("{} known", text::counted(known, "task")),
+        (hits, known) => format!("{}, {} known", text::counted(hits, "hit"), text::counted(known, "task")),
+    };
+    // Tokens stand where there is no price.
+    let brief = |cost: &Cost| {
+        let usage = if cost.money.is_some() { Usage::default() } else { cost.usage.clone() };
+        text::unbroken(ShortCost(&Cost { usage, ..cost.clone() }))
+    };
+    let made = if context.made == 0 { String::new() } else { format!(", made for {}", brief(&context.spent)) };
+    Some(Fact { label: "Shared context", value, note: format!("avoided {}{made}", brief(&context.avoided)) })
 }
 
 fn failures(report: &Report) -> (Vec<Trouble>, usize) {
@@ -266,6 +286,17 @@ fn row<'a>(report: &'a Report, task: TaskResult<'a>, levels: &[usize]) -> Row<'a
     say("Agent", task.task().options().agent.clone());
     say("Tokens", task.usage().map(|usage| text::count(usage.total_tokens())));
     say("Cost", task.cost().map(|cost| cost.to_string()));
+    say("Known already", task.saved().map(|saved| format!("not run, saves {}", ShortCost(saved))));
+    for read in task.reads().iter().take(12) {
+        let key = text::line(&read.key, 60);
+        say(
+            "Read",
+            Some(match &read.saved {
+                Some(saved) => format!("{key}, saves {}", ShortCost(saved)),
+                None => format!("{key}, which was not there any more"),
+            }),
+        );
+    }
     for attempt in task.failed_attempts().iter().take(3) {
         let lasted = Short(attempt.finished.saturating_sub(attempt.started));
         let first = start(attempt.failure.message.trim().lines().next().unwrap_or_default(), MOST_OUTPUT);

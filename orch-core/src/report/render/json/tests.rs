@@ -85,6 +85,24 @@ fn the_form_is_version_1() {
       ],
       "cost_usd": 0.031275,
       "unpriced": 0,
+      "context": {
+        "made": 0,
+        "spent": {
+          "time_ms": 0,
+          "tokens": 0,
+          "cost_usd": null
+        },
+        "hits": 0,
+        "misses": 0,
+        "known": 0,
+        "avoided": {
+          "time_ms": 0,
+          "tokens": 0,
+          "cost_usd": null
+        },
+        "net_ms": 0.0,
+        "net_usd": null
+      },
       "warnings": [
         {
           "at_ms": 110,
@@ -105,6 +123,8 @@ fn the_form_is_version_1() {
           "finished_ms": 100,
           "duration_ms": 99,
           "cached": false,
+          "saved": null,
+          "reads": [],
           "error": null,
           "error_kind": null,
           "skipped": null,
@@ -135,6 +155,8 @@ fn the_form_is_version_1() {
           "finished_ms": 150,
           "duration_ms": 50,
           "cached": false,
+          "saved": null,
+          "reads": [],
           "error": "late\u007f",
           "error_kind": "timeout",
           "skipped": null,
@@ -153,6 +175,8 @@ fn the_form_is_version_1() {
           "finished_ms": 150,
           "duration_ms": 0,
           "cached": false,
+          "saved": null,
+          "reads": [],
           "error": null,
           "error_kind": null,
           "skipped": "inputs.deep",
@@ -171,6 +195,8 @@ fn the_form_is_version_1() {
           "finished_ms": 150,
           "duration_ms": 0,
           "cached": false,
+          "saved": null,
+          "reads": [],
           "error": "`\u009b2J\"\u001b` did not succeed",
           "error_kind": "upstream",
           "skipped": null,
