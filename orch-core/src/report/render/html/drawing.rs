@@ -44,6 +44,8 @@ struct Node {
     name: String,
     mark: &'static str,
     critical: bool,
+    /// Its turn among those that were undone, from 1, and what became of it.
+    undo: Option<(usize, &'static str)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,6 +106,10 @@ fn picture(scene: &Scene<'_>, critical: &[bool]) -> Option<Picture> {
             label,
             mark,
             critical: is_critical(task),
+            undo: scene.undone.as_ref().and_then(|undone| {
+                let turn = undone.steps.iter().position(|step| step.task == task)?;
+                Some((turn + 1, undone.steps.get(turn)?.mark.word()))
+            }),
         }
     };
     // Only steps that follow each other on the path are its edges, not every edge between two of its tasks.

@@ -50,6 +50,7 @@ pub(super) fn scene(plan: &Plan) -> Scene<'_> {
         path: plan.critical_path().iter().map(|ix| ix.index()).collect(),
         path_note: format!("{}: no number of workers makes the run shorter", Short(plan.critical())),
         rows: rows(plan),
+        undone: None,
     }
 }
 
@@ -111,6 +112,10 @@ fn rows(plan: &Plan) -> Vec<Row<'_>> {
         let mut more = vec![("Level", (step.level + 1).to_string()), ("Turn", (step.rank + 1).to_string())];
         if let Some(agent) = &options.agent {
             more.push(("Agent", agent.clone()));
+        }
+        if let Some(undo) = &options.undo {
+            let agent = undo.agent.as_ref().or(options.agent.as_ref()).map(|agent| format!("by {agent}: "));
+            more.push(("Undo", agent.unwrap_or_default() + &undo.description));
         }
         if let Some(retry) = &options.retry {
             more.push(("Attempts", format!("up to {}", retry.max_attempts)));

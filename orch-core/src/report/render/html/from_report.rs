@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use super::{
     lanes::Span,
-    scene::{Attempt, Fact, MOST_ROWS, Mark, Row, Scene, Trouble, common_start},
+    scene::{Attempt, Fact, MOST_ROWS, Mark, Row, Scene, Trouble, Undone, UndoneStep, common_start},
     text,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     event::{Output, RunState, SkipReason, TaskState},
     id::TaskIx,
     plan::Plan,
-    report::{PathStep, Report, Short, ShortCost, TaskResult, model::nanos},
+    report::{PathStep, Report, Short, ShortCost, TaskResult, UndoState, UndoStep, model::nanos},
     units::{Cost, Usage},
 };
 
@@ -51,6 +51,7 @@ pub(super) fn scene(report: &Report) -> Scene<'_> {
         path_note: path_note(report, &steps),
         path,
         rows: rows(report, &levels),
+        undone: undone(report),
         levels,
     }
 }
@@ -86,6 +87,9 @@ fn headline(report: &Report) -> String {
     if not_run > 0 {
         said += &format!(", {} never started", text::count(not_run as u64));
     }
+    if let Some(undo) = report.undo_summary() {
+        said += &format!("; {undo}");
+    }
     if let Some(reason) = report.stopped() {
         said += &format!(". The run was stopped: {}", text::line(reason, 400));
     }
@@ -110,7 +114,14 @@ fn facts(report: &Report) -> Vec<Fact> {
     let mut facts = vec![Fact {
         label: "Time",
         value: Short(report.makespan()).to_string(),
-        note: format!("{} of work", text::unbroken(Short(report.serial()))),
+        note: match report.makespan().saturating_sub(report.worked()) {
+            undo if undo.is_zero() => format!("{} of work", text::unbroken(Short(report.serial()))),
+            undo => format!(
+                "{} of work, then {} of undo",
+                text::unbroken(Short(report.serial())),
+                text::unbroken(Short(undo))
+            ),
+        },
     }];
     if let Some(speedup) = report.speedup() {
         let note = "against one after the other".to_owned();
@@ -195,6 +206,63 @@ fn failures(report: &Report) -> (Vec<Trouble>, usize) {
     (listed.collect(), failed().count().saturating_sub(MOST_TROUBLES))
 }
 
+fn undone(report: &Report) -> Option<Undone> {
+    let undo = report.undo()?;
+    let step = |step: &UndoStep| {
+        let options = report.graph().task(step.task).options();
+        let agent = options.undo.as_ref().and_then(|undo| undo.agent.as_ref()).or(options.agent.as_ref());
+        let mark = match step.state {
+            UndoState::Undone => Mark::Undone,
+            UndoState::Failed => Mark::Failed,
+            UndoState::Running => Mark::Running,
+            UndoState::Pending | UndoState::Left => Mark::Pending,
+        };
+        let mut about = match step.state {
+            UndoState::Failed => "could not be undone".to_owned(),
+            UndoState::Left => "left as it is".to_owned(),
+            state => state.name().to_owned(),
+        };
+        if let Some(agent) = agent.filter(|_| step.attempts > 0) {
+            about += &format!(" by {agent}");
+        }
+        if let (Some(from), Some(to)) = (step.started, step.finished) {
+            about += &format!(" in {}", text::unbroken(Short(to.saturating_sub(from))));
+        }
+        if step.attempts > 1 {
+            about += &format!(", {} attempts", step.attempts);
+        }
+        let task = step.task.index();
+        let mut attempts: Vec<Attempt> = step
+            .failed_attempts
+            .iter()
+            .map(|attempt| Attempt {
+                task,
+                number: attempt.number,
+                span: span(attempt.started, attempt.finished),
+                mark: Mark::Retried,
+            })
+            .collect();
+        if let Some(from) = step.last_started.filter(|_| step.attempts as usize > attempts.len()) {
+            let to = step.finished.unwrap_or(report.makespan());
+            attempts.push(Attempt { task, number: step.attempts, span: span(from, to), mark });
+        }
+        UndoneStep {
+            task,
+            mark,
+            about,
+            what: options.undo.as_ref().map(|undo| undo.description.clone()).unwrap_or_default(),
+            message: step.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default(),
+            attempts,
+        }
+    };
+    Some(Undone {
+        summary: report.undo_summary().unwrap_or_default(),
+        began: nanos(undo.began),
+        steps: undo.steps.iter().map(step).collect(),
+        kept: undo.kept.iter().map(|&(task, why)| (task.index(), report.why_kept(task, why))).collect(),
+    })
+}
+
 /// A task that never started because of another may itself have been that other's reason.
 fn root_cause(report: &Report, mut cause: TaskIx) -> TaskIx {
     // A task waits only for others before it, so this ends; the bound is for events that were tampered with.
@@ -252,10 +320,11 @@ fn span(start: Duration, end: Duration) -> Span {
 
 fn path_note(report: &Report, steps: &[PathStep]) -> String {
     let waited: Duration = steps.iter().map(|step| step.waited).sum();
-    let ran = report.makespan().saturating_sub(waited);
+    let (took, shown) = (report.worked(), Short(report.worked()));
+    let ran = took.saturating_sub(waited);
     match steps {
         [] => String::new(),
-        _ if waited * 100 < report.makespan() => format!("decided the {} of this run", Short(report.makespan())),
+        _ if waited * 100 < took => format!("decided the {shown} of this run"),
         _ => format!("decided when this run ended: {} of running, {} of waiting between", Short(ran), Short(waited)),
     }
 }
@@ -284,6 +353,7 @@ fn row<'a>(report: &'a Report, task: TaskResult<'a>, levels: &[usize]) -> Row<'a
     let mut say = |label, value: Option<String>| more.extend(value.map(|value| (label, value)));
     say("Level", levels.get(task.ix().index()).map(|level| (level + 1).to_string()));
     say("Agent", task.task().options().agent.clone());
+    say("Undo", task.undo().map(|step| step.state.name().to_owned()));
     say("Tokens", task.usage().map(|usage| text::count(usage.total_tokens())));
     say("Cost", task.cost().map(|cost| cost.to_string()));
     say("Known already", task.saved().map(|saved| format!("not run, saves {}", ShortCost(saved))));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     drawing::{Drawing, drawing},
     from_plan, from_report,
-    scene::{Fact, Scene, Trouble},
+    scene::{Fact, Scene, Trouble, Undone, UndoneStep},
     table::{Table, table},
     text,
     timeline::{Timeline, timeline},
@@ -19,6 +19,9 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The most tasks of the critical path that are named above the timeline.
 const MOST_STEPS: usize = 12;
+/// The most tasks that were undone, and that were kept, that the page lists.
+const MOST_UNDONE: usize = 100;
+const MOST_KEPT: usize = 30;
 /// The most of a message at the top of the page, as bytes in the file.
 const MOST_MESSAGE: usize = 2_000;
 
@@ -48,6 +51,27 @@ struct Page<'a> {
     drawing: Drawing,
     table: Table,
     data: String,
+    undo: Option<UndoPart>,
+}
+
+/// What was undone, as the template shows it.
+#[derive(Serialize)]
+struct UndoPart {
+    summary: String,
+    steps: Vec<UndoStep>,
+    steps_left_out: usize,
+    kept: Vec<Told>,
+    kept_left_out: usize,
+}
+
+#[derive(Serialize)]
+struct UndoStep {
+    task: usize,
+    id: String,
+    mark: &'static str,
+    about: String,
+    what: String,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -122,6 +146,7 @@ fn try_render(scene: &Scene<'_>) -> Result<String, minijinja::Error> {
         drawing: drawing(scene, &critical),
         table,
         data,
+        undo: scene.undone.as_ref().map(|undone| undo(scene, undone)),
     };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -141,6 +166,30 @@ fn told(scene: &Scene<'_>, troubles: &[Trouble]) -> Vec<Told> {
         message: text::block(&trouble.message, MOST_MESSAGE),
     };
     troubles.iter().map(told).collect()
+}
+
+fn undo(scene: &Scene<'_>, undone: &Undone) -> UndoPart {
+    let step = |step: &UndoneStep| UndoStep {
+        task: step.task,
+        id: name(scene, step.task, 80),
+        mark: step.mark.word(),
+        about: text::line(&step.about, 200),
+        what: text::line(&step.what, 300),
+        message: text::block(&step.message, MOST_MESSAGE),
+    };
+    let kept = |(task, why): &(usize, String)| Told {
+        task: Some(*task),
+        id: Some(name(scene, *task, 80)),
+        about: text::line(why, 200),
+        message: String::new(),
+    };
+    UndoPart {
+        summary: text::line(&undone.summary, 200),
+        steps: undone.steps.iter().take(MOST_UNDONE).map(step).collect(),
+        steps_left_out: undone.steps.len().saturating_sub(MOST_UNDONE),
+        kept: undone.kept.iter().take(MOST_KEPT).map(kept).collect(),
+        kept_left_out: undone.kept.len().saturating_sub(MOST_KEPT),
+    }
 }
 
 fn steps(scene: &Scene<'_>) -> Vec<Step> {

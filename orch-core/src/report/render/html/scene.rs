@@ -119,6 +119,32 @@ pub(super) fn common_start(graph: &Graph) -> &str {
     text::common_start(graph.tasks().iter().map(|task| task.id().as_str()))
 }
 
+/// What was undone.
+#[derive(Debug)]
+pub(super) struct Undone {
+    pub(super) summary: String,
+    /// When it began, in nanoseconds.
+    pub(super) began: u64,
+    /// In the order in which they were undone.
+    pub(super) steps: Vec<UndoneStep>,
+    /// Tasks that stay, and why.
+    pub(super) kept: Vec<(usize, String)>,
+}
+
+/// One task that was undone, or not.
+#[derive(Debug)]
+pub(super) struct UndoneStep {
+    pub(super) task: usize,
+    pub(super) mark: Mark,
+    /// What became of it, in a few of our own words.
+    pub(super) about: String,
+    /// What was to do, by the definition.
+    pub(super) what: String,
+    /// Why it failed.
+    pub(super) message: String,
+    pub(super) attempts: Vec<Attempt>,
+}
+
 /// What one page shows.
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
@@ -150,6 +176,7 @@ pub(super) struct Scene<'a> {
     pub(super) path_note: String,
     /// At most [`MOST_ROWS`], in the order in which the table begins.
     pub(super) rows: Vec<Row<'a>>,
+    pub(super) undone: Option<Undone>,
 }
 
 impl Scene<'_> {

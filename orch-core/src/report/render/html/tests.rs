@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{plan as plan_page, report as report_page};
 use crate::{
-    definition::{Graph, Task},
-    event::{FailureKind, RunState, SkipReason},
+    definition::{Graph, Task, Undo},
+    event::{FailureKind, Kept, RunState, SkipReason},
     plan::{Plan, PlanOptions},
     report::{Report, script::Script},
     units::Usage,
@@ -115,6 +115,49 @@ fn a_plan_is_drawn_by_its_estimates() {
             "3 tasks with 2 dependencies on 2 levels. With enough workers they take 3 min 00 s, one after the other 3 min 30 s.",
             "aria-label=\"b, planned, from 1 min 00 s, 2 min 00 s\" style=\"left:33.333%;width:66.667%\"",
             "<td role=\"cell\" class=\"number\" data-label=\"slack\">1 min 30 s</td>",
+        ],
+    );
+}
+
+// `a` and `b` worked; `c` failed; `b` cannot be undone, `a` can, `d` is kept.
+#[test]
+fn the_order_of_undoing_is_shown_four_times() {
+    let undoable =
+        |name: &str| Task::new(name).undo(Undo { description: format!("<take> {name} back"), ..Undo::by("x&y") });
+    let graph = Graph::builder("release")
+        .tasks([undoable("a"), undoable("b").after("a"), Task::new("c").after("b"), undoable("d")])
+        .build()
+        .unwrap();
+    let report = Script::new(&graph, Some(2))
+        .start(0, "a")
+        .start(0, "d")
+        .done(1_000, "a")
+        .start(1_000, "b")
+        .done(2_000, "b")
+        .fail(2_000, "c", FailureKind::Error, "no")
+        .fail(2_000, "d", FailureKind::Cancelled, "stopped")
+        .undo(2_000, &["b", "a"], &[("d", Kept::Broken)])
+        .undo_again((2_000, 2_500), "b", 1, "busy")
+        .undoing((3_000, 4_000), "b", 2, Some("<b>gone"))
+        .undoing((4_000, 8_000), "a", 1, None)
+        .end(8_000, RunState::Failed)
+        .report();
+    let page = body(&report_page(&report));
+    has(
+        &page,
+        &[
+            "tasks failed; 1 of 2 tasks undone, 1 could not be, 1 kept",
+            "then 6.0 s of undo",
+            "<span class=\"turn\">1</span><div><p><svg class=\"icon m-failed\"",
+            "could not be undone by x&amp;y in 2.0 s, 2 attempts",
+            "<p class=\"what\">&lt;take&gt; b back</p><pre>&lt;b&gt;gone</pre>",
+            "undone by x&amp;y in 4.0 s",
+            "<span class=\"soft\">it did not complete</span>",
+            "aria-label=\"undo of a, undone, from 4.0 s, 4.0 s\" style=\"left:50.0%;width:50.0%\"",
+            "<i style=\"left:25.0%\"></i>",
+            "<title>number 2 to be undone: undone</title>",
+            "<title>number 1 to be undone: failed</title>",
+            "undone</td>",
         ],
     );
 }

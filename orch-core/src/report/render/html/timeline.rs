@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     lanes,
-    scene::{Mark, Scene},
+    scene::{Attempt, Mark, Scene},
     text,
     ticks::ticks,
 };
@@ -16,6 +16,8 @@ use crate::report::Short;
 const MOST_LANES: usize = 64;
 /// About how many bars a page has room for.
 const MOST_BARS: usize = 6_000;
+/// The most attempts to undo that are drawn.
+const MOST_UNDONE: usize = 500;
 /// The points of the curve of how many tasks ran at once.
 const CURVE: usize = 240;
 
@@ -34,6 +36,9 @@ pub(super) struct Timeline {
     marks: Vec<&'static str>,
     is_joined: bool,
     has_critical: bool,
+    /// The attempts to undo, on a lane of their own, and where that begins.
+    undo: Vec<Bar>,
+    undo_from: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,7 +108,15 @@ pub(super) fn timeline(scene: &Scene<'_>, critical: &[bool]) -> Option<Timeline>
             }),
         }
     }
-    let mut marks: Vec<Mark> = attempts.iter().map(|attempt| attempt.mark).collect();
+    let undone: Vec<Attempt> = scene
+        .undone
+        .iter()
+        .flat_map(|undone| &undone.steps)
+        .flat_map(|step| &step.attempts)
+        .take(MOST_UNDONE)
+        .copied()
+        .collect();
+    let mut marks: Vec<Mark> = attempts.iter().chain(&undone).map(|attempt| attempt.mark).collect();
     marks.sort_unstable();
     marks.dedup();
     Some(Timeline {
@@ -120,6 +133,8 @@ pub(super) fn timeline(scene: &Scene<'_>, critical: &[bool]) -> Option<Timeline>
         curve: (count > 1).then(|| curve(&spans, total, count)),
         peak: count,
         marks: marks.into_iter().map(Mark::word).collect(),
+        undo: undone.iter().map(|attempt| undo_bar(scene, attempt, total)).collect(),
+        undo_from: scene.undone.as_ref().filter(|_| !undone.is_empty()).map(|undone| percent(undone.began, total)),
     })
 }
 
@@ -142,6 +157,13 @@ fn bar(scene: &Scene<'_>, joined: &Joined, total: u64) -> Bar {
         label: (w > if scene.attempts.len() > 400 { 2.0 } else { 0.4 }).then(|| scene.label(joined.task, 40)),
         name: format!("{}{nth}, {word}, from {from}, {lasted}", scene.label(joined.task, 40)),
     }
+}
+
+fn undo_bar(scene: &Scene<'_>, attempt: &Attempt, total: u64) -> Bar {
+    let Attempt { task, number, span, mark } = *attempt;
+    let joined = Joined { start: span.start, end: span.end, count: 1, mark, critical: false, task, number };
+    let bar = bar(scene, &joined, total);
+    Bar { name: format!("undo of {}", bar.name), ..bar }
 }
 
 /// A round time without the part that says nothing: `12 min`, not `12 min 00 s`.
