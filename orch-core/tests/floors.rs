@@ -49,7 +49,7 @@ const PURE_RULES: &[&[&str]] = &[&["recovery"], &["locks", "table"], &["cost", "
 
 /// Modules that know no runtime, no input and no output.
 const PURE: &[&str] =
-    &["error", "id", "units", "definition", "event", "plan", "report", "recovery", "run", "locks::table"];
+    &["error", "id", "units", "definition", "event", "plan", "report", "recovery", "run", "locks::table", "cache::key"];
 const IMPURE: &[&[&str]] =
     &[&["std", "fs"], &["std", "io", "stdin"], &["std", "net"], &["std", "process"], &["std", "thread"], &["tokio"]];
 
