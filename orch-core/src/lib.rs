@@ -95,7 +95,7 @@ pub mod testing;
 pub mod units;
 
 pub use cache::{
-    Admission, CacheEntry, CacheOptions, CacheStats, CacheValue, ContentHash, Eviction, Imported, Keep, Origin,
+    Admission, CacheEntry, CacheOptions, CacheStats, CacheValue, ContentHash, Eviction, Imported, Keep, Made, Origin,
     Pattern, TtlCache,
 };
 pub use clock::{Clock, Hand, WallTime};

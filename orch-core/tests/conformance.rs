@@ -16,6 +16,8 @@ use orch_core::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+#[path = "conformance/cache.rs"]
+mod cache;
 #[path = "conformance/locks.rs"]
 mod locks;
 #[path = "conformance/recovery.rs"]
@@ -27,7 +29,8 @@ mod run;
 type Runner = fn(Value) -> Value;
 
 /// Every area and its runner. A folder without one fails `every_area_has_a_runner`.
-const AREAS: [(&str, Runner); 6] = [
+const AREAS: [(&str, Runner); 7] = [
+    ("cache", cache::cache),
     ("command", command),
     ("condition", condition),
     ("expand", expansion),
@@ -84,6 +87,11 @@ fn check(area: &str) {
 fn every_area_has_a_runner() {
     let known: BTreeSet<String> = AREAS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(names(folder()), known);
+}
+
+#[test]
+fn caches() {
+    check("cache");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hashbrown::DefaultHashBuilder;
 use serde_json::Value;
 
 use super::{
@@ -32,7 +33,7 @@ pub(super) struct Slot {
     value: CacheValue,
     pub(super) content: Arc<Content>,
     pub(super) key: Arc<str>,
-    kept_until: u64,
+    pub(super) kept_until: u64,
     /// The bytes of the entry without its value.
     pub(super) own_bytes: u64,
     /// The number of this value; no other has or had it.
@@ -76,6 +77,11 @@ impl Slot {
         now < self.fresh_until
     }
 
+    /// An entry that is in no cache.
+    pub(super) fn detached(draft: Draft, now: u64) -> Self {
+        draft.into_slot(u64::MAX, usize::MAX, u32::MAX, None, now)
+    }
+
     /// Counts a hit. Only the line that the caller's `Arc` has already touched is written.
     #[inline]
     pub(super) fn hit(&self, now: u64) {
@@ -115,7 +121,7 @@ impl Slot {
 }
 
 /// What is to become an entry.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) key: Arc<str>,
     pub(super) content: Arc<Content>,
@@ -204,6 +210,12 @@ pub(super) fn nanos(time: Duration) -> u64 {
 pub struct CacheEntry(pub(super) Arc<Slot>);
 
 impl CacheEntry {
+    /// An entry that is in no cache of this process: what another [`Cache`](super::Cache) found.
+    pub fn new(key: &str, value: CacheValue, keep: Keep) -> Self {
+        let content = Content::new(value, &DefaultHashBuilder::default());
+        Self(Arc::new(Slot::detached(Draft::new(key.into(), content, keep, CacheOptions::default().ttl, 0), 0)))
+    }
+
     /// The key under which it was set.
     pub fn key(&self) -> &str {
         &self.0.key

@@ -14,6 +14,7 @@ use super::{
     book::{Book, Gone},
     content::Content,
     entry::{CacheEntry, Draft},
+    flight::Flights,
     options::{Admission, CacheOptions, Keep},
     pattern::Pattern,
     scope::{Scope, Shared, Table},
@@ -70,6 +71,7 @@ impl TtlCache {
             misses: AtomicU64::new(0),
             hasher: DefaultHashBuilder::default(),
             book: Mutex::new(book),
+            flights: Flights::default(),
         };
         let shared = Arc::new(shared);
         Self(Arc::new(Scope { id, table, shared, parent: None }))
@@ -117,7 +119,10 @@ impl TtlCache {
         let Shared { options, time, hasher, .. } = &*self.0.shared;
         let content = Content::new(value.into(), hasher);
         let now = time.now();
-        let draft = Draft::new(key.into(), content, keep, options.ttl, now);
+        self.put(Draft::new(key.into(), content, keep, options.ttl, now), now)
+    }
+
+    pub(super) fn put(&self, draft: Draft, now: u64) -> Admission {
         let (mut book, mut gone) = (self.0.shared.book(), Gone::new());
         if let Some(wanted) = book.wants_hashes(&draft) {
             drop(book);

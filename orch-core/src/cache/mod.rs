@@ -3,9 +3,9 @@
 //! [`TtlCache`] keeps values in memory: each for its own time, all together in a bounded space, equal ones once. An entry knows
 //! what it really cost to make ([`Cost`](crate::Cost)), so what the hits saved is a sum of measurements ([`CacheStats`]).
 //! [Children](TtlCache::child) see their parent's entries and change nothing there; entries go by key, prefix, [`Pattern`] or
-//! tag, and with what they were [derived from](Keep::derived_from). [`Flights`] let many callers who want the value of one key at
-//! the same time wait for one computation of it. [`KeyParts`] make a key of the content of all that a value depends on, and
-//! [`KeyHistory`] says which part changed.
+//! tag, and with what they were [derived from](Keep::derived_from). [Many callers](TtlCache::get_or_make) who
+//! want the value of one key at the same time wait for one computation of it; [`Flights`] do that alone.
+//! [`KeyParts`] make a key of the content of all that a value depends on, and [`KeyHistory`] says which part changed.
 //!
 //! Nothing here reads files or the network, starts a thread or a timer, or runs by itself: entries whose time is over are not
 //! answered, and are removed when something is set. What a value means is its maker's business.
@@ -49,10 +49,12 @@ mod flight;
 mod invalidate;
 mod key;
 mod links;
+mod make;
 mod memory;
 mod options;
 mod pattern;
 mod scope;
+mod seam;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -64,8 +66,10 @@ pub use entry::CacheEntry;
 pub use export::Imported;
 pub use flight::{Flights, Follower, Got, Join, Landing, Leader};
 pub use key::{BlobId, Change, FileState, KeyHistory, KeyParts, Miss, Part};
+pub use make::Made;
 pub use memory::TtlCache;
 pub use options::{Admission, CacheOptions, Eviction, Keep, Origin};
 pub use pattern::Pattern;
+pub use seam::{Answer, Cache};
 pub use stats::CacheStats;
 pub use value::CacheValue;

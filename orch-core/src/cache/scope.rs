@@ -8,7 +8,13 @@ use std::sync::{
 use dashmap::DashMap;
 use hashbrown::{DefaultHashBuilder, HashSet};
 
-use super::{book::Book, entry::Slot, options::CacheOptions, time::CacheTime};
+use super::{
+    book::Book,
+    entry::{CacheEntry, Slot},
+    flight::Flights,
+    options::CacheOptions,
+    time::CacheTime,
+};
 
 /// The entries of one cache or child, by key, for readers. Only the book writes here, one key at a time and never while it
 /// holds a reference into the same table: dashmap locks itself out then.
@@ -69,6 +75,8 @@ pub(super) struct Shared {
     /// Of prints.
     pub(super) hasher: DefaultHashBuilder,
     pub(super) book: Mutex<Book>,
+    /// What is being made, by scope and key.
+    pub(super) flights: Flights<(u32, Arc<str>), CacheEntry>,
 }
 
 impl Shared {
@@ -95,6 +103,15 @@ impl Scope {
             None if self.parent.is_some() => self.find_above(key, now, hit),
             found => found,
         }
+    }
+
+    /// What would be seen if its time were not over, where it is still kept.
+    pub(super) fn find_stale(&self, key: &str, now: u64) -> Option<Arc<Slot>> {
+        let own = self.table.slots.get(key).filter(|slot| now < slot.kept_until).map(|slot| slot.clone());
+        own.or_else(|| {
+            let above = self.parent.as_ref()?.find_stale(key, now)?;
+            (!self.table.hides(above.seq)).then_some(above)
+        })
     }
 
     fn find_above(&self, key: &str, now: u64, hit: bool) -> Option<Arc<Slot>> {

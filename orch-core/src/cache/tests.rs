@@ -7,6 +7,7 @@ use crate::clock::{Clock, Hand};
 
 mod bad_input;
 mod export;
+mod make;
 mod model;
 
 use model::{Key, Model, SECOND, Set};
