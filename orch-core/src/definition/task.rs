@@ -224,8 +224,11 @@ pub struct TaskOptions {
 impl TaskOptions {
     /// Whether something that the task makes is to be shared: it says for how long it [stays good](OutputSpec::ttl). Then the
     /// output is kept in the cache of the engine, where it has one, and a task that would make the same is not run.
+    ///
+    /// A task that can be [undone](TaskOptions::undo) shares nothing: it is run for its effect, and a later run that found its
+    /// output would leave out an effect that may have been taken back.
     pub fn shares(&self) -> bool {
-        self.outputs.iter().any(|output| output.ttl.is_some_and(|ttl| !ttl.is_zero()))
+        self.undo.is_none() && self.outputs.iter().any(|output| output.ttl.is_some_and(|ttl| !ttl.is_zero()))
     }
 }
 

@@ -185,6 +185,15 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_undone_is_not_shared() {
+        let ttl = Some(Duration::from_secs(60));
+        let task =
+            crate::Task::new("a").with(|options| options.outputs.push(crate::OutputSpec { key: "k".into(), ttl }));
+        assert!(task.options().shares());
+        assert!(!task.undo("x").options().shares());
+    }
+
+    #[test]
     fn names_are_those_of_the_json_form() {
         for on in UndoOn::ALL {
             assert_eq!(serde_json::to_value(on).unwrap(), on.name());
