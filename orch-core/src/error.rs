@@ -38,6 +38,12 @@ pub enum ErrorKind {
     Cancelled,
     /// Reading or writing failed.
     Io,
+    /// A resource was not free in time.
+    LockTimeout,
+    /// A request for a resource was refused to end a deadlock.
+    Deadlock,
+    /// Somebody gave back what another holds.
+    NotOwner,
     /// The engine was used in a way that it does not allow, for example without a runtime.
     Misuse,
 }
@@ -54,13 +60,16 @@ impl ErrorKind {
             Self::RunFailed => "RUN_FAILED",
             Self::Cancelled => "CANCELLED",
             Self::Io => "IO",
+            Self::LockTimeout => "LOCK_TIMEOUT",
+            Self::Deadlock => "DEADLOCK",
+            Self::NotOwner => "NOT_OWNER",
             Self::Misuse => "MISUSE",
         }
     }
 
     /// Whether the same call may succeed later with nothing changed.
     pub fn is_retryable(self) -> bool {
-        matches!(self, Self::Io)
+        matches!(self, Self::Io | Self::LockTimeout | Self::Deadlock)
     }
 }
 

@@ -187,12 +187,25 @@ impl LockTable {
         } else {
             self.rows[row as usize].upgrading = Some(at);
             self.rows[row as usize].tally.waiting += 1;
+            // Whoever was the next one is not any more, and must be told when it is again.
+            self.look(row);
             self.set_wait_timer(at);
             self.suspect(at);
             Asked::Waits(self.waits(at))
         };
         self.settle();
         Some(self.answer(answer))
+    }
+
+    /// Gives up an upgrade that waits; the claim stays as it was. `false`: none waits.
+    pub fn stop_upgrade(&mut self, now: Duration, ticket: Ticket) -> bool {
+        self.turn(now);
+        let at = self.find(ticket).filter(|&at| self.entries[at as usize].state == State::Upgrading);
+        if let Some(at) = at {
+            self.stop_upgrading(at);
+            self.settle();
+        }
+        at.is_some()
     }
 
     /// Gives back what was granted, or withdraws what waits. `false`: it is over already, which does no harm.
@@ -260,7 +273,7 @@ impl LockTable {
         self.told.drain(..)
     }
 
-    /// What became of the requests for a resource that is declared or in use.
+    /// What became of the requests for a resource. What nobody declared is forgotten some time after its last use.
     pub fn stats(&self, scope: u32, resource: &str) -> Option<ResourceStats> {
         let row = &self.rows[self.names.find(&self.rows, scope, resource)? as usize];
         let tally = &row.tally;
@@ -280,11 +293,11 @@ impl LockTable {
 
     fn find(&self, ticket: Ticket) -> Option<u32> {
         let entry = self.entries.get(ticket.at as usize)?;
-        (entry.turn == ticket.turn && entry.state != State::Free).then_some(ticket.at)
+        (entry.seq == ticket.seq && entry.state != State::Free).then_some(ticket.at)
     }
 
     fn ticket(&self, entry: u32) -> Ticket {
-        Ticket { at: entry, turn: self.entries[entry as usize].turn }
+        Ticket { at: entry, seq: self.entries[entry as usize].seq }
     }
 
     /// What a request waits for, and who has it.

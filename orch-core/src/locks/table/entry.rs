@@ -12,14 +12,12 @@ pub(super) const NEVER: u64 = u64::MAX;
 /// One request, from when it is made until what it was granted is given back. Reused, so that a grant allocates nothing.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Rises with each use, so that an old ticket is known to be old.
-    pub(super) turn: u32,
     pub(super) state: State,
     /// The owner's name.
     pub(super) name: Option<Arc<str>>,
     /// The owner's place, or [`NOBODY`].
     pub(super) owner: u32,
-    /// The order of arrival.
+    /// The order of arrival. Never used twice, so that an old ticket is known to be old.
     pub(super) seq: u64,
     pub(super) rank: u32,
     /// How often it was passed over.
@@ -68,7 +66,6 @@ pub(super) struct Want {
 impl Entry {
     pub(super) fn new() -> Self {
         Self {
-            turn: 0,
             state: State::Free,
             name: None,
             owner: NOBODY,

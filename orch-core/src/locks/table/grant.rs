@@ -54,7 +54,7 @@ impl LockTable {
             let row = &mut self.rows[want.row as usize];
             want.held = true;
             want.at = row.take(want, (at, nth as u32), now);
-            if !row.queue.places.is_empty() {
+            if row.tally.waiting > 0 {
                 let row = want.row;
                 self.pass_over(row, seq);
                 self.look(row);
@@ -171,7 +171,6 @@ impl LockTable {
         }
         let entry = &mut self.entries[at as usize];
         entry.state = State::Free;
-        entry.turn = entry.turn.wrapping_add(1);
         entry.name = None;
         if entry.owner != NOBODY {
             let owner = std::mem::replace(&mut entry.owner, NOBODY);
@@ -236,10 +235,11 @@ impl LockTable {
         if timed {
             self.forget_timer();
         }
-        let row_ = &mut self.rows[row as usize];
-        row_.upgrading = None;
-        row_.tally.waiting -= 1;
+        self.rows[row as usize].upgrading = None;
+        self.rows[row as usize].tally.waiting -= 1;
         self.freed.push(row);
+        self.look(row);
+        self.suspect_owner(self.entries[at as usize].owner);
     }
 
     /// Refuses one that waits, and tells it.
@@ -249,9 +249,7 @@ impl LockTable {
         let row = entry.wants[entry.parked].row;
         self.rows[row as usize].tally.refused += 1;
         if entry.state == State::Upgrading {
-            let owner = entry.owner;
             self.stop_upgrading(at);
-            self.suspect_owner(owner);
         } else {
             self.leave(at);
         }

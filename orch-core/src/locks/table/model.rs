@@ -1,9 +1,10 @@
 //! What a lock table is asked, and what it answers.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
     definition::Claim,
+    error::{Error, ErrorKind},
     id::{Printable, ResourceId},
 };
 
@@ -14,8 +15,8 @@ use crate::{
 pub struct Ticket {
     /// Which entry of the table.
     pub(super) at: u32,
-    /// Which request in it, one after the other.
-    pub(super) turn: u32,
+    /// Which request, in the order of arrival.
+    pub(super) seq: u64,
 }
 
 impl Ticket {
@@ -27,7 +28,20 @@ impl Ticket {
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.at, self.turn)
+        write!(f, "{}-{}", self.at, self.seq)
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = Error;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let read = |(at, seq): (&str, &str)| Some(Self { at: at.parse().ok()?, seq: seq.parse().ok()? });
+        // Only the one form: no signs and no leading zeros.
+        text.split_once('-').and_then(read).filter(|ticket| ticket.to_string() == text).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidValue, format!("`{}` is not the id of a lock", Printable(text)))
+        })
     }
 }
 
@@ -161,6 +175,18 @@ pub enum Refusal {
     Deadlock(Arc<Deadlock>),
     /// The request on whose behalf it asked is over.
     Gone,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Late { .. } => ErrorKind::LockTimeout,
+            Refusal::TooMuch { .. } => ErrorKind::InvalidValue,
+            Refusal::Deadlock(_) => ErrorKind::Deadlock,
+            Refusal::Gone => ErrorKind::Misuse,
+        };
+        Self::new(kind, refusal.to_string())
+    }
 }
 
 impl fmt::Display for Refusal {

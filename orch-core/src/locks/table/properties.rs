@@ -326,7 +326,7 @@ impl Model {
         let wait = claims.iter().filter_map(|claim| claim.wait).min().map(|wait| wait.as_secs());
         self.asked += 1;
         let mut request = Request {
-            ticket: Ticket { at: u32::MAX, turn: self.asked as u32 },
+            ticket: Ticket { at: u32::MAX, seq: self.asked as u64 },
             owner,
             seq: self.asked,
             claims: joined(claims),
@@ -374,7 +374,10 @@ impl Model {
         match answer.unwrap() {
             Asked::Granted(Grant { fence, .. }) => self.upgraded(ticket, fence),
             Asked::Waits(_) => drop(self.sleeps.insert(ticket, table.wake_for(ticket))),
-            Asked::Refused(refusal) => self.refused(ticket, &refusal),
+            Asked::Refused(refusal) => {
+                self.hear(table);
+                self.refused(ticket, &refusal);
+            }
         }
     }
 

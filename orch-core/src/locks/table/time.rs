@@ -15,7 +15,7 @@ pub(super) struct Timer {
     kind: TimerKind,
     /// An entry or a row.
     what: u32,
-    turn: u32,
+    seq: u64,
     want: u32,
 }
 
@@ -110,9 +110,9 @@ impl LockTable {
 
     pub(super) fn set_wait_timer(&mut self, at: u32) {
         let entry = &self.entries[at as usize];
-        let (until, turn) = (entry.until, entry.turn);
+        let (until, seq) = (entry.until, entry.seq);
         if until != NEVER {
-            self.push_timer(Timer { at: until, kind: TimerKind::Wait, what: at, turn, want: 0 });
+            self.push_timer(Timer { at: until, kind: TimerKind::Wait, what: at, seq, want: 0 });
         }
     }
 
@@ -120,13 +120,13 @@ impl LockTable {
     pub(super) fn begin_lease(&mut self, at: u32, nth: usize) {
         let now = self.now;
         let entry = &mut self.entries[at as usize];
-        let turn = entry.turn;
+        let seq = entry.seq;
         let want = &mut entry.wants[nth];
         want.expires = now.saturating_add(want.lease);
         if want.expires == NEVER {
             return;
         }
-        let timer = Timer { at: want.expires, kind: TimerKind::Lease, what: at, turn, want: nth as u32 };
+        let timer = Timer { at: want.expires, kind: TimerKind::Lease, what: at, seq, want: nth as u32 };
         self.push_timer(timer);
     }
 
@@ -136,7 +136,7 @@ impl LockTable {
         }
         self.rows[row as usize].refill_at = at;
         if at != NEVER {
-            self.push_timer(Timer { at, kind: TimerKind::Refill, what: row, turn: 0, want: 0 });
+            self.push_timer(Timer { at, kind: TimerKind::Refill, what: row, seq: 0, want: 0 });
         }
         self.look(row);
     }
@@ -177,12 +177,12 @@ impl LockTable {
             TimerKind::Refill => self.rows[timer.what as usize].refill_at == timer.at,
             TimerKind::Wait => {
                 let entry = &self.entries[timer.what as usize];
-                entry.turn == timer.turn && entry.waits() && entry.until == timer.at
+                entry.seq == timer.seq && entry.waits() && entry.until == timer.at
             }
             TimerKind::Lease => {
                 let entry = &self.entries[timer.what as usize];
                 let want = entry.wants.get(timer.want as usize);
-                entry.turn == timer.turn && want.is_some_and(|want| want.held && want.expires == timer.at)
+                entry.seq == timer.seq && want.is_some_and(|want| want.held && want.expires == timer.at)
             }
         }
     }
