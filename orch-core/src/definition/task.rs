@@ -117,7 +117,8 @@ impl Task {
         self.with(|options| options.rollback = Some(Rollback { scope, on: Vec::new() }))
     }
 
-    /// Begins only while that circuit breaker lets it; tasks that name the same one share it.
+    /// Names the circuit breaker that its attempts are to ask; tasks that name the same one share it. **Runs do not ask
+    /// breakers yet**: only the rule is there, [`Breaker`](crate::recovery::breaker::Breaker).
     /// [`GraphBuilder::breaker`](crate::GraphBuilder::breaker) says how it behaves.
     #[must_use]
     pub fn breaker(self, name: impl Into<String>) -> Self {
@@ -216,7 +217,7 @@ pub struct TaskOptions {
     /// What is undone when it fails. Default: all that the run did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
-    /// The circuit breaker that its attempts ask.
+    /// The circuit breaker that its attempts are to ask. Runs do not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<String>,
 }

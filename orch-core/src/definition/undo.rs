@@ -100,7 +100,8 @@ pub enum UndoScope {
     Cascade,
     /// Everything that ended after that task, which itself stays. If it did not end, everything.
     To(TaskId),
-    /// Everything that ended after the checkpoint of that name; of several, the latest. If there is none, everything.
+    /// Everything that ended after the checkpoint of that name; of several, the latest. If there is none, everything. Runs
+    /// make no checkpoints yet, so it is everything.
     ToCheckpoint(String),
 }
 

@@ -134,8 +134,9 @@ impl Reader {
     /// The breaker of an agent: a name, or how its own one behaves.
     pub(super) fn breaker(&mut self, fields: Fields<'_>, id: &str, at: &At<'_>) -> Option<String> {
         let at = at.key("circuitBreaker");
-        match fields.get("circuitBreaker")? {
-            Value::Null => None,
+        let given = fields.get("circuitBreaker").filter(|given| !given.is_null())?;
+        self.warn("NOT_APPLIED", "a circuit breaker is kept, but runs do not ask it yet", at);
+        match given {
             Value::String(name) => Some(name.clone()),
             other => {
                 let fields = self.object(other, &at)?;
