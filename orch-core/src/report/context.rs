@@ -21,7 +21,7 @@ pub struct ContextRead {
 ///
 /// A *hit* is a task that found a shared value when it began, and so need not make it itself: it avoids what the value cost to
 /// make. A task that was not run, since what it would make was known, avoids what that cost. Against both stands what the run
-/// spent to make shared values: [`net`](ContextUse::net) of `time` is `avoided - spent`.
+/// spent to make shared values: the [difference](ContextUse::net_seconds) is what sharing gained.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ContextUse {
     /// Shared values that tasks of this run made.
