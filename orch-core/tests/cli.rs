@@ -181,7 +181,8 @@ fn programs_run_and_failures_are_told() {
     orch(["run", &file, "--agent", "*=true"]).exits(0);
 
     let two = "two=sh -c 'echo first; echo the disk is full >&2; exit 7'";
-    let done = orch(["run", &file, "--agent", "*=true", "--agent", two, "--json"]).exits(1);
+    // One at a time: side by side either of the two that fail may be the first.
+    let done = orch(["run", &file, "--agent", "*=true", "--agent", two, "-j", "1", "--json"]).exits(1);
     assert_eq!(done.json()["state"], "failed");
     assert!(done.stderr.contains("    | the disk is full"), "{}", done.stderr);
     assert!(done.stderr.contains("`--target b`"), "{}", done.stderr);
