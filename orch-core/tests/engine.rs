@@ -10,8 +10,8 @@ use std::{
 };
 
 use orch_core::{
-    Engine, EventKind, FailureKind, Graph, Inline, Outcome, Output, Plan, PlanOptions, RunOptions, RunState, Task,
-    TaskContext, TaskState, blocking,
+    Engine, EventKind, FailureKind, Graph, Inline, Outcome, Output, Plan, PlanOptions, PriceTable, Rates, RunOptions,
+    RunState, Task, TaskContext, TaskState, Usd, blocking, cost::Warming,
 };
 use tokio::time::{Instant, sleep};
 
@@ -414,5 +414,45 @@ async fn nobody_waits_for_the_cancellation_of_an_attempt_that_is_over() {
             .unwrap();
         let run = tokio::time::timeout(Duration::from_secs(60), engine.run(&plan, options)).await;
         run.expect("the helper ends with its attempt").unwrap().into_result().unwrap();
+    }
+}
+
+/// Two reviewers of one text: the second begins when the first has said something, if that saves money.
+#[tokio::test(start_paused = true)]
+async fn of_prompts_that_begin_alike_one_is_read_first_where_it_pays() {
+    let prefix = orch_core::definition::Prefix::new("codebase", "m", 100_000);
+    let reviewers = ["a", "b"].map(|id| Task::new(id).prefix(prefix.clone()));
+    let plan = plan(Graph::builder("g").tasks(reviewers).build().unwrap());
+    let [dollar, cent] = [100, 1].map(Usd::from_cents);
+    let table = |cache_read| PriceTable::default().with("m", Rates { cache_read, ..Rates::new(dollar, dollar) });
+    let warm = |wait| RunOptions { warm: Some(Warming { wait, ..Warming::default() }), ..RunOptions::default() };
+    let [minute, second] = [60, 1].map(Duration::from_secs);
+    for (cheap, options, begins) in [
+        (Some(cent), warm(minute), 5),
+        (Some(cent), warm(second), 1),
+        (Some(cent), RunOptions::default(), 0),
+        (None, warm(minute), 0),
+    ] {
+        let began = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (at, start) = (began.clone(), Instant::now());
+        let engine = Engine::builder()
+            .executor(move |task: TaskContext| {
+                at.lock().unwrap().push(start.elapsed().as_secs());
+                async move {
+                    sleep(Duration::from_secs(5)).await;
+                    task.heartbeat();
+                    sleep(Duration::from_secs(5)).await;
+                }
+            })
+            .prices(table(cheap))
+            .build()
+            .unwrap();
+        let mut run = engine.start(&plan, options);
+        let mut held = 0;
+        while let Some(event) = run.next_event().await {
+            held += u32::from(matches!(event.kind, EventKind::TaskHeld { .. }));
+        }
+        run.report().await.unwrap().into_result().unwrap();
+        assert_eq!((began.lock().unwrap().as_slice(), held), (&[0, begins][..], u32::from(begins > 0)));
     }
 }

@@ -168,6 +168,7 @@ impl KeyParts {
             undo: _,
             rollback: _,
             breaker: _,
+            prefix: _,
         } = task.options();
         let mut parts = Self::new().definition("task", &json!(task.id().as_str()));
         if let Some(agent) = agent {

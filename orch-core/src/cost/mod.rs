@@ -25,11 +25,13 @@
 mod estimate;
 #[cfg(test)]
 mod golden;
+mod prefix;
 mod price;
 mod rates;
 mod table;
 
 pub use estimate::{estimate, estimate_at};
+pub use prefix::{PrefixPrices, Warming};
 pub use price::{Price, PriceSource, price};
 pub use rates::Rates;
 pub use table::PriceTable;

@@ -25,6 +25,7 @@ mod expand;
 pub mod export;
 mod graph;
 mod optimize;
+mod prefix;
 mod redundant;
 mod task;
 mod undo;
@@ -37,6 +38,7 @@ pub use command::{Command, GraphOptions, PhaseOrder};
 pub use expand::expand;
 pub use graph::{Graph, GraphHash};
 pub use optimize::{Change, Edit, Optimized};
+pub use prefix::{Prefix, PrefixKept};
 pub use redundant::{RedundantEdge, RedundantEdges};
 #[cfg(feature = "process")]
 pub(crate) use task::millis;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     claim::Claim,
     command::condition::Condition,
+    prefix::Prefix,
     undo::{Rollback, Undo, UndoScope},
 };
 use crate::{id::TaskId, units::Usage};
@@ -126,6 +127,12 @@ impl Task {
         self.with(|options| options.breaker = Some(name))
     }
 
+    /// Begins its prompt as the other tasks with that prefix do.
+    #[must_use]
+    pub fn prefix(self, prefix: Prefix) -> Self {
+        self.with(|options| options.prefix = Some(prefix))
+    }
+
     /// Changes any option: `Task::new("a").with(|options| options.group = Some("reviewers".into()))`.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut TaskOptions)) -> Self {
@@ -220,6 +227,9 @@ pub struct TaskOptions {
     /// The circuit breaker that its attempts are to ask. Runs do not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<String>,
+    /// How its prompt begins, where other tasks begin theirs alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Prefix>,
 }
 
 impl TaskOptions {

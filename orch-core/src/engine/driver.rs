@@ -109,6 +109,7 @@ impl Driver {
             inputs: options.inputs,
             seed: options.seed,
             look: false,
+            warm: None,
             batch: if spawning { SPAWN_BATCH } else { 1 },
         };
         let session = SessionOptions {
@@ -117,6 +118,7 @@ impl Driver {
             sinks: seams.sinks.clone(),
             cache: seams.cache.clone(),
             prices: seams.prices.clone(),
+            warm: options.warm,
             directory: options.directory,
             approve_commands: options.approve_commands,
         };

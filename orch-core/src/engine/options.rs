@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
+    cost::Warming,
     id::RunId,
     run::{FailurePolicy, Rules},
 };
@@ -25,6 +26,9 @@ pub struct RunOptions {
     pub inputs: Map<String, Value>,
     /// Where the jitter of retries comes from; the same seed gives the same waits. Default: 0.
     pub seed: u64,
+    /// Whether one of several tasks with the same prompt prefix goes first, so that the others find it in the provider's cache,
+    /// where the engine has [prices](crate::EngineBuilder::prices) and it pays. Default: no.
+    pub warm: Option<Warming>,
     /// Where bodies are polled. Default: `Auto`.
     pub inline: Inline,
     /// The run's name. Default: a new one.
@@ -49,6 +53,7 @@ impl Default for RunOptions {
             deadline: None,
             inputs: Map::new(),
             seed: 0,
+            warm: None,
             inline: Inline::default(),
             run: None,
             directory: None,

@@ -58,6 +58,16 @@ pub enum EventKind {
         /// A line, without its end, secrets and control characters as the program wrote them.
         text: Arc<str>,
     },
+    /// A task could begin, and waits until another has read the [beginning](crate::definition::Prefix) of their prompts: then
+    /// the provider reads it again for less.
+    TaskHeld {
+        /// Which task.
+        task: TaskIx,
+        /// For whom.
+        by: TaskIx,
+        /// The longest that it waits.
+        at_most: Duration,
+    },
     /// An attempt failed and another will follow.
     TaskRetrying {
         /// Which task.
@@ -188,6 +198,7 @@ impl EventKind {
             Self::TaskStarted { .. } => "task_started",
             Self::Heartbeat { .. } => "heartbeat",
             Self::TaskOutput { .. } => "task_output",
+            Self::TaskHeld { .. } => "task_held",
             Self::TaskRetrying { .. } => "task_retrying",
             Self::TaskFinished { .. } => "task_finished",
             Self::TaskCached { .. } => "task_cached",

@@ -24,6 +24,7 @@ use crate::{
 /// | `task_started` | `task`, `attempt`, `queued_ms` |
 /// | `heartbeat` | `task` |
 /// | `task_output` | `task`, `stream` (`stdout`, `stderr`), `text` |
+/// | `task_held` | `task`, `by` (the task that reads their prompt prefix first), `at_most_ms` |
 /// | `task_retrying` | `task`, `attempt`, `error`, `error_kind`, `delay_ms`, `usage`? |
 /// | `task_finished` | `task`, `attempt`, `state`, `output`?, `error`?, `error_kind`?, `usage`? |
 /// | `task_cached` | `task`, `state` (`succeeded`), `output`?, `saved` (`time_ms`, `tokens`, `cost_usd`: null where no price is known) |
@@ -105,6 +106,11 @@ enum Kind<'a> {
         task: Option<&'a TaskId>,
         stream: Stream,
         text: &'a str,
+    },
+    TaskHeld {
+        task: Option<&'a TaskId>,
+        by: Option<&'a TaskId>,
+        at_most_ms: Millis,
     },
     TaskRetrying {
         task: Option<&'a TaskId>,
@@ -242,6 +248,9 @@ impl<'a> Named<'a> {
             EventKind::TaskOutput { task, stream, text } => {
                 Kind::TaskOutput { task: self.name(*task), stream: *stream, text }
             }
+            EventKind::TaskHeld { task, by, at_most } => {
+                Kind::TaskHeld { task: self.name(*task), by: self.name(*by), at_most_ms: Millis(*at_most) }
+            }
             EventKind::TaskRetrying { task, attempt, failure, delay, usage } => Kind::TaskRetrying {
                 task: self.name(*task),
                 attempt: *attempt,
@@ -363,6 +372,10 @@ mod tests {
         check(
             EventKind::TaskOutput { task: b, stream: Stream::Stderr, text: "x".into() },
             json!({"task": "b", "stream": "stderr", "text": "x"}),
+        );
+        check(
+            EventKind::TaskHeld { task: b, by: a, at_most: ms(1_500) },
+            json!({"task": "b", "by": "a\"\u{1b}", "at_most_ms": 1500}),
         );
         check(
             EventKind::TaskRetrying { task: b, attempt: 1, failure: failure(), delay: ms(1_000), usage: usage() },

@@ -221,7 +221,10 @@ impl Report {
             | EventKind::UndoStarted { .. }
             | EventKind::UndoRetrying { .. }
             | EventKind::UndoFinished { .. } => self.on_undo(event),
-            EventKind::Heartbeat { .. } | EventKind::TaskOutput { .. } | EventKind::BreakerChanged { .. } => {}
+            EventKind::TaskHeld { .. }
+            | EventKind::Heartbeat { .. }
+            | EventKind::TaskOutput { .. }
+            | EventKind::BreakerChanged { .. } => {}
         }
     }
 

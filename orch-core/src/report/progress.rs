@@ -154,7 +154,8 @@ impl Progress {
                     self.undone(*task);
                 }
             }
-            EventKind::Heartbeat { .. }
+            EventKind::TaskHeld { .. }
+            | EventKind::Heartbeat { .. }
             | EventKind::ContextRead { .. }
             | EventKind::TaskOutput { .. }
             | EventKind::Warning { .. }

@@ -13,6 +13,7 @@ use super::{
     ready::ReadyQueue,
     scope::Names,
     undo::Saga,
+    warm::Siblings,
 };
 use crate::{
     definition::Graph,
@@ -47,6 +48,10 @@ pub struct Machine {
     pub(super) signs: BTreeMap<u32, u64>,
     /// Why running attempts were told to stop.
     pub(super) stops: BTreeMap<u32, Failure>,
+    /// By prefix: the tasks that begin their prompts with it.
+    pub(super) siblings: BTreeMap<(String, String), Siblings>,
+    /// Tasks that were held for another once.
+    pub(super) once_held: BTreeSet<u32>,
     /// Which condition a task waits for.
     pub(super) asked: BTreeMap<u32, usize>,
     /// Built when a condition or an input first asks.
@@ -120,6 +125,7 @@ pub(super) struct Timer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TimerKind {
     Retry,
+    Warm,
     Timeout,
     Idle,
     Deadline,
@@ -172,6 +178,8 @@ impl Machine {
             groups: BTreeMap::new(),
             signs: BTreeMap::new(),
             stops: BTreeMap::new(),
+            siblings: BTreeMap::new(),
+            once_held: BTreeSet::new(),
             asked: BTreeMap::new(),
             names: None,
             unblocked: Vec::new(),
@@ -212,6 +220,7 @@ impl Machine {
                     self.groups.entry(group.clone()).and_modify(|group| group.members += 1);
                 }
                 undoes |= options.undo.is_some();
+                self.joins_siblings(ix);
             }
             let (waiting, rank) = (graph.parents(ix).len() as u32, self.plan.rank(ix));
             self.rows.push(Row { ready_at: 0, waiting, rank, attempt: 0, phase: Phase::Waiting, special });
@@ -249,6 +258,7 @@ impl Machine {
             }
         }
         self.held.values_mut().for_each(|held| held.parked.clear());
+        self.forget_held();
         for row in self.rows.iter().filter(|row| row.phase == Phase::Ready) {
             self.ready.push(row.rank);
         }
@@ -358,6 +368,9 @@ impl Machine {
         if let Some(sign) = self.signs.get_mut(&task.0) {
             *sign = self.now;
         }
+        if self.rules.warm.is_some() {
+            self.has_read_prefix(task, true);
+        }
     }
 
     /// Acts on the timers that are due.
@@ -379,6 +392,7 @@ impl Machine {
                 }
                 kind @ (TimerKind::UndoRetry | TimerKind::UndoTimeout) => self.ring_undo(kind, actions),
                 TimerKind::Retry => self.make_ready(task),
+                TimerKind::Warm => self.hold_no_longer(task),
                 TimerKind::Timeout => {
                     let timeout = self.plan.graph().task(task).options().timeout.unwrap_or_default();
                     self.stop_attempt(task, FailureKind::Timeout, format!("took longer than {timeout:?}"), actions);
@@ -403,6 +417,7 @@ impl Machine {
             TimerKind::UndoRetry | TimerKind::UndoTimeout => {
                 self.is_undo_live(TaskIx(timer.task), timer.attempt, timer.kind)
             }
+            TimerKind::Warm => self.holds_others(TaskIx(timer.task), timer.attempt),
             TimerKind::Retry => row.is_some_and(|row| row.phase == Phase::Delayed),
             TimerKind::Timeout | TimerKind::Idle => {
                 row.is_some_and(|row| row.phase == Phase::Running && row.attempt == timer.attempt)

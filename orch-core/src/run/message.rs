@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
+use super::warm::Warm;
 use crate::{
     definition::command::Test,
     event::{Event, Outcome, Output, Stream},
@@ -29,6 +30,8 @@ pub struct Rules {
     /// Whether it is known from elsewhere what tasks would make: then the machine [asks](Actions::look) before a task starts
     /// that [shares](crate::TaskOptions::shares) what it makes.
     pub look: bool,
+    /// How one of several tasks with the same prompt prefix goes first; `None`: none does.
+    pub warm: Option<Warm>,
     /// How many attempts one step starts at most; the rest follow in the next step. A driver that runs attempts one after
     /// the other keeps it small, so that the time of a start is the time at which the attempt begins.
     pub batch: usize,
@@ -49,6 +52,7 @@ impl Default for Rules {
             inputs: Map::new(),
             seed: 0,
             look: false,
+            warm: None,
             batch: usize::MAX,
         }
     }

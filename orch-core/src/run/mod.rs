@@ -40,7 +40,9 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod warm;
 
 pub use machine::Machine;
 pub use message::{Actions, Attempt, Check, FailurePolicy, Found, Message, Rules};
 pub use simulate::{Forecast, simulate};
+pub use warm::Warm;

@@ -27,6 +27,7 @@ impl Machine {
         if row.special {
             self.release(task);
             self.signs.remove(&task.0);
+            self.has_read_prefix(task, outcome.result.is_ok());
         }
         if row.phase == Phase::Stopping
             && let Some(why) = self.stops.remove(&task.0)

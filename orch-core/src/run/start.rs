@@ -124,7 +124,7 @@ impl Machine {
             let Some(rank) = self.ready.pop() else { break };
             let task = self.plan.ranked(rank);
             let special = self.rows[task.index()].special;
-            if special && !self.claim(task, rank) {
+            if special && (self.is_held(task, rank, actions) || !self.claim(task, rank)) {
                 continue;
             }
             self.running += 1;
@@ -155,6 +155,7 @@ impl Machine {
     }
 
     fn watch(&mut self, task: TaskIx, attempt: u32) {
+        self.reads_prefix(task, attempt);
         let options = self.plan.graph().task(task).options();
         let (timeout, idle) = (options.timeout, options.idle_timeout);
         if let Some(timeout) = timeout {

@@ -1,6 +1,7 @@
 //! One run, as its driver sees it.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock, atomic::Ordering},
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    cost::{PriceSource, price},
+    cost::{PriceSource, Warming, price},
     definition::{Graph, Task},
     error::Result,
     event::{EventKind, EventSink, Failure, RunState},
@@ -23,7 +24,7 @@ use crate::{
     id::RunId,
     plan::Plan,
     report::Report,
-    run::{Actions, Attempt, Machine, Message, Rules},
+    run::{Actions, Attempt, Machine, Message, Rules, Warm},
 };
 
 /// How many notes of tasks (lines, heartbeats) may wait to be heard before a task that says more has to wait.
@@ -45,8 +46,18 @@ pub struct SessionOptions {
     pub cache: Option<SharedCache>,
     /// What usage, and the savings of shared values, are priced with.
     pub prices: Option<Arc<dyn PriceSource>>,
+    /// Whether one of several tasks with the same prompt prefix goes first, where it pays.
+    pub warm: Option<Warming>,
     /// Whether conditions may run programs. Without it such a condition does not hold, and a warning says so.
     pub approve_commands: bool,
+}
+
+impl SessionOptions {
+    /// From how many tasks on it pays that one goes first, by prefix.
+    fn least(&self, graph: &Graph) -> Option<BTreeMap<(String, String), u32>> {
+        let (warm, prices) = (self.warm.as_ref()?, self.prices.as_ref()?);
+        Some(warm.least(graph, prices, Clock::system().wall()))
+    }
 }
 
 impl fmt::Debug for SessionOptions {
@@ -58,6 +69,7 @@ impl fmt::Debug for SessionOptions {
             .field("directory", &self.directory)
             .field("cache", &self.cache)
             .field("prices", &self.prices.is_some())
+            .field("warm", &self.warm)
             .field("approve_commands", &self.approve_commands)
             .finish()
     }
@@ -95,7 +107,8 @@ impl Session {
         };
         let cache = options.cache.clone().filter(|_| plan.graph().tasks().iter().any(reads));
         let context = cache.map(|cache| RunContext::new(cache, options.prices.clone(), plan.graph()));
-        let rules = Rules { look: context.is_some(), ..options.rules.clone() };
+        let warm = options.least(plan.graph()).zip(options.warm).map(|(least, warm)| Warm { wait: warm.wait, least });
+        let rules = Rules { look: context.is_some(), warm, ..options.rules.clone() };
         let machine = Machine::new(plan, run, rules)?;
         let (messages, actions) = Default::default();
         Ok(Self { machine, shared, notes, report, context, options, messages, actions })
@@ -125,6 +138,9 @@ impl Session {
             self.report.on(event);
             if matches!(event.kind, EventKind::TasksAdded { .. }) {
                 *self.shared.graph.write().unwrap_or_else(PoisonError::into_inner) = self.machine.graph().clone();
+                if let Some(least) = self.options.least(self.machine.graph()) {
+                    self.machine.set_warm(least);
+                }
             }
         }
         if !self.actions.events.is_empty() {
