@@ -76,6 +76,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0019-one-goes-first-where-it-pays.md")]
     pub mod d0019_one_goes_first_where_it_pays {}
 
+    #[doc = include_str!("../docs/decisions/0020-claims-are-asked-of-the-session.md")]
+    pub mod d0020_claims_are_asked_of_the_session {}
+
     #[doc = include_str!("../docs/decisions/0023-a-run-that-does-not-succeed-is-undone.md")]
     pub mod d0023_a_run_that_does_not_succeed_is_undone {}
 

@@ -134,7 +134,7 @@ pub enum ResourceKind {
 /// That a task, or anybody else, uses a resource while it runs.
 ///
 /// A task's claims are granted all at once or not at all, so tasks of one run cannot deadlock. They are given back when the
-/// attempt ends, before the wait for the next one. A run so far goes by resource, mode (upgradable as exclusive) and units.
+/// attempt ends, before the wait for the next one.
 ///
 /// ```
 /// use std::time::Duration;

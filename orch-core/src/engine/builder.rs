@@ -13,12 +13,13 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::EventSink,
     executor::Executor,
+    locks::Locks,
     plan::Plan,
     report::Report,
     session::SharedCache,
 };
 
-/// Runs plans. Cheap to clone; runs share nothing but its executor and sinks.
+/// Runs plans. Cheap to clone; clones, and all their runs, share what is plugged in: executor, sinks, cache and locks.
 #[derive(Clone)]
 pub struct Engine(Arc<Seams>);
 
@@ -28,6 +29,7 @@ pub struct EngineBuilder {
     executor: Option<Box<dyn Executor>>,
     sinks: Vec<Arc<dyn EventSink>>,
     cache: Option<SharedCache>,
+    locks: Locks,
     prices: Option<Arc<dyn PriceSource>>,
 }
 
@@ -54,6 +56,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Who grants what tasks [claim](crate::Claim). Runs of several engines that are to respect each other get clones of the same
+    /// locks. Default: locks of the engine's own, which all its runs share.
+    #[must_use]
+    pub fn locks(mut self, locks: Locks) -> Self {
+        self.locks = locks;
+        self
+    }
+
     /// What usage, and the savings of shared values, are priced with in the report. Without prices they are told in time and
     /// tokens only, but for savings that a provider billed.
     #[must_use]
@@ -71,7 +81,8 @@ impl EngineBuilder {
         let executor = self.executor.ok_or_else(|| {
             Error::new(ErrorKind::Misuse, "an engine needs an executor: call `.executor(..)` before `.build()`")
         })?;
-        Ok(Engine(Arc::new(Seams { executor, sinks: self.sinks, cache: self.cache, prices: self.prices })))
+        let Self { sinks, cache, locks, prices, .. } = self;
+        Ok(Engine(Arc::new(Seams { executor, sinks, cache, locks, prices })))
     }
 }
 
@@ -79,6 +90,31 @@ impl Engine {
     /// Starts to build an engine.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
+    }
+
+    /// Who grants what tasks claim: to see how resources stand, and to claim beside the runs.
+    ///
+    /// ```
+    /// use orch_core::locks::Acquire;
+    /// use orch_core::{Claim, Engine, Graph, Plan, PlanOptions, RunOptions, Task, TaskContext};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> orch_core::Result<()> {
+    /// let graph = Graph::builder("g").task(Task::new("deploy").claim(Claim::exclusive("site"))).build()?;
+    /// let plan = Plan::new(&graph, &PlanOptions::default())?;
+    /// let engine = Engine::builder().executor(async |task: TaskContext| format!("with fence {:?}", task.fence())).build()?;
+    ///
+    /// let mine = engine.locks().acquire("site", "an operator", Acquire::default()).await?;
+    /// let run = engine.start(&plan, RunOptions::default());
+    /// tokio::task::yield_now().await;
+    /// assert_eq!(engine.locks().stats("site").unwrap().waiting, 1, "the task waits for the operator");
+    /// mine.release();
+    /// assert!(run.report().await?.into_result().is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn locks(&self) -> &Locks {
+        &self.0.locks
     }
 
     /// Runs the plan to its end and answers the report. Dropping the future cancels the run.

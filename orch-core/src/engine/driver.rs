@@ -27,6 +27,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{Event, EventSink, Failure, FailureKind, Outcome, Output, RunState},
     executor::Executor,
+    locks::Locks,
     plan::Plan,
     report::Report,
     run::{Attempt, Message, Rules},
@@ -60,6 +61,7 @@ pub(super) struct Seams {
     pub(super) executor: Box<dyn Executor>,
     pub(super) sinks: Vec<Arc<dyn EventSink>>,
     pub(super) cache: Option<SharedCache>,
+    pub(super) locks: Locks,
     pub(super) prices: Option<Arc<dyn PriceSource>>,
 }
 
@@ -117,6 +119,7 @@ impl Driver {
             run: options.run,
             sinks: seams.sinks.clone(),
             cache: seams.cache.clone(),
+            locks: Some(seams.locks.clone()),
             prices: seams.prices.clone(),
             warm: options.warm,
             directory: options.directory,

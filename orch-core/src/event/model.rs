@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::outcome::{Failure, FailureKind, Output};
 use crate::{
     definition::{GraphHash, Task},
-    id::{RunId, TaskId, TaskIx},
+    id::{ResourceId, RunId, TaskId, TaskIx},
     units::{Cost, Usage},
 };
 
@@ -43,6 +43,15 @@ pub enum EventKind {
         attempt: u32,
         /// How long the task was ready before: it waited for a place, not for its dependencies.
         queued: Duration,
+    },
+    /// A task waits for what it claims, without a place. It begins, or fails, later.
+    TaskWaits {
+        /// Which task.
+        task: TaskIx,
+        /// What is not free: of several the first by name.
+        resource: ResourceId,
+        /// Who holds it; of several one. `None`: its limit a minute is used up, or it is kept for somebody who waits longer.
+        holder: Option<Arc<str>>,
     },
     /// A task says that it is alive.
     Heartbeat {
@@ -196,6 +205,7 @@ impl EventKind {
         match self {
             Self::RunStarted { .. } => "run_started",
             Self::TaskStarted { .. } => "task_started",
+            Self::TaskWaits { .. } => "task_waits",
             Self::Heartbeat { .. } => "heartbeat",
             Self::TaskOutput { .. } => "task_output",
             Self::TaskHeld { .. } => "task_held",

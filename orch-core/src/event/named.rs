@@ -22,6 +22,7 @@ use crate::{
 /// |---|---|
 /// | `run_started` | `run`, `graph` (content hash), `max_parallel` (null: no limit) |
 /// | `task_started` | `task`, `attempt`, `queued_ms` |
+/// | `task_waits` | `task`, `resource`, `holder`? |
 /// | `heartbeat` | `task` |
 /// | `task_output` | `task`, `stream` (`stdout`, `stderr`), `text` |
 /// | `task_held` | `task`, `by` (the task that reads their prompt prefix first), `at_most_ms` |
@@ -98,6 +99,12 @@ enum Kind<'a> {
         task: Option<&'a TaskId>,
         attempt: u32,
         queued_ms: Millis,
+    },
+    TaskWaits {
+        task: Option<&'a TaskId>,
+        resource: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        holder: Option<&'a str>,
     },
     Heartbeat {
         task: Option<&'a TaskId>,
@@ -243,6 +250,9 @@ impl<'a> Named<'a> {
             }
             EventKind::TaskStarted { task, attempt, queued } => {
                 Kind::TaskStarted { task: self.name(*task), attempt: *attempt, queued_ms: Millis(*queued) }
+            }
+            EventKind::TaskWaits { task, resource, holder } => {
+                Kind::TaskWaits { task: self.name(*task), resource: resource.as_str(), holder: holder.as_deref() }
             }
             EventKind::Heartbeat { task } => Kind::Heartbeat { task: self.name(*task) },
             EventKind::TaskOutput { task, stream, text } => {

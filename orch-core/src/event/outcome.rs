@@ -159,6 +159,10 @@ pub enum FailureKind {
     Cancelled,
     /// No attempt began, because the task's circuit breaker was open.
     CircuitOpen,
+    /// No attempt began, because what the task claims was not free in time.
+    LockTimeout,
+    /// The attempt held a resource longer than its lease, and was stopped.
+    LeaseExpired,
 }
 
 impl FailureKind {
@@ -173,6 +177,8 @@ impl FailureKind {
             Self::Panic => "panic",
             Self::Cancelled => "cancelled",
             Self::CircuitOpen => "circuit_open",
+            Self::LockTimeout => "lock_timeout",
+            Self::LeaseExpired => "lease_expired",
         }
     }
 }

@@ -179,8 +179,20 @@ impl TaskContext {
 
     /// What the tasks that this one waited for have made, and the values that its definition asks for.
     pub fn inputs(&self) -> &Inputs {
-        static NONE: Inputs = Inputs { outputs: Vec::new(), values: BTreeMap::new(), undo: None };
+        static NONE: Inputs = Inputs { outputs: Vec::new(), values: BTreeMap::new(), undo: None, hold: None };
         self.inputs.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The fencing token of what its task [claims](crate::Claim), greater than that of every earlier grant; `None` without
+    /// claims. Send it along with what is written to the resource: one that refuses what is smaller than the greatest it has
+    /// seen is safe from an attempt whose lease is over and that does not know it yet.
+    pub fn fence(&self) -> Option<u64> {
+        Some(self.inputs.as_deref()?.hold.as_ref()?.fence)
+    }
+
+    /// The id of the lock on what its task [claims](crate::Claim), to ask for more in its name; `None` without claims.
+    pub fn lock(&self) -> Option<String> {
+        Some(self.inputs.as_deref()?.hold.as_ref()?.lock.to_string())
     }
 
     /// Whether the attempt should stop.
@@ -297,6 +309,20 @@ pub struct Inputs {
     pub(crate) outputs: Vec<(TaskId, Output)>,
     pub(crate) values: BTreeMap<String, Value>,
     pub(crate) undo: Option<ToUndo>,
+    pub(crate) hold: Option<Hold>,
+}
+
+/// What an attempt holds of what its task claims.
+pub(crate) struct Hold {
+    pub(crate) fence: u64,
+    /// The id of the lock. Dropped with the last context of the attempt, it gives back what is still held then.
+    pub(crate) lock: Box<dyn fmt::Display + Send + Sync>,
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hold({}, fence {})", self.lock, self.fence)
+    }
 }
 
 /// What an attempt to undo a task is given beside its inputs, which are those that the task itself had.

@@ -20,8 +20,8 @@ mod usage;
 
 #[cfg(any(test, feature = "testing"))]
 pub use context::Controls;
+pub(crate) use context::{Hold, News, Note, RunShared, Slot};
 pub use context::{Inputs, TaskContext, ToUndo};
-pub(crate) use context::{News, Note, RunShared, Slot};
 pub use dry_run::DryRun;
 #[cfg(feature = "process")]
 pub use process::{Agent, Agents, ExitMeaning, OutputForm, ProcessExecutor, ProcessOptions, StdinForm};

@@ -48,6 +48,15 @@ impl From<&Owner> for Owner {
 }
 
 impl Owner {
+    /// Whoever has the lock of that id, for example a task by its [`TaskContext::lock`](crate::TaskContext::lock).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`](ErrorKind::InvalidValue) if that is not the id of a lock.
+    pub fn holder(lock: &str) -> Result<Self> {
+        lock.parse().map(|ticket| Self(OwnedBy::Holder(ticket)))
+    }
+
     fn asker(&self) -> Asker<'_> {
         match &self.0 {
             OwnedBy::Name(name) => Asker::Named(name),
@@ -87,7 +96,7 @@ impl Default for Acquire {
 
 /// Locks on resources, for callers. Cheap to clone; clones are the same locks.
 ///
-/// Runs do not share them yet: they grant the claims of their tasks by themselves.
+/// [`Engine::locks`](crate::Engine::locks) are those that the tasks of its runs claim by.
 ///
 /// ```
 /// use orch_core::locks::{Acquire, Locks};

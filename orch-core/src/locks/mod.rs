@@ -3,8 +3,7 @@
 //! [`table`] holds the rules, pure: who gets what, who is next, how a deadlock is found and ended. [`ResourceLocks`] is the seam,
 //! [`MemoryLocks`] the table within one process, and [`Locks`] what callers use: they ask, wait, hold and let go.
 //!
-//! What this folder does not do: decide when a task starts, which a run does for itself so far. Nor does
-//! it guard the resource itself: who may ignore the locks is not stopped by them, and against one whose lease is over only the
+//! What this folder does not do: decide when a task asks, which [`run`](crate::run) does. Nor does it guard the resource itself: who may ignore the locks is not stopped by them, and against one whose lease is over only the
 //! resource can defend itself, by the fence.
 //!
 //! ```

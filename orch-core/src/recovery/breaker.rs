@@ -186,7 +186,12 @@ impl Breaker {
     pub fn verdict(&self, failure: Option<&Failure>) -> Verdict {
         match failure {
             None => Verdict::Success,
-            Some(failure) if matches!(failure.kind, FailureKind::Cancelled | FailureKind::CircuitOpen) => {
+            Some(failure)
+                if matches!(
+                    failure.kind,
+                    FailureKind::Cancelled | FailureKind::CircuitOpen | FailureKind::LockTimeout
+                ) =>
+            {
                 Verdict::Nothing
             }
             Some(failure) if is_named(&self.options.on, failure) => Verdict::Failure,

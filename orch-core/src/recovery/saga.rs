@@ -119,7 +119,9 @@ pub fn standing(report: &Report) -> Vec<Ended> {
 /// What sort of end a failure is for the `on` of [`Undo`] and [`Rollback`](crate::Rollback).
 pub fn on(kind: FailureKind) -> UndoOn {
     match kind {
-        FailureKind::Timeout | FailureKind::Idle => UndoOn::Timeout,
+        FailureKind::Timeout | FailureKind::Idle | FailureKind::LockTimeout | FailureKind::LeaseExpired => {
+            UndoOn::Timeout
+        }
         FailureKind::Validation => UndoOn::Validation,
         FailureKind::Cancelled => UndoOn::Cancel,
         FailureKind::Error | FailureKind::Fatal | FailureKind::Panic | FailureKind::CircuitOpen => UndoOn::Error,

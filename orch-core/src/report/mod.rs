@@ -54,5 +54,5 @@ pub use model::{Report, Warning};
 pub use path::PathStep;
 pub use progress::{Progress, RunningTask, Undoing};
 pub use short::Short;
-pub use task::{Attempt, TaskResult};
+pub use task::{Attempt, LockWait, TaskResult};
 pub use undo::{UndoReport, UndoState, UndoStep};

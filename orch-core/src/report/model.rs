@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use super::{
     context::ContextRead,
     counts::Counts,
-    task::{Attempt, TaskResult},
+    task::{Attempt, LockWait, TaskResult},
     undo::UndoReport,
     width::cut_chars,
 };
@@ -106,6 +106,7 @@ pub(super) struct Details {
     pub(super) cost: Option<Usd>,
     pub(super) saved: Option<Box<Cost>>,
     pub(super) reads: Vec<ContextRead>,
+    pub(super) waits: Vec<LockWait>,
 }
 
 /// Something odd that did not stop the run.
@@ -176,12 +177,21 @@ impl Report {
                 }
             }
             EventKind::TaskRetrying { task, attempt, failure, usage, .. } => {
+                self.waited(*task, at);
                 if let Some(started) = self.pause(*task, at) {
                     let (started, finished) = (Duration::from_nanos(started), Duration::from_nanos(at));
                     let failure = Failure::clone(failure);
                     let attempt = Attempt { number: *attempt, started, finished, failure };
                     self.note(*task, |details| details.attempts.push(attempt));
                     self.add_usage(*task, usage.as_deref());
+                }
+            }
+            EventKind::TaskWaits { task, resource, holder } => {
+                let open = self.rows.get(task.index()).is_some_and(|row| row.state == TaskState::Pending);
+                if open {
+                    let (resource, holder) = (resource.clone(), holder.clone());
+                    let since = Duration::from_nanos(at);
+                    self.note(*task, |details| details.waits.push(LockWait { resource, holder, since, waited: None }));
                 }
             }
             EventKind::TaskCached { task, output, saved } => {
@@ -233,6 +243,7 @@ impl Report {
         if row.state != TaskState::Pending {
             return;
         }
+        let has_details = row.details != NO_DETAILS;
         if row.attempts == 0 {
             row.ready = at.saturating_sub(queued);
             row.started = at;
@@ -243,13 +254,25 @@ impl Report {
         row.state = TaskState::Running;
         self.counts.shift(TaskState::Pending, TaskState::Running);
         self.peak = self.peak.max(self.counts.running);
+        if has_details {
+            self.waited(task, at);
+        }
     }
 
-    /// Answers when the failed attempt started, or nothing if there was none.
+    /// It waits no longer for what it claims, if it did.
+    fn waited(&mut self, task: TaskIx, at: u64) {
+        let Some(row) = self.rows.get(task.index()) else { return };
+        let wait = self.details.get_mut(row.details as usize).and_then(|details| details.waits.last_mut());
+        if let Some(wait) = wait {
+            wait.waited.get_or_insert_with(|| Duration::from_nanos(at).saturating_sub(wait.since));
+        }
+    }
+
+    /// Answers when the failed attempt started: just now, if what it claims was refused. Nothing if the task is over.
     fn pause(&mut self, task: TaskIx, at: u64) -> Option<u64> {
         let row = self.rows.get_mut(task.index())?;
         if row.state != TaskState::Running {
-            return None;
+            return (row.state == TaskState::Pending).then_some(at);
         }
         row.busy = row.busy.saturating_add(at.saturating_sub(row.since));
         row.state = TaskState::Pending;
@@ -270,6 +293,9 @@ impl Report {
         self.counts.shift(row.state, state);
         row.until = at;
         row.state = state;
+        if row.details != NO_DETAILS {
+            self.waited(task, at);
+        }
         true
     }
 

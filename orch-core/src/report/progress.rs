@@ -155,6 +155,7 @@ impl Progress {
                 }
             }
             EventKind::TaskHeld { .. }
+            | EventKind::TaskWaits { .. }
             | EventKind::Heartbeat { .. }
             | EventKind::ContextRead { .. }
             | EventKind::TaskOutput { .. }

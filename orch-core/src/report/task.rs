@@ -1,16 +1,17 @@
 //! One task in a report.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{
     context::ContextRead,
     model::{Details, Report, Row},
+    short::Short,
     undo::UndoStep,
 };
 use crate::{
     definition::Task,
     event::{Failure, Output, RunState, SkipReason, TaskState},
-    id::{TaskId, TaskIx},
+    id::{Printable, ResourceId, TaskId, TaskIx},
     units::{Cost, Usage, Usd},
 };
 
@@ -143,6 +144,12 @@ impl<'a> TaskResult<'a> {
         self.details.map_or(&[], |details| &details.reads)
     }
 
+    /// How often, for what and how long it waited for what it claims, in order. Such waits are part of
+    /// [`queued`](TaskResult::queued).
+    pub fn waits(&self) -> &'a [LockWait] {
+        self.details.map_or(&[], |details| &details.waits)
+    }
+
     /// Why it failed or was cancelled, in words: the failure's message, or what stopped it before it began. `None` for all
     /// others. As given by the task: show it through [`Printable`](crate::Printable).
     pub fn error(&self) -> Option<Cow<'a, str>> {
@@ -169,8 +176,8 @@ impl<'a> TaskResult<'a> {
     }
 }
 
-impl std::fmt::Debug for TaskResult<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for TaskResult<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskResult")
             .field("id", self.id())
             .field("state", &self.state())
@@ -178,6 +185,30 @@ impl std::fmt::Debug for TaskResult<'_> {
             .field("started", &self.started())
             .field("duration", &self.duration())
             .finish_non_exhaustive()
+    }
+}
+
+/// A wait for what a task [claims](crate::Claim).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockWait {
+    /// What was not free when the wait began: of several the first by name.
+    pub resource: ResourceId,
+    /// Who held it then; of several one. `None`: its limit a minute was used up, or it was kept for somebody who waited longer.
+    pub holder: Option<Arc<str>>,
+    /// When it began, since the start of the run.
+    pub since: Duration,
+    /// How long it took until the attempt began or failed; `None`: it still waits.
+    pub waited: Option<Duration>,
+}
+
+/// `` 3.0 s for `db` of `migrate` ``
+impl fmt::Display for LockWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(waited) = self.waited {
+            write!(f, "{} ", Short(waited))?;
+        }
+        write!(f, "for `{}`", self.resource)?;
+        self.holder.as_ref().map_or(Ok(()), |holder| write!(f, " of `{}`", Printable(holder)))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     definition::Graph,
     error::{Error, ErrorKind, Result},
     event::{Event, EventKind, Failure, FailureKind, Output, RunState},
-    id::{ResourceId, RunId, TaskIx},
+    id::{RunId, TaskIx},
     plan::Plan,
 };
 
@@ -40,8 +40,10 @@ pub struct Machine {
     /// A batch was full while tasks were ready and places free.
     pub(super) more: bool,
     pub(super) timers: BinaryHeap<Reverse<Timer>>,
-    /// What tasks claim.
-    pub(super) held: BTreeMap<ResourceId, Held>,
+    /// Ranks of tasks that have what they claim and wait for a place.
+    pub(super) granted: BTreeSet<u32>,
+    /// How many attempts of a task did not begin, since what it claims was refused.
+    pub(super) refused: BTreeMap<u32, u32>,
     /// Groups with a quorum.
     pub(super) groups: BTreeMap<String, Group>,
     /// The last sign of life of running tasks with an idle timeout.
@@ -101,8 +103,12 @@ pub(super) enum Phase {
     Checking,
     /// For word whether its result is known.
     Looking,
-    /// For a place.
+    /// For its turn: a place, and then what it claims.
     Ready,
+    /// For what it claims.
+    Claiming,
+    /// For a place; it has what it claims.
+    Granted,
     /// For the time of its next attempt.
     Delayed,
     Running,
@@ -131,14 +137,6 @@ pub(super) enum TimerKind {
     Deadline,
     UndoRetry,
     UndoTimeout,
-}
-
-/// A resource. INVARIANT: a rank is parked here only while it finds no room.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) limit: u64,
-    pub(super) used: u64,
-    pub(super) parked: BTreeSet<u32>,
 }
 
 /// A group with a quorum.
@@ -174,7 +172,8 @@ impl Machine {
             next: Vec::new(),
             more: false,
             timers: BinaryHeap::new(),
-            held: BTreeMap::new(),
+            granted: BTreeSet::new(),
+            refused: BTreeMap::new(),
             groups: BTreeMap::new(),
             signs: BTreeMap::new(),
             stops: BTreeMap::new(),
@@ -257,10 +256,14 @@ impl Machine {
                 }
             }
         }
-        self.held.values_mut().for_each(|held| held.parked.clear());
+        self.granted.clear();
         self.forget_held();
-        for row in self.rows.iter().filter(|row| row.phase == Phase::Ready) {
-            self.ready.push(row.rank);
+        for row in &self.rows {
+            match row.phase {
+                Phase::Ready => self.ready.push(row.rank),
+                Phase::Granted => drop(self.granted.insert(row.rank)),
+                _ => {}
+            }
         }
     }
 
@@ -331,6 +334,12 @@ impl Machine {
                 }
             }
             Message::Looked { task, found } => self.looked(task, found, actions),
+            Message::Granted { task } => self.granted(task, actions),
+            Message::Waits { task, resource, holder } => {
+                self.say(actions, EventKind::TaskWaits { task, resource, holder });
+            }
+            Message::Refused { task, failure } => self.refused(task, failure, actions),
+            Message::Expired { task, resource } => self.lease_expired(task, &resource, actions),
             Message::Read { task, key, saved } => self.say(actions, EventKind::ContextRead { task, key, saved }),
             Message::Odd { task, message } => self.say(actions, EventKind::Warning { task: Some(task), message }),
             Message::Heartbeat { task } => {

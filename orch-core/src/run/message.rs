@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::warm::Warm;
 use crate::{
     definition::command::Test,
-    event::{Event, Outcome, Output, Stream},
-    id::TaskIx,
+    event::{Event, Failure, Outcome, Output, Stream},
+    id::{ResourceId, TaskIx},
     units::Cost,
 };
 
@@ -99,6 +99,34 @@ pub enum Message {
         /// What it would make; `None`: nobody knows, it has to be run.
         found: Option<Box<Found>>,
     },
+    /// What a task [claims](Actions::claim) is granted.
+    Granted {
+        /// Which task.
+        task: TaskIx,
+    },
+    /// What a task claims is not free; the answer comes later.
+    Waits {
+        /// Which task.
+        task: TaskIx,
+        /// What is not free: of several the first by name.
+        resource: ResourceId,
+        /// Who holds it; of several one. `None`: a limit of time, or it is kept for somebody who waits longer.
+        holder: Option<Arc<str>>,
+    },
+    /// What a task claims is not granted. That counts as an attempt that failed.
+    Refused {
+        /// Which task.
+        task: TaskIx,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// A lease of what an attempt holds is over: it is told to stop.
+    Expired {
+        /// Which task.
+        task: TaskIx,
+        /// What it has lost.
+        resource: ResourceId,
+    },
     /// An attempt that begins reads a shared value.
     Read {
         /// Which task.
@@ -174,6 +202,12 @@ pub struct Actions {
     pub look: Vec<TaskIx>,
     /// Find these out.
     pub check: Vec<Check>,
+    /// Ask for all that these tasks claim, and say [`Message::Granted`], [`Message::Refused`], or [`Message::Waits`] and one of
+    /// the two later.
+    pub claim: Vec<TaskIx>,
+    /// Give back what these tasks were granted, or withdraw what they ask for; before what is in `claim`. If there is any, step
+    /// again at once: nothing begins before it is known who is next.
+    pub release: Vec<TaskIx>,
     /// Stop these attempts, and say [`Message::Finished`] when they have stopped.
     pub cancel: Vec<Attempt>,
     /// What happened, in order.
@@ -190,6 +224,8 @@ impl Actions {
         self.start.clear();
         self.look.clear();
         self.check.clear();
+        self.claim.clear();
+        self.release.clear();
         self.cancel.clear();
         self.events.clear();
         self.wake_at = None;

@@ -27,12 +27,14 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod claims;
 mod context;
 mod machine;
 mod message;
 #[cfg(test)]
 mod properties;
 mod ready;
+mod resources;
 mod scope;
 mod settle;
 mod simulate;
@@ -44,5 +46,7 @@ mod warm;
 
 pub use machine::Machine;
 pub use message::{Actions, Attempt, Check, FailurePolicy, Found, Message, Rules};
+pub use resources::Resources;
+pub(crate) use resources::{message as lock_message, refused};
 pub use simulate::{Forecast, simulate};
 pub use warm::Warm;

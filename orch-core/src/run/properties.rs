@@ -121,6 +121,7 @@ impl Script {
         let rules =
             Rules { max_parallel: self.max_parallel, on_failure: self.policy, batch: self.batch, ..Rules::default() };
         let mut machine = Machine::new(&plan, RunId::from_parts(0, 0), rules).unwrap();
+        let mut resources = Resources::new(&graph).unwrap();
         let mut answers = self.answers.iter().cycle();
         let (mut now, mut running, mut starts, mut events) = (Duration::ZERO, Vec::new(), Vec::new(), Vec::new());
         let mut satisfied = vec![false; graph.len()];
@@ -128,6 +129,9 @@ impl Script {
         for _ in 0..10_000 {
             actions.clear();
             machine.step(now, &mut messages, &mut actions);
+            while resources.answer(now, &machine, &mut actions, &mut messages) {
+                machine.step(now, &mut messages, &mut actions);
+            }
             for event in &actions.events {
                 match &event.kind {
                     EventKind::TaskFinished { task, result, .. } => {

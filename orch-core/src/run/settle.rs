@@ -25,7 +25,7 @@ impl Machine {
         self.running -= 1;
         let mut outcome = outcome;
         if row.special {
-            self.release(task);
+            self.gives_back(task, actions);
             self.signs.remove(&task.0);
             self.has_read_prefix(task, outcome.result.is_ok());
         }
@@ -89,7 +89,12 @@ impl Machine {
                     graph.find(id.as_str()).is_some_and(|ix| {
                         matches!(
                             self.rows[ix.index()].phase,
-                            Phase::Waiting | Phase::Ready | Phase::Checking | Phase::Looking
+                            Phase::Waiting
+                                | Phase::Ready
+                                | Phase::Checking
+                                | Phase::Looking
+                                | Phase::Claiming
+                                | Phase::Granted
                         )
                     })
                 };
@@ -103,6 +108,7 @@ impl Machine {
             });
         match added {
             Ok((tasks, before, plan)) => {
+                before.iter().filter_map(|id| graph.find(id.as_str())).for_each(|ix| self.unclaim(ix, actions));
                 let first = self.rows.len();
                 self.adopt(plan);
                 self.say(actions, EventKind::TasksAdded { by: task, tasks: tasks.into(), before: before.into() });
@@ -134,7 +140,7 @@ impl Machine {
         }
     }
 
-    fn attempt_failed(
+    pub(super) fn attempt_failed(
         &mut self,
         task: TaskIx,
         attempt: u32,
@@ -161,7 +167,7 @@ impl Machine {
         actions: &mut Actions,
     ) {
         let stopped = failure.kind == FailureKind::Cancelled && self.stopping.is_some();
-        self.ended(task, End::Broken);
+        self.ended(task, if self.has_begun(task) { End::Broken } else { End::Passed });
         let forgiven = !stopped && (self.graph().task(task).options().allow_failure || self.quorum_forgives(task));
         if !stopped && !forgiven {
             self.blame(Some(task), &failure);
@@ -229,7 +235,8 @@ impl Machine {
         for at in 0..self.rows.len() {
             let task = TaskIx(at as u32);
             match self.rows[at].phase {
-                Phase::Waiting | Phase::Checking | Phase::Looking | Phase::Ready => {
+                Phase::Waiting | Phase::Checking | Phase::Looking | Phase::Ready | Phase::Claiming | Phase::Granted => {
+                    self.unclaim(task, actions);
                     self.say(actions, EventKind::TaskSkipped { task, reason: SkipReason::Stopped });
                     self.bury(task);
                 }

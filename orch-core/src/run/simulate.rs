@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 use super::{
     machine::Machine,
     message::{Actions, Message, Rules},
+    resources::Resources,
 };
 use crate::{
     error::Result,
@@ -56,10 +57,14 @@ pub fn simulate(plan: &Plan, rules: Rules, durations: impl Fn(TaskIx) -> Duratio
     let mut forecast = Forecast { makespan: Duration::ZERO, work: Duration::ZERO, widest: 0 };
     let mut ends: BinaryHeap<Reverse<(Duration, TaskIx, u32)>> = BinaryHeap::new();
     let (mut messages, mut actions) = (Vec::new(), Actions::default());
+    let mut resources = Resources::new(plan.graph())?.patient();
     let mut now = Duration::ZERO;
     loop {
         actions.clear();
         machine.step(now, &mut messages, &mut actions);
+        while resources.answer(now, &machine, &mut actions, &mut messages) {
+            machine.step(now, &mut messages, &mut actions);
+        }
         forecast.widest = forecast.widest.max(machine.running());
         for start in &actions.start {
             let duration = durations(start.task);
@@ -69,16 +74,18 @@ pub fn simulate(plan: &Plan, rules: Rules, durations: impl Fn(TaskIx) -> Duratio
         if actions.more {
             continue;
         }
-        match ends.peek() {
-            Some(&Reverse((end, ..))) => now = end,
+        let end = ends.peek().map(|&Reverse((end, ..))| end);
+        match [end, resources.wake_at()].into_iter().flatten().min() {
+            Some(next) => now = next,
             None => return Ok(forecast),
         }
+        resources.turn(now, &mut messages);
         while let Some(&Reverse((end, task, attempt))) = ends.peek()
             && end == now
         {
             ends.pop();
             messages.push(Message::Finished { task, attempt, outcome: Outcome::done(()) });
         }
-        forecast.makespan = now;
+        forecast.makespan = now.max(forecast.makespan);
     }
 }

@@ -1,15 +1,15 @@
-//! How tasks come to start: conditions, claims, places.
+//! How tasks come to start: conditions, then a place.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use super::{
-    machine::{Held, Machine, Phase, TimerKind},
+    machine::{Machine, Phase, TimerKind},
     message::{Actions, Attempt, Check},
 };
 use crate::{
-    definition::{ClaimMode, command::Test},
+    definition::command::Test,
     event::{EventKind, SkipReason},
-    id::{ResourceId, TaskIx},
+    id::TaskIx,
     recovery::saga::End,
 };
 
@@ -117,36 +117,56 @@ impl Machine {
 
     /// Starts what is ready, most critical first, as far as the limits allow.
     pub(super) fn dispatch(&mut self, actions: &mut Actions) {
+        if !actions.release.is_empty() {
+            // Who waits for what is given back may be the next to begin.
+            actions.more = true;
+            return;
+        }
         if self.ready.is_empty() || self.running >= self.rules.max_parallel {
             self.merge();
         }
-        while self.running < self.rules.max_parallel && actions.start.len() < self.rules.batch {
+        while self.running < self.rules.max_parallel
+            && actions.start.len() < self.rules.batch
+            && let Some(rank) = self.granted.pop_first()
+        {
+            let task = self.plan.ranked(rank);
+            self.begin_attempt(task, true, actions);
+        }
+        // Who asks may have the place a moment later.
+        while (self.running as usize + actions.claim.len()) < self.rules.max_parallel as usize
+            && actions.start.len() + actions.claim.len() < self.rules.batch
+        {
             let Some(rank) = self.ready.pop() else { break };
             let task = self.plan.ranked(rank);
             let special = self.rows[task.index()].special;
-            if special && (self.is_held(task, rank, actions) || !self.claim(task, rank)) {
+            if special && (self.is_held(task, rank, actions) || self.claims(task, actions)) {
                 continue;
             }
-            self.running += 1;
-            let row = &mut self.rows[task.index()];
-            row.phase = Phase::Running;
-            row.attempt += 1;
-            let (number, queued) = (row.attempt, self.now - row.ready_at);
-            if special {
-                self.watch(task, number);
-            }
-            // Most tasks start in the step that makes them ready: spare them a division.
-            let queued = if queued == 0 { Duration::ZERO } else { Duration::from_nanos(queued) };
-            self.say_with(actions, || EventKind::TaskStarted { task, attempt: number, queued });
-            actions.start.push(Attempt { task, number, undo: false });
+            self.begin_attempt(task, special, actions);
         }
         if self.running >= self.rules.max_parallel {
             // Places are scarce: now the most critical of all goes first.
             self.merge();
         }
-        let waits = !self.ready.is_empty() || !self.next.is_empty();
+        let waits = !self.ready.is_empty() || !self.next.is_empty() || !self.granted.is_empty();
         self.more = waits && self.running < self.rules.max_parallel;
         actions.more = self.more;
+    }
+
+    #[inline]
+    fn begin_attempt(&mut self, task: TaskIx, special: bool, actions: &mut Actions) {
+        self.running += 1;
+        let row = &mut self.rows[task.index()];
+        row.phase = Phase::Running;
+        row.attempt += 1;
+        let (number, queued) = (row.attempt, self.now - row.ready_at);
+        if special {
+            self.watch(task, number);
+        }
+        // Most tasks start in the step that makes them ready: spare them a division.
+        let queued = if queued == 0 { Duration::ZERO } else { Duration::from_nanos(queued) };
+        self.say_with(actions, || EventKind::TaskStarted { task, attempt: number, queued });
+        actions.start.push(Attempt { task, number, undo: false });
     }
 
     fn merge(&mut self) {
@@ -165,63 +185,5 @@ impl Machine {
             self.signs.insert(task.0, self.now);
             self.set_timer(idle, task, attempt, TimerKind::Idle);
         }
-    }
-
-    /// Takes all that the task claims, or nothing. Without room it is parked where there is none.
-    fn claim(&mut self, task: TaskIx, rank: u32) -> bool {
-        let costs = self.costs(task);
-        let full = costs.iter().find(|(name, cost)| self.held.get(name).is_some_and(|it| it.limit - it.used < *cost));
-        let Some((full, _)) = full else {
-            for (name, cost) in &costs {
-                self.held.entry(name.clone()).and_modify(|it| it.used += cost);
-                self.unpark(name);
-            }
-            return true;
-        };
-        if let Some(it) = self.held.get_mut(full) {
-            it.parked.insert(rank);
-        }
-        // It may have been called from another resource that still has room; the next one parked there gets its turn.
-        for (name, _) in &costs {
-            self.unpark(name);
-        }
-        false
-    }
-
-    /// Gives back all that the task holds.
-    pub(super) fn release(&mut self, task: TaskIx) {
-        for (name, cost) in self.costs(task) {
-            if let Some(it) = self.held.get_mut(&name) {
-                it.used -= cost;
-            }
-            self.unpark(&name);
-        }
-    }
-
-    /// Calls the most critical task that waits for this resource, if there is room.
-    fn unpark(&mut self, name: &ResourceId) {
-        if let Some(it) = self.held.get_mut(name)
-            && it.used < it.limit
-            && let Some(rank) = it.parked.pop_first()
-        {
-            self.ready.push(rank);
-        }
-    }
-
-    /// How much of which resource the task takes: each once, all of it unless it is shared.
-    fn costs(&mut self, task: TaskIx) -> Vec<(ResourceId, u64)> {
-        let graph = self.plan.graph().clone();
-        let mut costs: Vec<(ResourceId, u64)> = Vec::new();
-        for claim in &graph.task(task).options().claims {
-            let declared = graph.resources().get(&claim.resource).and_then(|resource| resource.capacity);
-            let limit = declared.map_or(u64::MAX, u64::from);
-            self.held.entry(claim.resource.clone()).or_insert(Held { limit, used: 0, parked: BTreeSet::new() });
-            let cost = if claim.mode == ClaimMode::Shared { u64::from(claim.units) } else { limit };
-            match costs.iter_mut().find(|(name, _)| *name == claim.resource) {
-                Some((_, known)) => *known = cost.max(*known),
-                None => costs.push((claim.resource.clone(), cost)),
-            }
-        }
-        costs
     }
 }

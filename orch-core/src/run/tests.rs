@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Claim, Event, EventKind, Failure, Graph, Outcome, Plan, PlanOptions, Resource, Retry, RunId, RunState, Task, TaskIx,
+    Claim, Event, EventKind, Failure, Graph, Outcome, Plan, PlanOptions, Resource, Retry, RunId, RunState, Task,
+    TaskIx,
+    locks::table::{Ask, Asker, Ticket},
 };
 
 /// A machine, its graph and what it said last; times in seconds.
@@ -12,20 +14,27 @@ pub(super) struct Dialogue {
     pub(super) machine: Machine,
     pub(super) actions: Actions,
     pub(super) events: Vec<Event>,
+    pub(super) resources: Resources,
 }
 
 impl Dialogue {
     pub(super) fn new(graph: &Graph, rules: Rules) -> Self {
         let plan = Plan::new(graph, &PlanOptions::default()).unwrap();
         let machine = Machine::new(&plan, RunId::from_parts(0, 0), rules).unwrap();
-        Self { machine, actions: Actions::default(), events: Vec::new() }
+        let resources = Resources::new(graph).unwrap();
+        Self { machine, actions: Actions::default(), events: Vec::new(), resources }
     }
 
     /// Steps and answers what starts, by name.
     pub(super) fn step(&mut self, at: u64, messages: Vec<Message>) -> Vec<String> {
         let mut messages = messages;
         self.actions.clear();
-        self.machine.step(Duration::from_secs(at), &mut messages, &mut self.actions);
+        let now = Duration::from_secs(at);
+        self.resources.turn(now, &mut messages);
+        self.machine.step(now, &mut messages, &mut self.actions);
+        while self.resources.answer(now, &self.machine, &mut self.actions, &mut messages) {
+            self.machine.step(now, &mut messages, &mut self.actions);
+        }
         self.events.append(&mut self.actions.events);
         self.names(&self.actions.start)
     }
@@ -40,6 +49,28 @@ impl Dialogue {
 
     pub(super) fn ix(&self, id: &str) -> TaskIx {
         self.machine.graph().find(id).unwrap()
+    }
+
+    /// Somebody else takes the whole resource, which is free.
+    pub(super) fn hold(&mut self, resource: &str) -> Ticket {
+        let claims = [Claim::exclusive(resource)];
+        let ask = Ask { asker: Asker::Named("somebody else"), scope: 1, claims: &claims, rank: 0, wait: None };
+        self.resources.table().try_ask(&ask).expect("it is free").ticket
+    }
+
+    /// They give it back.
+    pub(super) fn give_back(&mut self, ticket: Ticket) {
+        let now = Duration::from_nanos(self.machine.now);
+        assert!(self.resources.table().release(now, ticket));
+    }
+
+    /// Why the task failed.
+    pub(super) fn failure(&self, id: &str) -> String {
+        let failure = self.events.iter().find_map(|event| match &event.kind {
+            EventKind::TaskFinished { task, result: Err(failure), .. } if *task == self.ix(id) => Some(failure),
+            _ => None,
+        });
+        failure.expect("it failed").message.clone()
     }
 
     pub(super) fn done(&self, id: &str) -> Message {
@@ -57,6 +88,9 @@ impl Dialogue {
             .filter_map(|event| {
                 let (task, word) = match &event.kind {
                     EventKind::TaskStarted { task, .. } => (task, "starts".to_owned()),
+                    EventKind::TaskWaits { task, resource, holder } => {
+                        (task, format!("waits for {resource} of {}", holder.as_deref().unwrap_or("nobody")))
+                    }
                     EventKind::TaskRetrying { task, delay, .. } => (task, format!("again in {delay:?}")),
                     EventKind::TaskFinished { task, result: Ok(_), .. } => (task, "done".to_owned()),
                     EventKind::TaskFinished { task, result: Err(failure), .. } => {
@@ -222,7 +256,7 @@ fn a_full_resource_holds_back_only_its_own() {
         .build()
         .unwrap();
     let mut run = Dialogue::new(&graph, Rules::default());
-    assert_eq!(run.step(0, vec![]), ["db1", "api1", "free"]);
+    assert_eq!(run.step(0, vec![]), ["free", "db1", "api1"]);
     assert!(run.step(1, vec![run.done("db1")]).is_empty(), "`db2` needs `api` too");
     assert_eq!(run.step(2, vec![run.done("api1")]), ["db2"]);
 }

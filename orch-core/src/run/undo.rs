@@ -9,7 +9,7 @@ use super::{
 use crate::{
     definition::{Graph, UndoScope},
     event::{EventKind, Failure, FailureKind, Kept, Outcome, RunState},
-    id::TaskIx,
+    id::{ResourceId, TaskIx},
     recovery::{
         retry,
         saga::{self, Cause, End, Ended, Mark, UndoOrder},
@@ -55,6 +55,15 @@ enum Stage {
     Stopping(Failure),
     /// It waits for the time of its next attempt.
     Delayed,
+    /// It waits for what the task claims.
+    Claiming,
+}
+
+impl Current {
+    /// Whether an attempt has begun and not ended.
+    fn is_under_way(&self) -> bool {
+        matches!(self.stage, Stage::Running | Stage::Stopping(_))
+    }
 }
 
 impl Saga {
@@ -103,7 +112,7 @@ impl Machine {
 
     /// Whether an attempt to undo that task is under way.
     pub(super) fn is_undoing(&self, task: TaskIx) -> bool {
-        self.undoing().is_some_and(|current| current.task == task && current.stage != Stage::Delayed)
+        self.undoing().is_some_and(|current| current.task == task && current.is_under_way())
     }
 
     fn undoing(&self) -> Option<&Current> {
@@ -149,7 +158,17 @@ impl Machine {
         true
     }
 
+    /// Begins an attempt to undo; where the task claims something, that claims the same.
     fn begin_undo(&mut self, task: TaskIx, attempt: u32, actions: &mut Actions) -> Current {
+        if self.plan.graph().task(task).options().claims.is_empty() {
+            self.start_undo(task, attempt, actions);
+            return Current { task, attempt, stage: Stage::Running };
+        }
+        actions.claim.push(task);
+        Current { task, attempt, stage: Stage::Claiming }
+    }
+
+    fn start_undo(&mut self, task: TaskIx, attempt: u32, actions: &mut Actions) {
         self.running += 1;
         let options = self.plan.graph().task(task).options();
         let timeout = options.undo.as_ref().and_then(|undo| undo.timeout).or(options.timeout);
@@ -158,7 +177,43 @@ impl Machine {
         }
         self.say(actions, EventKind::UndoStarted { task, attempt });
         actions.start.push(Attempt { task, number: attempt, undo: true });
-        Current { task, attempt, stage: Stage::Running }
+    }
+
+    /// Does something about the attempt to undo the task that asks for what it claims, if there is one.
+    fn when_claiming(&mut self, task: TaskIx, then: impl FnOnce(&mut Self, &mut Saga, u32)) {
+        let Some(mut saga) = self.saga.take() else { return };
+        if let Some(current) = saga.current()
+            && (current.task, &current.stage) == (task, &Stage::Claiming)
+        {
+            let attempt = current.attempt;
+            then(self, &mut saga, attempt);
+        }
+        self.saga = Some(saga);
+    }
+
+    /// What the task that is to be undone claims is granted.
+    pub(super) fn undo_granted(&mut self, task: TaskIx, actions: &mut Actions) {
+        self.when_claiming(task, |machine, saga, attempt| {
+            machine.start_undo(task, attempt, actions);
+            saga.current_mut().into_iter().for_each(|current| current.stage = Stage::Running);
+        });
+    }
+
+    /// What the task that is to be undone claims is refused: the attempt to undo it has failed.
+    pub(super) fn undo_refused(&mut self, task: TaskIx, failure: Box<Failure>, actions: &mut Actions) {
+        self.when_claiming(task, |machine, saga, attempt| {
+            machine.undo_ended(saga, task, attempt, Outcome { result: Err(failure), usage: None }, actions);
+        });
+    }
+
+    /// The attempt to undo the task holds what it claims too long.
+    pub(super) fn undo_lease_expired(&mut self, task: TaskIx, resource: &ResourceId, actions: &mut Actions) {
+        let message = self.lease_message(task, resource);
+        let Some(current) = self.saga.as_mut().and_then(|saga| saga.current_mut()) else { return };
+        if current.task == task && current.stage == Stage::Running {
+            current.stage = Stage::Stopping(Failure { kind: FailureKind::LeaseExpired, message });
+            actions.cancel.push(Attempt { task, number: current.attempt, undo: true });
+        }
     }
 
     /// Hears how an attempt to undo ended.
@@ -166,9 +221,10 @@ impl Machine {
         let Some(mut saga) = self.saga.take() else { return };
         if let Some(current) = saga.current_mut()
             && (current.task, current.attempt) == (task, attempt)
-            && current.stage != Stage::Delayed
+            && current.is_under_way()
         {
             self.running -= 1;
+            self.gives_back(task, actions);
             if let Stage::Stopping(why) = std::mem::replace(&mut current.stage, Stage::Running)
                 && outcome.result.is_err()
             {
@@ -247,7 +303,10 @@ impl Machine {
                         actions.cancel.push(Attempt { task, number: attempt, undo: true });
                     }
                     Stage::Stopping(_) => current.stage = Stage::Stopping(cancelled(reason)),
-                    Stage::Delayed => {
+                    Stage::Delayed | Stage::Claiming => {
+                        if current.stage == Stage::Claiming {
+                            actions.release.push(task);
+                        }
                         let outcome = Outcome::from(cancelled(reason));
                         self.undo_ended(&mut saga, task, attempt, outcome, actions);
                     }

@@ -24,6 +24,7 @@
 //! ```
 
 mod check;
+mod claims;
 mod context;
 mod io;
 mod load;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     check,
+    claims::RunClaims,
     context::{RunContext, SharedCache, Unpriced},
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     event::{EventKind, EventSink, Failure, RunState},
     executor::{Inputs, News, Note, RunShared, Slot, ToUndo},
     id::RunId,
+    locks::Locks,
     plan::Plan,
     report::Report,
     run::{Actions, Attempt, Machine, Message, Rules, Warm},
@@ -44,6 +46,8 @@ pub struct SessionOptions {
     pub directory: Option<PathBuf>,
     /// What runs share; `None`: nothing is shared, and no task is known from elsewhere.
     pub cache: Option<SharedCache>,
+    /// Who grants what tasks claim; `None`: nobody else is asked, what this run holds matters to no other.
+    pub locks: Option<Locks>,
     /// What usage, and the savings of shared values, are priced with.
     pub prices: Option<Arc<dyn PriceSource>>,
     /// Whether one of several tasks with the same prompt prefix goes first, where it pays.
@@ -68,6 +72,7 @@ impl fmt::Debug for SessionOptions {
             .field("sinks", &self.sinks.len())
             .field("directory", &self.directory)
             .field("cache", &self.cache)
+            .field("locks", &self.locks)
             .field("prices", &self.prices.is_some())
             .field("warm", &self.warm)
             .field("approve_commands", &self.approve_commands)
@@ -84,6 +89,8 @@ pub struct Session {
     report: Report,
     /// Only where something may be shared.
     context: Option<RunContext>,
+    /// From when a task first claims something, or where resources are declared.
+    claims: Option<RunClaims>,
     options: SessionOptions,
     messages: Vec<Message>,
     actions: Actions,
@@ -94,8 +101,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) for rules that no run can follow.
-    pub fn new(plan: &Plan, options: SessionOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self> {
+    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) for rules that no run can follow, and where the graph declares a resource
+    /// otherwise than those who use it now.
+    pub fn new(plan: &Plan, mut options: SessionOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self> {
         let run = options.run.unwrap_or_else(|| RunId::new(&Clock::system()));
         let (sender, notes) = mpsc::channel(NOTES);
         let graph = RwLock::new(plan.graph().clone());
@@ -110,8 +118,11 @@ impl Session {
         let warm = options.least(plan.graph()).zip(options.warm).map(|(least, warm)| Warm { wait: warm.wait, least });
         let rules = Rules { look: context.is_some(), warm, ..options.rules.clone() };
         let machine = Machine::new(plan, run, rules)?;
+        let locks = options.locks.get_or_insert_default();
+        let has_resources = !plan.graph().resources().is_empty();
+        let claims = has_resources.then(|| RunClaims::new(locks, &shared).declare(plan.graph())).transpose()?;
         let (messages, actions) = Default::default();
-        Ok(Self { machine, shared, notes, report, context, options, messages, actions })
+        Ok(Self { machine, shared, notes, report, context, claims, options, messages, actions })
     }
 
     /// Hears what finished until `now` (time since the start of the run) and answers what to do. `finished` is left empty.
@@ -130,9 +141,12 @@ impl Session {
             self.messages.append(finished);
             &mut self.messages
         };
+        if let Some(claims) = &mut self.claims {
+            claims.hear(now, messages);
+        }
         self.machine.step(now, messages, &mut self.actions);
-        if self.context.is_some() {
-            self.share(now);
+        if self.context.is_some() || self.claims.is_some() || !self.actions.claim.is_empty() {
+            self.settle(now);
         }
         for event in &self.actions.events {
             self.report.on(event);
@@ -154,28 +168,47 @@ impl Session {
         &self.actions
     }
 
-    /// Looks up what the machine asks for, reads for the tasks that begin, and keeps what tasks made, until there is nothing
-    /// more to tell the machine at this time.
-    fn share(&mut self, now: Duration) {
-        let Some(context) = &mut self.context else { return };
+    /// Asks the context and the locks what the machine asks for, until there is nothing more to tell it at this time.
+    fn settle(&mut self, now: Duration) {
         let (mut heard, mut begun) = (0, 0);
         loop {
-            for event in self.actions.events.iter().skip(heard) {
-                context.hear(event, &self.machine, &self.report, &mut self.messages);
+            if let Some(context) = &mut self.context {
+                for event in self.actions.events.iter().skip(heard) {
+                    context.hear(event, &self.machine, &self.report, &mut self.messages);
+                }
+                heard = self.actions.events.len();
+                for attempt in self.actions.start.iter().skip(begun) {
+                    context.reads(*attempt, self.machine.graph(), &mut self.messages);
+                }
+                begun = self.actions.start.len();
+                for task in std::mem::take(&mut self.actions.look) {
+                    self.messages.extend(context.look(task, &mut self.machine, &self.shared));
+                }
             }
-            heard = self.actions.events.len();
-            for attempt in self.actions.start.iter().skip(begun) {
-                context.reads(*attempt, self.machine.graph(), &mut self.messages);
-            }
-            begun = self.actions.start.len();
-            for task in std::mem::take(&mut self.actions.look) {
-                self.messages.extend(context.look(task, &mut self.machine, &self.shared));
-            }
-            if self.messages.is_empty() {
-                return;
+            let gave_back = !self.actions.release.is_empty();
+            self.ask_locks(now);
+            if self.messages.is_empty() && !gave_back {
+                break;
             }
             self.machine.step(now, &mut self.messages, &mut self.actions);
         }
+        if let Some(due) = self.claims.as_ref().and_then(RunClaims::wake_at) {
+            self.actions.wake_at = Some(self.actions.wake_at.map_or(due, |at| at.min(due)));
+        }
+    }
+
+    /// Gives back, then asks: what is given back may be what is asked for.
+    fn ask_locks(&mut self, now: Duration) {
+        if self.actions.claim.is_empty() && self.claims.is_none() {
+            return;
+        }
+        let locks = &mut self.options.locks;
+        let claims = self.claims.get_or_insert_with(|| RunClaims::new(locks.get_or_insert_default(), &self.shared));
+        self.actions.release.drain(..).for_each(|task| claims.release(task));
+        for task in self.actions.claim.drain(..) {
+            self.messages.push(claims.ask(task, &self.machine));
+        }
+        claims.hear(now, &mut self.messages);
     }
 
     /// What tasks said and checks found out since the last step.
@@ -225,6 +258,7 @@ impl Session {
                 inputs.values.insert(input.key.clone(), value);
             }
         }
+        inputs.hold = self.claims.as_mut().and_then(|claims| claims.hand(task));
         if attempt.undo {
             let undo = graph.task(task).options().undo.clone().unwrap_or_default();
             let why = self.machine.undo_why().cloned().unwrap_or_else(|| Failure::error("the run did not succeed"));

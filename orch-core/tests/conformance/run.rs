@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap, collections::BinaryHeap, time::Du
 
 use orch_core::{
     EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, Report, RunId, RunState, SkipReason, Usage,
-    run::{Actions, Machine, Message, Rules},
+    run::{Actions, Machine, Message, Resources, Rules},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -53,6 +53,7 @@ pub(crate) fn run(input: Value) -> Value {
         ..Rules::default()
     };
     let mut machine = Machine::new(&plan, RunId::from_parts(0, 0), rules).unwrap();
+    let mut resources = Resources::new(&input.graph).unwrap();
     let mut report = Report::new(&plan);
     let mut stories: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut ends: BinaryHeap<Reverse<(Duration, u32, u32)>> = BinaryHeap::new();
@@ -60,7 +61,11 @@ pub(crate) fn run(input: Value) -> Value {
     let (mut now, mut messages, mut actions) = (Duration::ZERO, Vec::new(), Actions::default());
     loop {
         actions.clear();
+        resources.turn(now, &mut messages);
         machine.step(now, &mut messages, &mut actions);
+        while resources.answer(now, &machine, &mut actions, &mut messages) {
+            machine.step(now, &mut messages, &mut actions);
+        }
         for event in &actions.events {
             report.on(event);
             if let Some((task, word)) = tell(&event.kind) {
@@ -84,7 +89,10 @@ pub(crate) fn run(input: Value) -> Value {
         if actions.more || !messages.is_empty() {
             continue;
         }
-        let next = [ends.peek().map(|Reverse((at, ..))| *at), actions.wake_at, cancel_at].into_iter().flatten().min();
+        let next = [ends.peek().map(|Reverse((at, ..))| *at), actions.wake_at, resources.wake_at(), cancel_at]
+            .into_iter()
+            .flatten()
+            .min();
         now = next.expect("a run that waits for nothing would never end");
         while let Some(&Reverse((at, task, number))) = ends.peek()
             && at == now

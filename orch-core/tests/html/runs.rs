@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 use orch_core::{
     FailurePolicy, Graph, GraphBuilder, Outcome, Plan, PlanOptions, Report, RunId, RunState, Task, TaskIx, Usage,
     definition::command::{Condition, Expression, Test},
-    run::{Actions, Machine, Message, Rules},
+    run::{Actions, Machine, Message, Resources, Rules},
 };
 
 /// Runs the graph; `work` says what each attempt takes and how it ends.
@@ -18,6 +18,7 @@ pub(super) fn play(
     let plan = Plan::new(graph, &PlanOptions::default()).unwrap();
     let rules = Rules { max_parallel, on_failure, seed: 7, ..Rules::default() };
     let mut machine = Machine::new(&plan, RunId::from_parts(1_763_716_000_000, 99), rules).unwrap();
+    let mut resources = Resources::new(graph).unwrap();
     let mut report = Report::new(&plan);
     let mut ends: BinaryHeap<Reverse<(Duration, TaskIx, u32)>> = BinaryHeap::new();
     let mut outcomes = std::collections::HashMap::new();
@@ -25,6 +26,9 @@ pub(super) fn play(
     while machine.state() == RunState::Running {
         actions.clear();
         machine.step(now, &mut messages, &mut actions);
+        while resources.answer(now, &machine, &mut actions, &mut messages) {
+            machine.step(now, &mut messages, &mut actions);
+        }
         actions.events.iter().for_each(|event| report.on(event));
         for attempt in &actions.start {
             let (lasts, outcome) = work(attempt.task, attempt.number);

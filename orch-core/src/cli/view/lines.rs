@@ -88,6 +88,15 @@ pub(super) fn line(watch: &Watch, event: &Event, paint: Paint) -> Option<String>
             };
             format!("{} circuit breaker `{}` {what}", paint.warn('⌁'), Printable(breaker))
         }
+        EventKind::TaskWaits { task, resource, holder } if watch.stands_still() => {
+            let holder = holder.as_ref().map(|holder| format!(", held by {}", Printable(holder))).unwrap_or_default();
+            format!(
+                "{} {} {}",
+                paint.dim('…'),
+                watch.id(*task),
+                paint.dim(format_args!("waits for {resource}{holder}"))
+            )
+        }
         EventKind::TaskCached { task, saved, .. } => {
             let why = paint.dim(format_args!("known already, saves {}", ShortCost(saved)));
             format!("{} {} {why}", paint.good('✓'), watch.id(*task))

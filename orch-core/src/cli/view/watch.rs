@@ -82,6 +82,11 @@ impl Watch {
         }
     }
 
+    /// Whether no attempt is under way: then what tasks wait for is what holds up the run.
+    pub(super) fn stands_still(&self) -> bool {
+        self.since.is_empty()
+    }
+
     /// How long the attempt under way has been running at `now`.
     pub(super) fn elapsed(&self, task: TaskIx, now: Duration) -> Duration {
         self.since.get(&task).map_or(Duration::ZERO, |since| now.saturating_sub(*since))

@@ -156,6 +156,9 @@ impl<'a> Values<'a> {
         put("ORCH_TASK_ID", "the task's name", self.task.clone())?;
         put("ORCH_RUN_ID", "the run's name", self.context.run().to_string())?;
         put("ORCH_ATTEMPT", "the attempt", self.context.attempt().to_string())?;
+        if let Some(fence) = self.context.fence() {
+            put("ORCH_FENCE", "the fence", fence.to_string())?;
+        }
         if let Some(agent) = &self.agent {
             put("ORCH_AGENT", "the agent's name", agent.clone())?;
         }
@@ -264,9 +267,17 @@ fn variable(key: &str) -> String {
 
 /// Whether this module sets such a variable.
 pub(super) fn speaks_of_a_task(name: &str) -> bool {
-    let is_one =
-        ["ORCH_TASK_ID", "ORCH_RUN_ID", "ORCH_ATTEMPT", "ORCH_AGENT", "ORCH_TASK", "ORCH_OMITTED", "ORCH_UNDO"]
-            .contains(&name);
+    let is_one = [
+        "ORCH_TASK_ID",
+        "ORCH_RUN_ID",
+        "ORCH_ATTEMPT",
+        "ORCH_FENCE",
+        "ORCH_AGENT",
+        "ORCH_TASK",
+        "ORCH_OMITTED",
+        "ORCH_UNDO",
+    ]
+    .contains(&name);
     is_one || name.starts_with("ORCH_INPUT_") || name.starts_with("ORCH_UNDO_")
 }
 

@@ -11,6 +11,7 @@
 //! | `ORCH_TASK_ID` | the task's name |
 //! | `ORCH_RUN_ID` | the run's name |
 //! | `ORCH_ATTEMPT` | the attempt, from 1 |
+//! | `ORCH_FENCE` | the fencing token of what the task claims, where it claims something |
 //! | `ORCH_AGENT` | the agent's name; not set for a task without one |
 //! | `ORCH_TASK` | what to do, in words: the task's description |
 //! | `ORCH_INPUT_<KEY>` | an input value: text as it is, all else as JSON; the key in capitals, with `_` for what is no letter or digit |

@@ -180,12 +180,12 @@ impl Names {
 #[expect(clippy::indexing_slicing, reason = "an entry's wants name rows, and rows name entries, that exist")]
 impl LockTable {
     /// Declares a resource: for everybody, or, where each run has its own, for that scope. To declare it again in the same way
-    /// changes nothing; one that is in use, but was declared by nobody, takes the limits from now on.
+    /// changes nothing; one that nobody uses, or that is in use but was declared by nobody, takes the limits from now on.
     ///
     /// # Errors
     ///
     /// [`InvalidValue`](ErrorKind::InvalidValue) for limits of 0 and bad names, and where it is declared in another way
-    /// already.
+    /// and in use.
     pub fn declare(&mut self, scope: u32, resource: &Resource) -> Result<()> {
         if let Some(problem) = resource.problems("resource").into_iter().next() {
             return Err(Error::new(ErrorKind::InvalidValue, format!("{}: {}", problem.path, problem.message)));
@@ -197,13 +197,17 @@ impl LockTable {
             return Ok(());
         };
         let row = &mut self.rows[at as usize];
-        if row.declared && !row.is_declared_as(resource) {
-            let message = format!("the resource `{}` is declared already, with other limits", resource.name);
+        let changes = row.declared && !row.is_declared_as(resource);
+        if changes && !row.is_idle() {
+            let message = format!(
+                "the resource `{}` is in use with other limits; declare it alike, or wait until nobody uses it",
+                resource.name
+            );
             return Err(Error::new(ErrorKind::InvalidValue, message));
         }
-        if !row.declared {
+        if !row.declared || changes {
+            self.names.undeclared -= usize::from(!row.declared);
             (row.declared, row.capacity, row.rates) = (true, new.capacity, new.rates);
-            self.names.undeclared -= 1;
             self.refuse_too_much(at);
             self.freed.push(at);
             self.settle();

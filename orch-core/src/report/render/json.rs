@@ -7,7 +7,7 @@ use crate::{
     definition::GraphHash,
     event::{CostForm, FailureKind, Kept, RunState, SkipReason, TaskState},
     id::{RunId, TaskId, is_unprintable},
-    report::{ContextUse, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
+    report::{ContextUse, LockWait, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
     units::{Millis, Usage},
 };
 
@@ -199,6 +199,7 @@ struct TaskForm<'a> {
     cached: bool,
     saved: Option<CostForm>,
     reads: Vec<ReadForm<'a>>,
+    waits: Vec<WaitForm<'a>>,
     error: Option<&'a str>,
     error_kind: Option<&'static str>,
     skipped: Option<&'a str>,
@@ -212,6 +213,25 @@ struct TaskForm<'a> {
 struct ReadForm<'a> {
     key: &'a str,
     saved: Option<CostForm>,
+}
+
+#[derive(Serialize)]
+struct WaitForm<'a> {
+    resource: &'a str,
+    holder: Option<&'a str>,
+    since_ms: Millis,
+    waited_ms: Option<Millis>,
+}
+
+impl<'a> From<&'a LockWait> for WaitForm<'a> {
+    fn from(wait: &'a LockWait) -> Self {
+        Self {
+            resource: wait.resource.as_str(),
+            holder: wait.holder.as_deref(),
+            since_ms: Millis(wait.since),
+            waited_ms: wait.waited.map(Millis),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -260,6 +280,7 @@ impl Serialize for TaskResult<'_> {
                 .iter()
                 .map(|read| ReadForm { key: &read.key, saved: read.saved.as_deref().map(CostForm::from) })
                 .collect(),
+            waits: self.waits().iter().map(WaitForm::from).collect(),
             error: self.error().as_deref(),
             error_kind: error_kind(self),
             skipped: match self.skip_reason() {
@@ -310,14 +331,15 @@ fn four_decimals(ratio: f64) -> f64 {
 /// | `context` | `{made, spent, hits, misses, known, avoided, net_ms, net_usd}`: shared values that the run made and what they cost; reads that found and did not find theirs; tasks that were not run; what those and the hits would have cost; the difference |
 /// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
 /// | `undo` | null if there was nothing to undo, else `{began_ms, steps: [{id, state, attempts, started_ms, finished_ms, error, error_kind, output}], kept: [{id, why}]}`, steps in the order in which they are undone |
-/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, saved, reads, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
+/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, saved, reads, waits, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
 ///
 /// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
 /// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
-/// `stopped`, `validation`, `circuit_open`) say why it failed or was cancelled; `undo` (`pending`, `running`, `undone`, `failed`,
+/// `stopped`, `validation`, `circuit_open`, `lock_timeout`, `lease_expired`) say why it failed or was cancelled; `undo` (`pending`, `running`, `undone`, `failed`,
 /// `left`) what became of its undo; `skipped` says which condition did not hold; `cached`: it was not
 /// run, since what it would make was known, and `saved` is what that had cost; `reads` are the shared values that it read,
-/// `[{key, saved}]`, where null means that the value was not there any more. What does not apply is null.
+/// `[{key, saved}]`, where null means that the value was not there any more; `waits` are its waits for what it claims,
+/// `[{resource, holder, since_ms, waited_ms}]`, part of `queued_ms`. What does not apply is null.
 ///
 /// A cost is `{time_ms, tokens, cost_usd}`, the last one null where no price is known.
 ///

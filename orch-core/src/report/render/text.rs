@@ -84,7 +84,7 @@ fn table(out: &mut String, report: &Report, width: usize) {
     }
     let [name, rest @ ..] = &mut widths;
     let rest = rest.iter().map(|width| width + GAP.len()).sum::<usize>();
-    let remarks = tasks.iter().any(|task| task.remark().is_some());
+    let remarks = tasks.iter().any(|task| why(task).is_some());
     // Names may take half of what is left while there are remarks to show beside them.
     let room = width - rest;
     let beside = remarks && room >= (*name).min(room / 2) + GAP.len() + REMARK;
@@ -93,7 +93,7 @@ fn table(out: &mut String, report: &Report, width: usize) {
 
     line(out, &head, &widths, if beside { "why" } else { "" });
     for (task, row) in tasks.iter().zip(&rows) {
-        let remark = task.remark().map(|remark| Printable(first_line(&remark)).to_string()).unwrap_or_default();
+        let remark = why(task).unwrap_or_default();
         if beside {
             line(out, row, &widths, &cut(remark, remark_room));
         } else {
@@ -109,6 +109,12 @@ fn table(out: &mut String, report: &Report, width: usize) {
         ));
     }
     out.push('\n');
+}
+
+/// Why it ended as it did or, if it worked, what it waited for.
+fn why(task: &TaskResult<'_>) -> Option<String> {
+    let remark = task.remark().map(|remark| Printable(first_line(&remark)).to_string());
+    remark.or_else(|| Some(format!("waited {}", task.waits().iter().max_by_key(|wait| wait.waited)?)))
 }
 
 fn cells(task: &TaskResult<'_>) -> [String; 5] {

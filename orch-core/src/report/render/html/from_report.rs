@@ -357,6 +357,9 @@ fn row<'a>(report: &'a Report, task: TaskResult<'a>, levels: &[usize]) -> Row<'a
     say("Tokens", task.usage().map(|usage| text::count(usage.total_tokens())));
     say("Cost", task.cost().map(|cost| cost.to_string()));
     say("Known already", task.saved().map(|saved| format!("not run, saves {}", ShortCost(saved))));
+    for wait in task.waits().iter().take(12) {
+        say("Waited", Some(wait.to_string()));
+    }
     for read in task.reads().iter().take(12) {
         let key = text::line(&read.key, 60);
         say(
