@@ -17,6 +17,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// Below `end`, which is small beside 2^64.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.bits() % end
+    }
+
     /// Above 0, at most 1.
     fn unit(&mut self) -> f64 {
         ((self.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64

@@ -20,6 +20,7 @@ use crate::{
     event::{Outcome, RunState},
     executor::{Body, Executor, Inputs, TaskContext},
     id::TaskIx,
+    locks::Locks,
     plan::{Plan, PlanOptions},
     report::Report,
     sync::{Mutex, block_on, lock, models::explore, thread},
@@ -72,7 +73,7 @@ fn graph(tasks: impl IntoIterator<Item = Task>) -> Graph {
 
 fn driver(graph: &Graph, max_parallel: u32, executor: impl Executor) -> Driver {
     let plan = Plan::new(graph, &PlanOptions::default()).unwrap();
-    let seams = Arc::new(Seams { executor: Box::new(executor), sinks: Vec::new(), cache: None, prices: None });
+    let seams = Arc::new(Seams { executor: Box::new(executor), sinks: Vec::new(), cache: None, locks: Locks::default(), prices: None });
     let options = RunOptions { max_parallel, inline: Inline::Always, ..RunOptions::default() };
     Driver::new(seams, &plan, options, None).unwrap()
 }
