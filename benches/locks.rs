@@ -192,6 +192,7 @@ fn main() {
     );
     let holds = contended(&mut text);
     let holds = if holds { "holds" } else { "**does not hold**" };
-    write!(text, "\n\nAsked for, where tasks do something: at least {:.0} % ({holds}).", WANTED * 100.0).expect("memory");
+    write!(text, "\n\nAsked for, where tasks do something: at least {:.0} % ({holds}).", WANTED * 100.0)
+        .expect("memory");
     numbers::publish("locks", &text);
 }

@@ -73,7 +73,13 @@ fn graph(tasks: impl IntoIterator<Item = Task>) -> Graph {
 
 fn driver(graph: &Graph, max_parallel: u32, executor: impl Executor) -> Driver {
     let plan = Plan::new(graph, &PlanOptions::default()).unwrap();
-    let seams = Arc::new(Seams { executor: Box::new(executor), sinks: Vec::new(), cache: None, locks: Locks::default(), prices: None });
+    let seams = Arc::new(Seams {
+        executor: Box::new(executor),
+        sinks: Vec::new(),
+        cache: None,
+        locks: Locks::default(),
+        prices: None,
+    });
     let options = RunOptions { max_parallel, inline: Inline::Always, ..RunOptions::default() };
     Driver::new(seams, &plan, options, None).unwrap()
 }
