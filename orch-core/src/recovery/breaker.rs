@@ -109,6 +109,14 @@ impl Breaker {
         }
     }
 
+    /// While it is open: from when on it lets a probe through.
+    pub fn probe_at(&self) -> Option<Duration> {
+        match self.inner {
+            Inner::Open(since) => Some(since.saturating_add(self.options.reset_timeout)),
+            Inner::Closed(_) | Inner::HalfOpen { .. } => None,
+        }
+    }
+
     /// Whether an attempt may begin.
     pub fn ask(&mut self, now: Duration) -> Ask {
         self.now = now.max(self.now);
@@ -205,5 +213,8 @@ impl Breaker {
     }
 }
 
+mod table;
 #[cfg(test)]
 mod tests;
+
+pub use table::{BreakerStatus, BreakerTable};

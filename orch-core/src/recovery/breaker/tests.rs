@@ -281,3 +281,69 @@ proptest! {
         }
     }
 }
+
+mod table {
+    use super::*;
+    use crate::event::Failure;
+
+    fn once() -> BreakerOptions {
+        BreakerOptions { failure_threshold: 1, success_threshold: 1, ..BreakerOptions::default() }
+    }
+
+    #[track_caller]
+    fn begins(table: &mut BreakerTable, name: &str, now: u64) -> Ticket {
+        match table.ask(name, &once(), secs(now)) {
+            Ask::Begin(ticket) => ticket,
+            Ask::Later(at) => panic!("at {now} s it says: later, at {at:?}"),
+        }
+    }
+
+    #[test]
+    fn breakers_of_different_names_are_different() {
+        let mut table = BreakerTable::default();
+        let ticket = begins(&mut table, "a", 0);
+        assert!(table.end("a", ticket, secs(1), Err(&Failure::error("no"))), "it stands differently");
+        begins(&mut table, "b", 1);
+        assert_eq!(table.ask("a", &once(), secs(1)), Ask::Later(secs(61)));
+        let list = table.list(secs(2));
+        let states: Vec<_> = list.iter().map(|status| (status.name.as_str(), status.state, status.probe_in)).collect();
+        assert_eq!(states, [("a", BreakerState::Open, Some(secs(59))), ("b", BreakerState::Closed, None)]);
+        assert_eq!(list[0].why, Some(Failure::error("no")));
+        assert!(table.reset("a") && !table.reset("c"));
+        let status = table.status("a", secs(2)).unwrap();
+        assert_eq!((status.state, status.why), (BreakerState::Closed, None), "a closed one has no reason to be open");
+    }
+
+    #[test]
+    fn a_probe_that_is_given_back_frees_its_place() {
+        let mut table = BreakerTable::default();
+        let ticket = begins(&mut table, "a", 0);
+        assert!(!table.give_back("a", ticket, secs(0)), "nobody waited");
+        let ticket = begins(&mut table, "a", 0);
+        table.end("a", ticket, secs(0), Err(&Failure::error("no")));
+        let probe = begins(&mut table, "a", 60);
+        assert_eq!(table.ask("a", &once(), secs(60)), Ask::Later(secs(120)));
+        insta::assert_snapshot!(
+            table.status("a", secs(60)).unwrap().refusal().message,
+            @"circuit breaker `a` is half open, since an attempt failed (no); as many probes as it lets through are under way"
+        );
+        assert!(table.give_back("a", probe, secs(61)), "who waits may ask again");
+        let probe = begins(&mut table, "a", 61);
+        assert!(table.end("a", probe, secs(62), Ok(())));
+        assert_eq!(table.status("a", secs(62)).unwrap().state, BreakerState::Closed);
+    }
+
+    #[test]
+    fn it_behaves_as_declared_last_unless_it_was_set() {
+        let mut table = BreakerTable::default();
+        let options = |table: &BreakerTable| table.status("a", secs(0)).unwrap().options.failure_threshold;
+        let declared = |failure_threshold| BreakerOptions { failure_threshold, ..BreakerOptions::default() };
+        table.ask("a", &declared(2), secs(0));
+        table.ask("a", &declared(3), secs(0));
+        assert_eq!(options(&table), 3);
+        table.set("a", declared(4));
+        table.ask("a", &declared(5), secs(0));
+        assert_eq!(options(&table), 4);
+        assert_eq!(table.status("b", secs(0)), None);
+    }
+}
