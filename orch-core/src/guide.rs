@@ -82,6 +82,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0023-a-run-that-does-not-succeed-is-undone.md")]
     pub mod d0023_a_run_that_does_not_succeed_is_undone {}
 
+    #[doc = include_str!("../docs/decisions/0024-going-back-ends-the-run.md")]
+    pub mod d0024_going_back_ends_the_run {}
+
     #[doc = include_str!("../docs/decisions/0025-undone-is-a-state-of-a-task.md")]
     pub mod d0025_undone_is_a_state_of_a_task {}
 }

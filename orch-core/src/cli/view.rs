@@ -72,6 +72,7 @@ impl View {
                 &event.kind,
                 EventKind::TaskFinished { result: Ok(_), .. }
                     | EventKind::TaskCached { .. }
+                    | EventKind::TaskRestored { .. }
                     | EventKind::TaskSkipped { .. }
                     | EventKind::UndoFinished { result: Ok(_), .. }
             ),

@@ -100,8 +100,9 @@ pub enum UndoScope {
     Cascade,
     /// Everything that ended after that task, which itself stays. If it did not end, everything.
     To(TaskId),
-    /// Everything that ended after the checkpoint of that name; of several, the latest. If there is none, everything. Runs
-    /// make no checkpoints yet, so it is everything.
+    /// Everything that ended after the checkpoint of that name; of several, the latest. If there is none, everything. Tasks
+    /// make checkpoints ([`TaskContext::checkpoint`](crate::TaskContext::checkpoint)), and who started the run does
+    /// ([`Run::checkpoint`](crate::Run::checkpoint)).
     ToCheckpoint(String),
 }
 

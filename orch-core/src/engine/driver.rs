@@ -109,6 +109,7 @@ impl Driver {
             undo: options.undo,
             deadline: options.deadline,
             inputs: options.inputs,
+            restore: options.restore,
             seed: options.seed,
             look: false,
             warm: None,
@@ -310,8 +311,8 @@ impl Driver {
             let outcome = done.outcome.unwrap_or_else(cancelled);
             self.ended(done.place, outcome);
         }
-        for reason in mail.cancel.drain(..) {
-            self.session.cancel(reason);
+        for message in mail.asked.drain(..) {
+            self.session.tell(message);
         }
         self.mail = mail;
     }

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     event::Outcome,
+    run::Message,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -35,8 +36,8 @@ pub(super) struct Mail {
     pub(super) woken: Vec<u32>,
     /// What workers finished.
     pub(super) done: Vec<Done>,
-    /// Requests to stop the run.
-    pub(super) cancel: Vec<String>,
+    /// What the caller asks of the run.
+    pub(super) asked: Vec<Message>,
 }
 
 /// A spawned body ended.

@@ -23,6 +23,7 @@ use crate::{
     locks::Locks,
     plan::{Plan, PlanOptions},
     report::Report,
+    run::Message,
     sync::{Mutex, block_on, lock, models::explore, thread},
 };
 
@@ -174,7 +175,8 @@ fn a_cancellation_reaches_all_who_wait_for_it() {
         };
         let driver = driver(&graph([Task::new("a"), Task::new("b")]), 2, Patient(body));
         let inbox = driver.inbox();
-        let cancels = thread::spawn(move || inbox.put(|mail| mail.cancel.push("enough".into())));
+        let cancels =
+            thread::spawn(move || inbox.put(|mail| mail.asked.push(Message::Cancel { reason: "enough".into() })));
         let report = block_on(driver.drive());
         assert_eq!(report.state(), RunState::Cancelled);
         cancels.join().unwrap();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     cost::Warming,
     id::RunId,
+    recovery::checkpoint::Restored,
     run::{FailurePolicy, Rules},
 };
 
@@ -24,6 +25,11 @@ pub struct RunOptions {
     pub deadline: Option<Duration>,
     /// What conditions and tasks read as `inputs`. Default: none.
     pub inputs: Map<String, Value>,
+    /// Tasks that are not run, because they are as they were at a checkpoint of an earlier run of the same graph:
+    /// [`Back::restore`](crate::recovery::checkpoint::Back::restore). The run takes their outputs over; if it fails, it does not
+    /// undo them. A run that [added tasks](crate::TaskOptions::expand) is continued with a plan of its
+    /// [grown graph](crate::Report::graph). Default: none.
+    pub restore: Vec<Restored>,
     /// Where the jitter of retries comes from; the same seed gives the same waits. Default: 0.
     pub seed: u64,
     /// Whether one of several tasks with the same prompt prefix goes first, so that the others find it in the provider's cache,
@@ -52,6 +58,7 @@ impl Default for RunOptions {
             undo: true,
             deadline: None,
             inputs: Map::new(),
+            restore: Vec::new(),
             seed: 0,
             warm: None,
             inline: Inline::default(),

@@ -14,6 +14,7 @@ use crate::{
     event::Event,
     plan::Plan,
     report::Report,
+    run::Message,
 };
 
 /// How many batches of events wait for the reader before the run waits for it.
@@ -63,9 +64,30 @@ impl Run {
     /// ends. Asked a second time, it leaves what is not undone by then as it is; without anything to undo, more than once is
     /// as once.
     pub fn cancel(&self, reason: impl Into<String>) {
+        self.ask(Message::Cancel { reason: reason.into() });
+    }
+
+    /// Makes a checkpoint: a moment to which one can go back, with [`back_to`](Run::back_to) or by a
+    /// [`Rollback`](crate::Rollback) to its name. What was told to have ended before this call is before the checkpoint; more
+    /// may be. Of several with the same name the latest counts. The run tells
+    /// [`CheckpointMade`](crate::EventKind::CheckpointMade); [`Report::checkpoints`] lists them.
+    pub fn checkpoint(&self, name: impl Into<Arc<str>>) {
+        self.ask(Message::Checkpoint { name: name.into() });
+    }
+
+    /// Goes back to the latest checkpoint of that name: running tasks are told to stop, and when they have ended, what ended
+    /// after the checkpoint is undone, the latest first, where tasks say how, whatever failures they are undone
+    /// [on](crate::Undo::on) and also without [`RunOptions::undo`]. What ended before stays. Then the run ends as cancelled.
+    ///
+    /// Without such a checkpoint, or when the run ends already, it goes on as before and tells a
+    /// [`Warning`](crate::EventKind::Warning). A [`cancel`](Run::cancel) after it leaves what is not undone by then as it is.
+    pub fn back_to(&self, checkpoint: impl Into<String>) {
+        self.ask(Message::BackTo { checkpoint: checkpoint.into() });
+    }
+
+    fn ask(&self, message: Message) {
         if let Ok(going) = &self.0 {
-            let reason = reason.into();
-            going.inbox.put(|mail| mail.cancel.push(reason));
+            going.inbox.put(|mail| mail.asked.push(message));
         }
     }
 

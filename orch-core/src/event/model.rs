@@ -110,6 +110,15 @@ pub enum EventKind {
         /// What that cost to make, and was not spent again.
         saved: Box<Cost>,
     },
+    /// A task was not run, since it is as it was at the checkpoint that the run continues from.
+    TaskRestored {
+        /// Which task.
+        task: TaskIx,
+        /// How it ended then.
+        state: TaskState,
+        /// What it made then.
+        output: Output,
+    },
     /// A task that begins reads a value of the shared context.
     ContextRead {
         /// Which task.
@@ -191,6 +200,17 @@ pub enum EventKind {
         breaker: Arc<str>,
         /// How it stands now.
         state: BreakerState,
+        /// The failure that opened it, while it is not closed.
+        why: Option<Box<Failure>>,
+        /// While it is open: how long until it lets a probe through.
+        probe_in: Option<Duration>,
+    },
+    /// A checkpoint was made.
+    CheckpointMade {
+        /// Its name. Of several with the same the latest counts.
+        name: Arc<str>,
+        /// The tasks that had ended by then so that their dependents may go on, in the order of definition.
+        tasks: Arc<[TaskIx]>,
     },
     /// The last event.
     RunFinished {
@@ -212,6 +232,7 @@ impl EventKind {
             Self::TaskRetrying { .. } => "task_retrying",
             Self::TaskFinished { .. } => "task_finished",
             Self::TaskCached { .. } => "task_cached",
+            Self::TaskRestored { .. } => "task_restored",
             Self::ContextRead { .. } => "context_read",
             Self::TaskSkipped { .. } => "task_skipped",
             Self::TasksAdded { .. } => "tasks_added",
@@ -222,6 +243,7 @@ impl EventKind {
             Self::UndoRetrying { .. } => "undo_retrying",
             Self::UndoFinished { .. } => "undo_finished",
             Self::BreakerChanged { .. } => "breaker_changed",
+            Self::CheckpointMade { .. } => "checkpoint_made",
             Self::RunFinished { .. } => "run_finished",
         }
     }
@@ -237,6 +259,7 @@ impl EventKind {
                 TaskState::Cancelled
             }
             Self::TaskFinished { .. } => TaskState::Failed,
+            Self::TaskRestored { state, .. } => *state,
             Self::TaskSkipped { reason: SkipReason::Condition(_), .. } => TaskState::Skipped,
             Self::TaskSkipped { .. } => TaskState::Cancelled,
             _ => return None,

@@ -29,6 +29,7 @@ use crate::{
 /// | `task_retrying` | `task`, `attempt`, `error`, `error_kind`, `delay_ms`, `usage`? |
 /// | `task_finished` | `task`, `attempt`, `state`, `output`?, `error`?, `error_kind`?, `usage`? |
 /// | `task_cached` | `task`, `state` (`succeeded`), `output`?, `saved` (`time_ms`, `tokens`, `cost_usd`: null where no price is known) |
+/// | `task_restored` | `task`, `state` (as it ended in the run before), `output`? |
 /// | `context_read` | `task`, `key`, `saved` (as before; null: the value was not there any more) |
 /// | `task_skipped` | `task`, `state` (`skipped`, `cancelled`), `reason` (`condition`, `upstream`, `stopped`), `message`?, `upstream`? |
 /// | `tasks_added` | `by`, `tasks` (as in a graph's JSON), `before` |
@@ -38,7 +39,8 @@ use crate::{
 /// | `undo_started` | `task`, `attempt` |
 /// | `undo_retrying` | `task`, `attempt`, `error`, `error_kind`, `delay_ms`, `usage`? |
 /// | `undo_finished` | `task`, `attempt` (0: none began), `state` (`undone`, `failed`, `left`), `output`?, `error`?, `error_kind`?, `usage`? |
-/// | `breaker_changed` | `breaker`, `state` (`closed`, `open`, `half_open`) |
+/// | `breaker_changed` | `breaker`, `state` (`closed`, `open`, `half_open`), `error`?, `error_kind`? (the failure that opened it), `probe_in_ms`? |
+/// | `checkpoint_made` | `checkpoint`, `tasks` (those that had ended) |
 /// | `run_finished` | `state` |
 ///
 /// Fields with `?` are left out when there is nothing to say. New fields and new events may be added without a new
@@ -148,6 +150,12 @@ enum Kind<'a> {
         output: Option<&'a Value>,
         saved: CostForm,
     },
+    TaskRestored {
+        task: Option<&'a TaskId>,
+        state: TaskState,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<&'a Value>,
+    },
     ContextRead {
         task: Option<&'a TaskId>,
         key: &'a str,
@@ -208,6 +216,16 @@ enum Kind<'a> {
     BreakerChanged {
         breaker: &'a str,
         state: BreakerState,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error_kind: Option<FailureKind>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        probe_in_ms: Option<Millis>,
+    },
+    CheckpointMade {
+        checkpoint: &'a str,
+        tasks: Vec<Option<&'a TaskId>>,
     },
     RunFinished {
         state: RunState,
@@ -287,6 +305,9 @@ impl<'a> Named<'a> {
                 output: output.json(),
                 saved: CostForm::from(&**saved),
             },
+            EventKind::TaskRestored { task, state, output } => {
+                Kind::TaskRestored { task: self.name(*task), state: *state, output: output.json() }
+            }
             EventKind::ContextRead { task, key, saved } => {
                 Kind::ContextRead { task: self.name(*task), key, saved: saved.as_deref().map(CostForm::from) }
             }
@@ -333,7 +354,16 @@ impl<'a> Named<'a> {
                     usage: usage.as_deref(),
                 }
             }
-            EventKind::BreakerChanged { breaker, state } => Kind::BreakerChanged { breaker, state: *state },
+            EventKind::BreakerChanged { breaker, state, why, probe_in } => Kind::BreakerChanged {
+                breaker,
+                state: *state,
+                error: why.as_deref().map(|why| why.message.as_str()),
+                error_kind: why.as_deref().map(|why| why.kind),
+                probe_in_ms: probe_in.map(Millis),
+            },
+            EventKind::CheckpointMade { name, tasks } => {
+                Kind::CheckpointMade { checkpoint: name, tasks: tasks.iter().map(|&task| self.name(task)).collect() }
+            }
             EventKind::RunFinished { state } => Kind::RunFinished { state: *state },
         }
     }
@@ -452,8 +482,26 @@ mod tests {
             json!({"task": "b", "attempt": 0, "state": "left", "error": "late\n", "error_kind": "timeout"}),
         );
         check(
-            EventKind::BreakerChanged { breaker: "api".into(), state: BreakerState::HalfOpen },
-            json!({"breaker": "api", "state": "half_open"}),
+            EventKind::BreakerChanged { breaker: "api".into(), state: BreakerState::Closed, why: None, probe_in: None },
+            json!({"breaker": "api", "state": "closed"}),
+        );
+        let open = EventKind::BreakerChanged {
+            breaker: "api".into(),
+            state: BreakerState::Open,
+            why: Some(failure()),
+            probe_in: Some(Duration::from_secs(60)),
+        };
+        check(
+            open,
+            json!({"breaker": "api", "state": "open", "error": "late\n", "error_kind": "timeout", "probe_in_ms": 60_000}),
+        );
+        check(
+            EventKind::TaskRestored { task: b, state: TaskState::Succeeded, output: Output::from("map") },
+            json!({"task": "b", "state": "succeeded", "output": "map"}),
+        );
+        check(
+            EventKind::CheckpointMade { name: "built".into(), tasks: [b, TaskIx(9)].into() },
+            json!({"checkpoint": "built", "tasks": ["b", null]}),
         );
     }
 }

@@ -27,13 +27,14 @@ pub(crate) enum Note {
     Heartbeat(TaskIx),
     Line(TaskIx, Stream, Arc<str>),
     Checked { task: TaskIx, holds: bool, warning: Option<String> },
+    Checkpoint(Arc<str>),
 }
 
 /// Where the session hears what came in between its steps.
 pub(crate) struct News {
     /// Something came in. A step with nothing new costs one look at it.
     pub(crate) heard: AtomicBool,
-    /// Answers to checks: few, so without a bound.
+    /// Answers to checks, and checkpoints: few, so without a bound.
     pub(crate) answers: Mutex<Vec<Note>>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
@@ -217,6 +218,32 @@ impl TaskContext {
             if turn == self.turn { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
+    }
+
+    /// Makes a checkpoint of the run: a moment to which one can go back, by a [`Rollback`](crate::Rollback) to its name, or
+    /// by hand ([`Run::back_to`](crate::Run::back_to)). What has ended by now is before it; this task itself is not. Never
+    /// waits. Of several with the same name the latest counts.
+    ///
+    /// ```
+    /// use orch_core::{Engine, Graph, Plan, PlanOptions, RunOptions, Task, TaskContext};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> orch_core::Result<()> {
+    /// let graph = Graph::builder("g").task(Task::new("build")).task(Task::new("publish").after("build")).build()?;
+    /// let plan = Plan::new(&graph, &PlanOptions::default())?;
+    /// let work = async |task: TaskContext| {
+    ///     if task.id().as_str() == "publish" {
+    ///         task.checkpoint("built");
+    ///     }
+    /// };
+    /// let report = Engine::builder().executor(work).build()?.run(&plan, RunOptions::default()).await?;
+    /// assert_eq!((&*report.checkpoints()[0].name, report.checkpoints()[0].tasks.len()), ("built", 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn checkpoint(&self, name: impl Into<Arc<str>>) {
+        lock(&self.slot.run.news.answers).push(Note::Checkpoint(name.into()));
+        self.slot.run.news.ring();
     }
 
     /// Says that the attempt is alive, which its idle timeout wants to hear. Never waits.

@@ -33,6 +33,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{Output, TaskState},
     id::{Printable, RunId, TaskId, TaskIx},
+    report::{Report, TaskResult},
     units::Millis,
 };
 
@@ -89,6 +90,40 @@ pub struct Back {
 }
 
 impl Checkpoint {
+    /// The latest checkpoint of that name that a run made, with what its tasks had made by then; `None` if it made none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use orch_core::{Event, EventKind, Graph, Output, Plan, PlanOptions, Report, Task};
+    /// use orch_core::recovery::checkpoint::Checkpoint;
+    ///
+    /// let graph = Graph::builder("release").task(Task::new("build")).build()?;
+    /// let mut report = Report::new(&Plan::new(&graph, &PlanOptions::default())?);
+    /// let build = graph.find("build").unwrap();
+    /// let events = [
+    ///     EventKind::TaskFinished { task: build, attempt: 1, result: Ok(Output::from("v1.tar")), usage: None },
+    ///     EventKind::CheckpointMade { name: "built".into(), tasks: [build].into() },
+    /// ];
+    /// for (seq, kind) in (0..).zip(events) {
+    ///     report.on(&Event { seq, at: Duration::from_secs(seq), kind });
+    /// }
+    /// assert_eq!(Checkpoint::of(&report, "built").unwrap().tasks[0].output, Output::from("v1.tar"));
+    /// # Ok::<(), orch_core::Error>(())
+    /// ```
+    pub fn of(report: &Report, name: &str) -> Option<Self> {
+        let made = report.checkpoints().iter().rev().find(|made| &*made.name == name)?;
+        let mut ended: Vec<_> = made.tasks.iter().map(|&ix| report.task(ix)).collect();
+        ended.sort_by_key(TaskResult::finished);
+        let saved = |task: TaskResult<'_>| Saved {
+            task: task.id().clone(),
+            // What was undone since had worked then.
+            state: if task.state() == TaskState::Undone { TaskState::Succeeded } else { task.state() },
+            output: task.output().clone(),
+        };
+        let tasks = ended.into_iter().map(saved).collect();
+        Some(Self { name: name.to_owned(), run: report.run(), at: made.at, tasks })
+    }
+
     /// How a run of that graph goes back to this checkpoint. `ended` is what stands now, in the order in which it ended:
     /// what has been undone meanwhile is not in it.
     ///

@@ -163,6 +163,22 @@ pub fn undo(graph: &Graph, ended: &[Ended], causes: &[Cause], marks: &[Mark<'_>]
     UndoOrder { order: order(graph, ended, |task| get(&chosen, task)), kept }
 }
 
+/// What is undone, and in which order, when somebody goes back to the moment at which `from` tasks had ended: all that ended
+/// later, is [done](End::Done) or [broken](End::Broken) with an [`itself`](Undo::itself), whatever its [`on`](Undo::on) says.
+pub fn back(graph: &Graph, ended: &[Ended], from: usize) -> UndoOrder {
+    let mut chosen = vec![false; graph.len()];
+    let mut kept = Vec::new();
+    for (at, ended) in ended.iter().enumerate().rev() {
+        let Some(undo) = undo_of(graph, ended.task).filter(|_| ended.how != End::Passed) else { continue };
+        match at < from {
+            true => kept.push((ended.task, Kept::Scope)),
+            false if ended.how == End::Broken && !undo.itself => kept.push((ended.task, Kept::Broken)),
+            false => set(&mut chosen, ended.task),
+        }
+    }
+    UndoOrder { order: order(graph, ended, |task| get(&chosen, task)), kept }
+}
+
 /// The `chosen` tasks among `ended` in the order in which they are undone: the latest to end first, but of tasks with
 /// different [priorities](Undo::priority) the highest, and no task before every chosen one that depends on it, directly or
 /// not. Of a task that ended twice the last time counts.

@@ -29,6 +29,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod checkpoint;
 mod context;
 mod counts;
 mod lanes;
@@ -48,6 +49,7 @@ mod width;
 #[cfg(test)]
 mod xml;
 
+pub use checkpoint::MadeCheckpoint;
 pub use context::{ContextRead, ContextUse, ShortCost};
 pub use counts::Counts;
 pub use model::{Report, Warning};

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
+    checkpoint::MadeCheckpoint,
     context::ContextRead,
     counts::Counts,
     task::{Attempt, LockWait, TaskResult},
@@ -52,6 +53,7 @@ pub struct Report {
     warnings_left_out: usize,
     usage: Usage,
     pub(super) undo: Option<Box<UndoReport>>,
+    pub(super) checkpoints: Vec<MadeCheckpoint>,
     /// When everything was over that could be undone.
     pub(super) worked_until: Option<Duration>,
 }
@@ -105,6 +107,7 @@ pub(super) struct Details {
     pub(super) usage: Option<Box<Usage>>,
     pub(super) cost: Option<Usd>,
     pub(super) saved: Option<Box<Cost>>,
+    pub(super) restored: bool,
     pub(super) reads: Vec<ContextRead>,
     pub(super) waits: Vec<LockWait>,
 }
@@ -143,6 +146,7 @@ impl Report {
             warnings_left_out: 0,
             usage: Usage::default(),
             undo: None,
+            checkpoints: Vec::new(),
             worked_until: None,
         }
     }
@@ -202,6 +206,11 @@ impl Report {
                     });
                 }
             }
+            EventKind::TaskRestored { task, state, output } => {
+                if self.end(*task, 0, *state, at) {
+                    self.note(*task, |details| (details.output, details.restored) = (output.clone(), true));
+                }
+            }
             EventKind::ContextRead { task, key, saved } => {
                 if task.index() < self.rows.len() {
                     let read = ContextRead { key: key.clone(), saved: saved.clone() };
@@ -231,6 +240,7 @@ impl Report {
             | EventKind::UndoStarted { .. }
             | EventKind::UndoRetrying { .. }
             | EventKind::UndoFinished { .. } => self.on_undo(event),
+            EventKind::CheckpointMade { .. } => self.on_checkpoint(event),
             EventKind::TaskHeld { .. }
             | EventKind::Heartbeat { .. }
             | EventKind::TaskOutput { .. }

@@ -134,6 +134,7 @@ impl Progress {
             EventKind::TaskRetrying { task, .. } => self.leave(*task, TaskState::Pending, at),
             EventKind::TaskFinished { task, .. }
             | EventKind::TaskCached { task, .. }
+            | EventKind::TaskRestored { task, .. }
             | EventKind::TaskSkipped { task, .. } => {
                 self.leave(*task, event.kind.task_state().unwrap_or_default(), at);
             }
@@ -162,7 +163,8 @@ impl Progress {
             | EventKind::Warning { .. }
             | EventKind::RunStopping { .. }
             | EventKind::UndoRetrying { .. }
-            | EventKind::BreakerChanged { .. } => {}
+            | EventKind::BreakerChanged { .. }
+            | EventKind::CheckpointMade { .. } => {}
         }
     }
 

@@ -229,7 +229,14 @@ fn any_event() -> impl Strategy<Value = (u64, EventKind)> {
             result: if good { Ok("x".into()) } else { Err(failure()) },
             usage: Some(Box::new(crate::units::Usage::tokens("m", 1, 1))),
         }),
-        Just(EventKind::BreakerChanged { breaker: "\u{1b}".into(), state: BreakerState::Open }),
+        Just(EventKind::BreakerChanged {
+            breaker: "\u{1b}".into(),
+            state: BreakerState::Open,
+            why: None,
+            probe_in: None,
+        }),
+        task().prop_map(|task| EventKind::TaskRestored { task, state: TaskState::Skipped, output: "x".into() }),
+        (task(), task()).prop_map(|(a, b)| EventKind::CheckpointMade { name: "\u{1b}".into(), tasks: [a, b].into() }),
     ];
     (prop_oneof![0u64..100, Just(u64::MAX)], kind)
 }

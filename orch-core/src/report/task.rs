@@ -139,6 +139,11 @@ impl<'a> TaskResult<'a> {
         self.details?.saved.as_deref()
     }
 
+    /// Whether it was not run, but taken over from a checkpoint.
+    pub fn is_restored(&self) -> bool {
+        self.details.is_some_and(|details| details.restored)
+    }
+
     /// The shared values that it read when it began.
     pub fn reads(&self) -> &'a [ContextRead] {
         self.details.map_or(&[], |details| &details.reads)

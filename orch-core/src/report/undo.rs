@@ -127,7 +127,7 @@ impl Report {
     /// Why a task stays although it could be undone, in words.
     pub fn why_kept(&self, task: TaskIx, kept: Kept) -> String {
         match kept {
-            Kept::Scope => "the failure does not go back that far".to_owned(),
+            Kept::Scope => "the run does not go back that far".to_owned(),
             Kept::Broken => "it did not complete".to_owned(),
             Kept::Off => "nothing was to be undone".to_owned(),
             Kept::On => {

@@ -153,12 +153,19 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`](ErrorKind::InvalidValue) if `max_parallel` or `batch` is 0.
+    /// [`InvalidValue`](ErrorKind::InvalidValue) if `max_parallel` or `batch` is 0, or `restore` names a place that the graph
+    /// does not have.
     pub fn new(plan: &Plan, run: RunId, mut rules: Rules) -> Result<Self> {
         for (option, zero) in [("max_parallel", rules.max_parallel == 0), ("batch", rules.batch == 0)] {
             if zero {
                 return Err(Error::new(ErrorKind::InvalidValue, format!("`{option}` must be at least 1")));
             }
+        }
+        if let Some(unknown) = rules.restore.iter().find(|restored| restored.task.index() >= plan.graph().len()) {
+            let (place, tasks) = (unknown.task.index(), plan.graph().len());
+            let message =
+                format!("`restore` names place {place}, but the graph has {tasks} tasks; restore by its own graph");
+            return Err(Error::new(ErrorKind::InvalidValue, message));
         }
         let inputs = Value::Object(std::mem::take(&mut rules.inputs));
         let mut machine = Self {
@@ -306,9 +313,10 @@ impl Machine {
         if let Some(deadline) = self.rules.deadline {
             self.set_timer(deadline, TaskIx(0), 0, TimerKind::Deadline);
         }
+        self.restore(actions);
         for ix in 0..self.rows.len() as u32 {
             let row = &mut self.rows[ix as usize];
-            if row.waiting > 0 {
+            if row.waiting > 0 || row.phase != Phase::Waiting {
             } else if row.special {
                 self.unblocked.push(ix);
             } else {
@@ -355,6 +363,11 @@ impl Machine {
                 }
             }
             Message::Cancel { reason } => self.cancelled(reason, actions),
+            Message::Checkpoint { name } => self.make_checkpoint(name, actions),
+            Message::BackTo { checkpoint } => self.back_to(&checkpoint, actions),
+            Message::Breaker { breaker, state, why, probe_in } => {
+                self.say(actions, EventKind::BreakerChanged { breaker, state, why, probe_in });
+            }
         }
     }
 

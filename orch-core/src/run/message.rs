@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::warm::Warm;
 use crate::{
     definition::command::Test,
-    event::{Event, Failure, Outcome, Output, Stream},
+    event::{BreakerState, Event, Failure, Outcome, Output, Stream},
     id::{ResourceId, TaskIx},
+    recovery::checkpoint::Restored,
     units::Cost,
 };
 
@@ -25,6 +26,8 @@ pub struct Rules {
     pub deadline: Option<Duration>,
     /// What conditions and tasks read as `inputs`.
     pub inputs: Map<String, Value>,
+    /// Tasks that are not run, because they are as they were at the checkpoint that the run continues from.
+    pub restore: Vec<Restored>,
     /// Where the jitter of retries comes from.
     pub seed: u64,
     /// Whether it is known from elsewhere what tasks would make: then the machine [asks](Actions::look) before a task starts
@@ -50,6 +53,7 @@ impl Default for Rules {
             undo: true,
             deadline: None,
             inputs: Map::new(),
+            restore: Vec::new(),
             seed: 0,
             look: false,
             warm: None,
@@ -156,6 +160,27 @@ pub enum Message {
         stream: Stream,
         /// A line.
         text: Arc<str>,
+    },
+    /// Make a checkpoint now.
+    Checkpoint {
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// Stop the run, and undo what ended after that checkpoint.
+    BackTo {
+        /// The name of the checkpoint; of several the latest counts. Without such a one the run goes on, with a warning.
+        checkpoint: String,
+    },
+    /// A circuit breaker stands differently.
+    Breaker {
+        /// Its name.
+        breaker: Arc<str>,
+        /// How it stands.
+        state: BreakerState,
+        /// The failure that opened it.
+        why: Option<Box<Failure>>,
+        /// How long until it lets a probe through.
+        probe_in: Option<Duration>,
     },
     /// Stop the run. What its tasks did is undone all the same; asked a second time, no further task is.
     Cancel {

@@ -27,6 +27,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod checkpoint;
 mod claims;
 mod context;
 mod machine;

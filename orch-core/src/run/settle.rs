@@ -196,7 +196,7 @@ impl Machine {
     }
 
     /// Counts a failed member; whether the others of its group can still reach the quorum.
-    fn quorum_forgives(&mut self, task: TaskIx) -> bool {
+    pub(super) fn quorum_forgives(&mut self, task: TaskIx) -> bool {
         let graph = self.plan.graph();
         let Some(group) = graph.task(task).options().group.as_ref() else { return false };
         let Some(group) = self.groups.get_mut(group) else { return false };

@@ -26,6 +26,8 @@ pub(super) struct Saga {
     why: Option<Failure>,
     /// Checkpoints, with how many tasks had ended by then.
     marks: Vec<(Arc<str>, usize)>,
+    /// How many tasks had ended at the checkpoint that the run goes back to: then no failure counts.
+    back: Option<usize>,
     undoing: Option<Undoing>,
     /// The run was cancelled a second time: what is not undone by now stays.
     given_up: Option<String>,
@@ -75,6 +77,27 @@ impl Saga {
         })
     }
 
+    /// Remembers that a checkpoint was made.
+    pub(super) fn mark(&mut self, name: Arc<str>) {
+        self.marks.push((name, self.ended.len()));
+    }
+
+    /// How many tasks had ended at the latest checkpoint of that name.
+    pub(super) fn find_mark(&self, name: &str) -> Option<usize> {
+        self.marks.iter().rev().find(|(known, _)| &**known == name).map(|(_, ended)| *ended)
+    }
+
+    /// The names of the checkpoints.
+    pub(super) fn marks(&self) -> impl Iterator<Item = &str> + Clone {
+        self.marks.iter().map(|(name, _)| &**name)
+    }
+
+    /// Remembers that the run goes back to where that many tasks had ended.
+    pub(super) fn go_back(&mut self, ended: usize, why: Failure) {
+        self.back = Some(ended);
+        self.why = Some(why);
+    }
+
     fn current(&self) -> Option<&Current> {
         self.undoing.as_ref()?.current.as_ref()
     }
@@ -85,6 +108,9 @@ impl Saga {
 
     fn order(&self, graph: &Graph, may_undo: bool) -> UndoOrder {
         let marks: Vec<Mark<'_>> = self.marks.iter().map(|(name, ended)| Mark { name, ended: *ended }).collect();
+        if let Some(ended) = self.back {
+            return saga::back(graph, &self.ended, ended);
+        }
         let mut order = saga::undo(graph, &self.ended, &self.causes, &marks);
         if !may_undo {
             let off = std::mem::take(&mut order.order).into_iter().map(|task| (task, Kept::Off));

@@ -219,6 +219,10 @@ impl RunContext {
                 let cost = Cost::clone(saved);
                 self.keep(*task, output, cost, machine, messages);
             }
+            // What it cost is not known any more.
+            EventKind::TaskRestored { task, output, .. } if machine.graph().task(*task).options().shares() => {
+                self.keep(*task, output, Cost::default(), machine, messages);
+            }
             EventKind::TaskFinished { task, .. } | EventKind::TaskSkipped { task, .. } => {
                 self.read.remove(task);
                 // Dropping the lead hands it to the next one who waits.

@@ -219,6 +219,7 @@ impl Session {
             Note::Heartbeat(task) => Message::Heartbeat { task },
             Note::Line(task, stream, text) => Message::Line { task, stream, text },
             Note::Checked { task, holds, warning } => Message::Checked { task, holds, warning },
+            Note::Checkpoint(name) => Message::Checkpoint { name },
         }));
         if let Some(context) = &mut self.context {
             context.gather(&mut self.messages);
@@ -228,6 +229,22 @@ impl Session {
     /// Asks the run to stop; the next step carries it out.
     pub fn cancel(&mut self, reason: impl Into<String>) {
         self.messages.push(Message::Cancel { reason: reason.into() });
+    }
+
+    /// Makes a checkpoint of that name at the next step.
+    pub fn checkpoint(&mut self, name: impl Into<Arc<str>>) {
+        self.messages.push(Message::Checkpoint { name: name.into() });
+    }
+
+    /// Stops the run and undoes what ended after the checkpoint of that name; the next step carries it out. Without such a
+    /// checkpoint the run goes on, with a warning.
+    pub fn back_to(&mut self, checkpoint: impl Into<String>) {
+        self.messages.push(Message::BackTo { checkpoint: checkpoint.into() });
+    }
+
+    /// Tells the machine something at the next step.
+    pub(crate) fn tell(&mut self, message: Message) {
+        self.messages.push(message);
     }
 
     /// What an attempt may read; `None` if there is nothing.

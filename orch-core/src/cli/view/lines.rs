@@ -80,11 +80,14 @@ pub(super) fn line(watch: &Watch, event: &Event, paint: Paint) -> Option<String>
             tail(watch, *task, paint, &mut text);
             text
         }
-        EventKind::BreakerChanged { breaker, state } => {
-            let what = match state {
-                BreakerState::Open => "opened",
-                BreakerState::HalfOpen => "lets a probe through",
-                BreakerState::Closed => "closed",
+        EventKind::BreakerChanged { breaker, state, why, probe_in } => {
+            let what = match (state, why, probe_in) {
+                (BreakerState::Open, Some(why), Some(wait)) => {
+                    format!("opened: {why}; lets a probe through in {}", Short(*wait))
+                }
+                (BreakerState::Open, ..) => "opened".to_owned(),
+                (BreakerState::HalfOpen, ..) => "lets a probe through".to_owned(),
+                (BreakerState::Closed, ..) => "closed".to_owned(),
             };
             format!("{} circuit breaker `{}` {what}", paint.warn('⌁'), Printable(breaker))
         }
@@ -97,9 +100,16 @@ pub(super) fn line(watch: &Watch, event: &Event, paint: Paint) -> Option<String>
                 paint.dim(format_args!("waits for {resource}{holder}"))
             )
         }
+        EventKind::CheckpointMade { name, tasks } => {
+            let done = paint.dim(format_args!("after {} of {} tasks", tasks.len(), watch.progress().graph().len()));
+            format!("{} checkpoint `{}` {done}", paint.dim('⚑'), Printable(name))
+        }
         EventKind::TaskCached { task, saved, .. } => {
             let why = paint.dim(format_args!("known already, saves {}", ShortCost(saved)));
             format!("{} {} {why}", paint.good('✓'), watch.id(*task))
+        }
+        EventKind::TaskRestored { task, .. } => {
+            format!("{} {} {}", paint.dim('-'), watch.id(*task), paint.dim("as it was at the checkpoint"))
         }
         EventKind::TaskSkipped { task, reason: SkipReason::Condition(message) } => {
             let why = paint.dim(format_args!("skipped: {}", Printable(message)));
@@ -202,7 +212,14 @@ mod tests {
             EventKind::UndoStarted { task: 2.into(), attempt: 1 },
             undone(2, 1, Err(Failure::error("exit code 6"))),
             undone(1, 0, Err(Failure::error("enough"))),
-            EventKind::BreakerChanged { breaker: "a\u{1b}pi".into(), state: BreakerState::Open },
+            EventKind::BreakerChanged {
+                breaker: "a\u{1b}pi".into(),
+                state: BreakerState::Open,
+                why: Some(Box::new(Failure::error("no\u{1b}"))),
+                probe_in: Some(Duration::from_secs(60)),
+            },
+            EventKind::TaskRestored { task: 0.into(), state: crate::TaskState::Succeeded, output: Output::NOTHING },
+            EventKind::CheckpointMade { name: "b\u{1b}".into(), tasks: [1.into()].into() },
         ]);
         insta::assert_snapshot!(told, @r"
         ✓ build 1.0 s
@@ -218,7 +235,9 @@ mod tests {
         ↶ build undone 1.0 s, attempt 2
         ✗ ship not undone 1.0 s: exit code 6
         ∅ te\u{1b}st not undone
-        ⌁ circuit breaker `a\u{1b}pi` opened
+        ⌁ circuit breaker `a\u{1b}pi` opened: no\u{1b}; lets a probe through in 1 min 00 s
+        - build as it was at the checkpoint
+        ⚑ checkpoint `b\u{1b}` after 1 of 3 tasks
         ");
     }
 

@@ -350,3 +350,21 @@ fn a_chain_of_100_000_needs_no_stack() {
     let order = undo(&graph, &ended, &[Cause { task: None, on: UndoOn::Cancel }], &[]).order;
     assert!(order.iter().eq(places.iter().rev()));
 }
+
+#[test]
+fn going_back_undoes_what_ended_later_whatever_it_is_undone_on() {
+    let graph = release_with(change("publish", |options| {
+        options.undo = Some(Undo { on: vec![UndoOn::Validation], ..Undo::by("x") })
+    }));
+    let check = |names: &str, from: usize, expected: &str| {
+        let undo = back(&graph, &ended(&graph, names), from);
+        let name = |task: TaskIx| graph.id(task).to_string();
+        let order: Vec<String> = undo.order.iter().map(|&task| name(task)).collect();
+        let kept = undo.kept.iter().map(|&(task, why)| format!(" {}:{why:?}", name(task)));
+        assert_eq!(order.join(" ") + &kept.collect::<String>(), expected);
+    };
+    check("build docs test publish announce!", 1, "publish docs announce:Broken build:Scope");
+    check("build docs- test publish", 0, "publish build");
+    check("build docs", 2, " docs:Scope build:Scope");
+    check("build docs", 9, " docs:Scope build:Scope");
+}

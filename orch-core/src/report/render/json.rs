@@ -7,7 +7,7 @@ use crate::{
     definition::GraphHash,
     event::{CostForm, FailureKind, Kept, RunState, SkipReason, TaskState},
     id::{RunId, TaskId, is_unprintable},
-    report::{ContextUse, LockWait, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
+    report::{ContextUse, LockWait, MadeCheckpoint, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
     units::{Millis, Usage},
 };
 
@@ -56,6 +56,7 @@ impl Serialize for Report {
                 })
                 .collect(),
             warnings_left_out: self.warnings_left_out(),
+            checkpoints: self.checkpoints().iter().map(|made| CheckpointForm::new(self, made)).collect(),
             undo: self.undo().map(|undo| UndoForm::new(self, undo)),
             tasks: Tasks(self),
         }
@@ -88,8 +89,23 @@ struct Form<'a> {
     context: ContextForm,
     warnings: Vec<WarningForm<'a>>,
     warnings_left_out: usize,
+    checkpoints: Vec<CheckpointForm<'a>>,
     undo: Option<UndoForm<'a>>,
     tasks: Tasks<'a>,
+}
+
+#[derive(Serialize)]
+struct CheckpointForm<'a> {
+    name: &'a str,
+    at_ms: Millis,
+    tasks: Vec<&'a TaskId>,
+}
+
+impl<'a> CheckpointForm<'a> {
+    fn new(report: &'a Report, made: &'a MadeCheckpoint) -> Self {
+        let tasks = made.tasks.iter().map(|&task| report.graph().id(task)).collect();
+        Self { name: &made.name, at_ms: Millis(made.at), tasks }
+    }
 }
 
 #[derive(Serialize)]
@@ -196,6 +212,7 @@ struct TaskForm<'a> {
     started_ms: Option<Millis>,
     finished_ms: Option<Millis>,
     duration_ms: Millis,
+    restored: bool,
     cached: bool,
     saved: Option<CostForm>,
     reads: Vec<ReadForm<'a>>,
@@ -273,6 +290,7 @@ impl Serialize for TaskResult<'_> {
             started_ms: self.started().map(Millis),
             finished_ms: self.finished().map(Millis),
             duration_ms: Millis(self.duration()),
+            restored: self.is_restored(),
             cached: self.saved().is_some(),
             saved: self.saved().map(CostForm::from),
             reads: self
@@ -330,14 +348,15 @@ fn four_decimals(ratio: f64) -> f64 {
 /// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
 /// | `context` | `{made, spent, hits, misses, known, avoided, net_ms, net_usd}`: shared values that the run made and what they cost; reads that found and did not find theirs; tasks that were not run; what those and the hits would have cost; the difference |
 /// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
+/// | `checkpoints` | `[{name, at_ms, tasks}]`: the moments to which one can go back, and what had ended by then |
 /// | `undo` | null if there was nothing to undo, else `{began_ms, steps: [{id, state, attempts, started_ms, finished_ms, error, error_kind, output}], kept: [{id, why}]}`, steps in the order in which they are undone |
-/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, cached, saved, reads, waits, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
+/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, restored, cached, saved, reads, waits, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
 ///
 /// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
 /// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
 /// `stopped`, `validation`, `circuit_open`, `lock_timeout`, `lease_expired`) say why it failed or was cancelled; `undo` (`pending`, `running`, `undone`, `failed`,
-/// `left`) what became of its undo; `skipped` says which condition did not hold; `cached`: it was not
-/// run, since what it would make was known, and `saved` is what that had cost; `reads` are the shared values that it read,
+/// `left`) what became of its undo; `skipped` says which condition did not hold; `restored`: it was not
+/// run, but taken over from a checkpoint; `cached`: it was not run, since what it would make was known, and `saved` is what that had cost; `reads` are the shared values that it read,
 /// `[{key, saved}]`, where null means that the value was not there any more; `waits` are its waits for what it claims,
 /// `[{resource, holder, since_ms, waited_ms}]`, part of `queued_ms`. What does not apply is null.
 ///

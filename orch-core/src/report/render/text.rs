@@ -43,6 +43,7 @@ pub fn text(report: &Report, width: usize) -> String {
     let mut out = String::new();
     table(&mut out, report, width);
     failures(&mut out, report);
+    checkpoints(&mut out, report, width);
     undo(&mut out, report, width);
     facts(&mut out, report, width);
     out
@@ -162,6 +163,22 @@ fn failures(out: &mut String, report: &Report) {
         0 => return,
         count if count > MOST_FAILURES => out.push_str(&format!("… and {} more failed\n", count - MOST_FAILURES)),
         _ => {}
+    }
+    out.push('\n');
+}
+
+/// The moments to which one can go back.
+fn checkpoints(out: &mut String, report: &Report, width: usize) {
+    let made = report.checkpoints();
+    if made.is_empty() {
+        return;
+    }
+    out.push_str("checkpoints:\n");
+    for made in made.iter().take(MOST_FAILURES) {
+        out.push_str(&format!("{}\n", cut(format!("  {made}"), width)));
+    }
+    if made.len() > MOST_FAILURES {
+        out.push_str(&format!("  … and {} more\n", made.len() - MOST_FAILURES));
     }
     out.push('\n');
 }

@@ -3,7 +3,7 @@
 use super::{chrome_trace, github_annotations, github_summary, json, junit, text};
 use crate::{
     definition::{Graph, Task, Undo, UndoOn},
-    event::{FailureKind, Kept, RunState, SkipReason},
+    event::{EventKind, FailureKind, Kept, RunState, SkipReason},
     report::{Report, script::Script, xml},
 };
 
@@ -21,6 +21,7 @@ fn report() -> Report {
     Script::new(&graph, Some(2))
         .start(0, "build")
         .done(1_000, "build")
+        .push(1_000, EventKind::CheckpointMade { name: "bu\u{1b}ilt".into(), tasks: [0.into(), 99.into()].into() })
         .start(1_000, "docs")
         .start(1_000, "pub\u{1b}lish")
         .done(2_000, "docs")
@@ -60,6 +61,9 @@ fn text_has_the_order_and_what_stays() {
 
     failed: announce (error)
       no network
+
+    checkpoints:
+      bu\u{1b}ilt after 1.0 s, 1 task done
 
     undo, from 4.0 s on, in this order:
       1. pub\u{1b}lish: failed 2.0 s, 2 tries
@@ -101,6 +105,7 @@ fn json_has_it_as_data() {
     "cancelled" null
     "#);
     assert_eq!(value["counts"]["undone"], 1);
+    insta::assert_snapshot!(value["checkpoints"], @r#"[{"name":"bu\u001bilt","at_ms":1000,"tasks":["build"]}]"#);
 }
 
 #[test]

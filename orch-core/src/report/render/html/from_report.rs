@@ -63,6 +63,9 @@ fn levels(plan: &Plan, graph: &Graph) -> Vec<usize> {
     plan.graph().indices().map(|ix| plan.step(ix).level as usize).collect()
 }
 
+/// The most checkpoints that are named.
+const MOST_CHECKPOINTS: usize = 8;
+
 fn headline(report: &Report) -> String {
     let counts = report.counts();
     let time = text::unbroken(Short(report.makespan()));
@@ -106,6 +109,10 @@ fn about(report: &Report) -> Vec<String> {
         let began = run.wall().to_string().replace('T', " ");
         about.push(format!("began {} UTC", began.split('.').next().unwrap_or_default()));
         about.push(format!("run {run}"));
+    }
+    // Where something was undone they stand beside it.
+    if report.undo().is_none() {
+        about.extend(report.checkpoints().iter().take(MOST_CHECKPOINTS).map(|made| format!("checkpoint {made}")));
     }
     about
 }
@@ -259,6 +266,7 @@ fn undone(report: &Report) -> Option<Undone> {
         summary: report.undo_summary().unwrap_or_default(),
         began: nanos(undo.began),
         steps: undo.steps.iter().map(step).collect(),
+        checkpoints: report.checkpoints().iter().map(ToString::to_string).collect(),
         kept: undo.kept.iter().map(|&(task, why)| (task.index(), report.why_kept(task, why))).collect(),
     })
 }
@@ -360,6 +368,7 @@ fn row<'a>(report: &'a Report, task: TaskResult<'a>, levels: &[usize]) -> Row<'a
     for wait in task.waits().iter().take(12) {
         say("Waited", Some(wait.to_string()));
     }
+    say("Restored", task.is_restored().then(|| "not run, but taken over from a checkpoint".to_owned()));
     for read in task.reads().iter().take(12) {
         let key = text::line(&read.key, 60);
         say(

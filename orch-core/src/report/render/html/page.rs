@@ -62,6 +62,8 @@ struct UndoPart {
     steps_left_out: usize,
     kept: Vec<Told>,
     kept_left_out: usize,
+    checkpoints: Vec<String>,
+    checkpoints_left_out: usize,
 }
 
 #[derive(Serialize)]
@@ -189,6 +191,8 @@ fn undo(scene: &Scene<'_>, undone: &Undone) -> UndoPart {
         steps_left_out: undone.steps.len().saturating_sub(MOST_UNDONE),
         kept: undone.kept.iter().take(MOST_KEPT).map(kept).collect(),
         kept_left_out: undone.kept.len().saturating_sub(MOST_KEPT),
+        checkpoints: undone.checkpoints.iter().take(MOST_KEPT).map(|made| text::line(made, 200)).collect(),
+        checkpoints_left_out: undone.checkpoints.len().saturating_sub(MOST_KEPT),
     }
 }
 

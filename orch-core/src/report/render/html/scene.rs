@@ -127,6 +127,8 @@ pub(super) struct Undone {
     pub(super) began: u64,
     /// In the order in which they were undone.
     pub(super) steps: Vec<UndoneStep>,
+    /// The checkpoints of the run.
+    pub(super) checkpoints: Vec<String>,
     /// Tasks that stay, and why.
     pub(super) kept: Vec<(usize, String)>,
 }

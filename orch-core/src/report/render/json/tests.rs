@@ -111,6 +111,7 @@ fn the_form_is_version_1() {
         }
       ],
       "warnings_left_out": 0,
+      "checkpoints": [],
       "undo": null,
       "tasks": [
         {
@@ -122,6 +123,7 @@ fn the_form_is_version_1() {
           "started_ms": 1,
           "finished_ms": 100,
           "duration_ms": 99,
+          "restored": false,
           "cached": false,
           "saved": null,
           "reads": [],
@@ -155,6 +157,7 @@ fn the_form_is_version_1() {
           "started_ms": 100,
           "finished_ms": 150,
           "duration_ms": 50,
+          "restored": false,
           "cached": false,
           "saved": null,
           "reads": [],
@@ -176,6 +179,7 @@ fn the_form_is_version_1() {
           "started_ms": null,
           "finished_ms": 150,
           "duration_ms": 0,
+          "restored": false,
           "cached": false,
           "saved": null,
           "reads": [],
@@ -197,6 +201,7 @@ fn the_form_is_version_1() {
           "started_ms": null,
           "finished_ms": 150,
           "duration_ms": 0,
+          "restored": false,
           "cached": false,
           "saved": null,
           "reads": [],

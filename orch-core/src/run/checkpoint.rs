@@ -1,0 +1,79 @@
+//! Named moments of a run, and the way back to one.
+
+use std::sync::Arc;
+
+use super::{
+    machine::{Machine, Phase},
+    message::Actions,
+};
+use crate::{
+    definition::nearest,
+    event::{EventKind, Failure, FailureKind, RunState, TaskState},
+    id::Printable,
+    recovery::{checkpoint::Restored, saga::End},
+};
+
+/// How many names a warning lists.
+const NAMED: usize = 8;
+
+impl Machine {
+    /// Takes over what is as it was, before anything starts.
+    pub(super) fn restore(&mut self, actions: &mut Actions) {
+        for Restored { task, state, output } in std::mem::take(&mut self.rules.restore) {
+            if self.rows.get(task.index()).is_none_or(|row| row.phase == Phase::Satisfied) {
+                continue;
+            }
+            if state == TaskState::Failed {
+                self.quorum_forgives(task);
+            }
+            self.keep_output(task, &output);
+            self.say(actions, EventKind::TaskRestored { task, state, output });
+            // The run that did it is over. This one undoes what it did itself.
+            self.ended(task, End::Passed);
+            self.satisfy(task);
+        }
+    }
+
+    /// Makes a checkpoint: what has ended by now, and may be built on, is before it.
+    pub(super) fn make_checkpoint(&mut self, name: Arc<str>, actions: &mut Actions) {
+        if self.open == 0 || self.stopping.is_some() {
+            let message = format!("the checkpoint `{}` was not made: the run ends already", Printable(&name));
+            return self.say(actions, EventKind::Warning { task: None, message });
+        }
+        let satisfied = self.rows.iter().zip(self.graph().indices()).filter(|(row, _)| row.phase == Phase::Satisfied);
+        let tasks = satisfied.map(|(_, task)| task).collect();
+        // Also where nothing can be undone: then its name is known.
+        self.saga.get_or_insert_default().mark(name.clone());
+        self.say(actions, EventKind::CheckpointMade { name, tasks });
+    }
+
+    /// Stops the run and undoes what ended after that checkpoint, and only that.
+    pub(super) fn back_to(&mut self, name: &str, actions: &mut Actions) {
+        let shown = Printable(name);
+        let saga = self.saga.get_or_insert_default();
+        let problem = match saga.find_mark(name) {
+            _ if self.open == 0 || self.stopping.is_some() => Some("the run ends already".to_owned()),
+            Some(ended) => {
+                let reason = format!("back to the checkpoint `{shown}`");
+                saga.go_back(ended, Failure { kind: FailureKind::Cancelled, message: reason.clone() });
+                self.cancels += 1;
+                self.stop(RunState::Cancelled, reason, actions);
+                None
+            }
+            None => {
+                let near = nearest(name, saga.marks()).map(|near| format!("; did you mean `{}`?", Printable(near)));
+                let made: Vec<String> = saga.marks().take(NAMED).map(|name| format!("`{}`", Printable(name))).collect();
+                let made =
+                    if made.is_empty() { "none was made".to_owned() } else { format!("there is {}", made.join(", ")) };
+                Some(format!("there is no such checkpoint, so the run goes on ({made}){}", near.unwrap_or_default()))
+            }
+        };
+        if let Some(problem) = problem {
+            let message = format!("asked to go back to the checkpoint `{shown}`: {problem}");
+            self.say(actions, EventKind::Warning { task: None, message });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
