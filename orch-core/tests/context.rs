@@ -13,7 +13,12 @@ use orch_core::{
     CacheOptions, Engine, EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, PriceTable, Rates, Report,
     RunOptions, Task, TaskContext, TaskState, TtlCache, Usage, Usd, blocking,
 };
-use orch_core::{Input, OutputSpec};
+use orch_core::{
+    Input, OutputSpec,
+    cache::{Change, Miss, Part},
+    definition::Sources,
+    report::render,
+};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -233,6 +238,223 @@ async fn a_value_that_has_gone_is_a_miss() {
         report.warnings()
     );
     assert_eq!(count(&report, TaskState::Succeeded), 2, "it still reads what the run made");
+}
+
+/// An engine that counts, and a folder with two sources.
+struct Workshop {
+    engine: Engine,
+    cache: TtlCache,
+    calls: Arc<AtomicUsize>,
+    folder: tempfile::TempDir,
+}
+
+impl Workshop {
+    fn new() -> Self {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (folder, seen) = (tempfile::tempdir().unwrap(), calls.clone());
+        std::fs::create_dir(folder.path().join("src")).unwrap();
+        let cache = TtlCache::new(CacheOptions::default());
+        let place = folder.path().to_owned();
+        let executor = move |task: TaskContext| {
+            seen.fetch_add(1, SeqCst);
+            // A formatter changes what it reads.
+            if task.id().as_str() == "formatter" {
+                std::fs::write(place.join("src/a.rs"), "formatted").unwrap();
+            }
+            async move {
+                if task.id().as_str() == "waits" {
+                    std::future::pending::<()>().await;
+                }
+                "made"
+            }
+        };
+        let engine = Engine::builder().executor(executor).cache(cache.clone()).build().unwrap();
+        let workshop = Self { engine, cache, calls, folder };
+        workshop.write("src/a.rs", "fn a() {}");
+        workshop
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.folder.path().join(path), text).unwrap();
+    }
+
+    async fn run(&self, tasks: impl IntoIterator<Item = Task>) -> Report {
+        let graph = Graph::builder("g").tasks(tasks).build().unwrap();
+        let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+        let directory = Some(self.folder.path().to_owned());
+        self.engine.run(&plan, RunOptions { directory, ..RunOptions::default() }).await.unwrap()
+    }
+
+    /// Runs one task; why it was run, or `None` if it was not.
+    async fn why(&self, task: Task) -> Option<Miss> {
+        let before = self.calls.load(SeqCst);
+        let name = task.id().to_string();
+        let report = self.run([task]).await;
+        assert!(report.warnings().is_empty(), "{:?}", report.warnings());
+        let missed = report.find(&name).unwrap().missed().cloned();
+        assert_eq!(missed.is_some(), self.calls.load(SeqCst) > before);
+        missed
+    }
+}
+
+fn sources() -> Sources {
+    Sources::files(["src/**/*.rs", "Cargo.toml"]).model("sonnet-4").tool("rg", "14.1.0")
+}
+
+fn analysis(sources: Sources) -> Task {
+    makes("analysis", "map", Some(TTL)).sources(sources)
+}
+
+fn changed(parts: &[Change]) -> Option<Miss> {
+    Some(Miss::Changed(parts.to_vec()))
+}
+
+#[tokio::test]
+async fn a_result_is_known_while_its_sources_are_the_same() {
+    let workshop = Workshop::new();
+    let why = async || workshop.why(analysis(sources())).await;
+    let file = |name: &str| Part::File(name.into());
+    assert_eq!(why().await, Some(Miss::First));
+    assert_eq!(why().await, None);
+    workshop.write("src/a.rs", "fn b() {}");
+    assert_eq!(why().await, changed(&[Change::Changed(file("src/a.rs"))]));
+    workshop.write("src/b.rs", "");
+    workshop.write("Cargo.toml", "");
+    assert_eq!(why().await, changed(&[Change::Changed(file("Cargo.toml")), Change::Added(file("src/b.rs"))]));
+    std::fs::remove_file(workshop.folder.path().join("src/b.rs")).unwrap();
+    assert_eq!(why().await, changed(&[Change::Removed(file("src/b.rs"))]));
+    assert_eq!(why().await, None);
+    workshop.write("src/a.rs", "fn a() {}");
+    std::fs::remove_file(workshop.folder.path().join("Cargo.toml")).unwrap();
+    assert_eq!(why().await, None, "all is as it was at first, and that is still known");
+    workshop.cache.clear();
+    assert!(matches!(why().await, Some(Miss::Changed(_))), "since it was last missed, not since it was last made");
+    assert_eq!(why().await, None);
+    workshop.cache.clear();
+    assert_eq!(why().await, Some(Miss::Gone));
+
+    let parts = [Change::Removed(Part::Model("sonnet-4".into())), Change::Added(Part::Model("sonnet-5".into()))];
+    let newer = Sources { models: vec!["sonnet-5".into()], ..sources() };
+    assert_eq!(workshop.why(analysis(newer.clone())).await, changed(&parts));
+    let newer = newer.tool("rg", "14.1.1");
+    assert_eq!(workshop.why(analysis(newer)).await, changed(&[Change::Changed(Part::Tool("rg".into()))]));
+}
+
+#[tokio::test]
+async fn what_is_read_and_the_definition_are_explained_too() {
+    let workshop = Workshop::new();
+    let plan = |text: &str, level: u32| {
+        let collect = Task::new("collect").with(|options| options.params = json!(text));
+        let draft = makes("draft", "draft", Some(TTL)).after("collect");
+        [collect, reads(draft, "style").with(|options| options.params = json!({"level": level}))]
+    };
+    let why = async |text: &str, level, style: &str| {
+        workshop.cache.set("style", style);
+        let report = workshop.run(plan(text, level)).await;
+        report.find("draft").unwrap().missed().map(Miss::to_string)
+    };
+    assert_eq!(why("a", 1, "short").await.unwrap(), "nothing is known of it");
+    assert_eq!(why("a", 2, "short").await.unwrap(), "param `level` changed");
+    assert_eq!(why("a", 2, "long").await.unwrap(), "input `style` changed");
+    assert_eq!(why("a", 2, "long").await, None);
+}
+
+#[tokio::test]
+async fn a_miss_is_told_to_people_and_programs() {
+    let workshop = Workshop::new();
+    workshop.run([analysis(sources())]).await;
+    workshop.write("src/a.rs", "fn b() {}");
+    let graph = Graph::builder("g").task(analysis(sources())).build().unwrap();
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    let directory = Some(workshop.folder.path().to_owned());
+    let mut run = workshop.engine.start(&plan, RunOptions { directory, ..RunOptions::default() });
+    let mut told = Vec::new();
+    while let Some(event) = run.next_event().await {
+        told.push(serde_json::to_value(event.named(&graph)).unwrap());
+    }
+    let why = json!({"changed": [{"changed": {"part": "file", "name": "src/a.rs"}}]});
+    assert_eq!(
+        (&told[1]["event"], &told[1]["task"], &told[1]["why"]),
+        (&json!("task_missed"), &json!("analysis"), &why)
+    );
+    assert!(told[1]["key"].as_str().unwrap().starts_with("task#"));
+    assert_eq!(told[2]["event"], "task_started");
+    let report = run.report().await.unwrap();
+    let form: serde_json::Value = serde_json::from_str(&render::json(&report)).unwrap();
+    assert_eq!(form["tasks"][0]["missed"], why);
+}
+
+#[tokio::test]
+async fn sources_out_of_reach_are_no_reason_to_fail() {
+    let workshop = Workshop::new();
+    std::fs::create_dir(workshop.folder.path().join("folder")).unwrap();
+    for _ in 0..2 {
+        let report = workshop.run([analysis(Sources::files(["folder"]))]).await;
+        let warning = &report.warnings()[0].message;
+        assert!(warning.starts_with("is run, and not shared: `"), "{warning}");
+        assert!(warning.ends_with("is a folder; name what is in it, with `/**` at the end"), "{warning}");
+        assert_eq!(count(&report, TaskState::Succeeded), 1);
+    }
+    assert_eq!(workshop.calls.load(SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_was_made_of_files_that_changed_meanwhile_is_not_kept() {
+    let workshop = Workshop::new();
+    let formatter = || makes("formatter", "f", Some(TTL)).sources(Sources::files(["src/*.rs"]));
+    let graph = Graph::builder("g")
+        .task(formatter())
+        .task(Task::new("waits").after("formatter").timeout(Duration::from_secs(20)))
+        .build()
+        .unwrap();
+    let directory = Some(workshop.folder.path().to_owned());
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    let mut run = workshop.engine.start(&plan, RunOptions { directory, ..RunOptions::default() });
+    while let Some(event) = run.next_event().await {
+        if let EventKind::Warning { message, .. } = &event.kind {
+            assert_eq!(message, "is not shared: `src/a.rs` changed while it ran");
+            run.cancel("that is what the test wants to see");
+        }
+    }
+    assert_eq!(run.report().await.unwrap().warnings().len(), 1);
+    workshop.write("src/a.rs", "fn a() {}");
+    let missed = workshop.run([formatter()]).await.find("formatter").unwrap().missed().cloned();
+    assert_eq!(missed, Some(Miss::Gone), "it was made while its source became another");
+    let before = changed(&[Change::Changed(Part::File("src/a.rs".into()))]);
+    assert_eq!(workshop.why(formatter()).await, before, "formatted before");
+    assert_eq!(workshop.why(formatter()).await, None, "now it changes nothing any more");
+}
+
+#[tokio::test]
+async fn equal_tasks_with_sources_are_made_once() {
+    let workshop = Workshop::new();
+    let tasks = (0..50).map(|nth| makes(&format!("t{nth}"), "same", Some(TTL)).sources(sources()));
+    let report = workshop.run(tasks).await;
+    assert_eq!((workshop.calls.load(SeqCst), report.context().known), (1, 49));
+    assert_eq!(report.tasks().filter(|task| task.missed().is_some()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_run_can_be_cancelled_while_sources_are_read() {
+    let workshop = Workshop::new();
+    let graph = Graph::builder("g").task(analysis(sources())).build().unwrap();
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    let run = workshop.engine.start(&plan, RunOptions::default());
+    run.cancel("enough");
+    let state = run.report().await.unwrap().find("analysis").unwrap().state();
+    assert!(matches!(state, TaskState::Cancelled | TaskState::Succeeded));
+}
+
+#[test]
+fn sources_are_read_without_a_runtime_of_the_callers() {
+    let workshop = Workshop::new();
+    let graph = Graph::builder("g").task(analysis(sources())).build().unwrap();
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    for known in [0, 1] {
+        let directory = Some(workshop.folder.path().to_owned());
+        let options = RunOptions { directory, ..RunOptions::default() };
+        assert_eq!(blocking::run(&workshop.engine, &plan, options).unwrap().context().known, known);
+    }
 }
 
 #[test]

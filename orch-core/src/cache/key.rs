@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::content::ContentHash;
 use crate::{
     definition::{Task, TaskOptions},
     error::{Error, ErrorKind, Result},
+    event::Part,
     id::Printable,
 };
 
@@ -16,56 +16,10 @@ mod history;
 #[cfg(test)]
 mod tests;
 
-pub use history::{Change, KeyHistory, Miss};
+pub use history::KeyHistory;
 
 /// Begins what a key is the hash of. Another number: keys of before mean nothing any more.
 const FORM: &[u8] = b"orch key 1";
-
-/// One thing that a value depends on. Its order is that of [`KeyParts::iter`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(tag = "part", content = "name", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Part {
-    /// What the task's definition says: `task`, `agent`, `description`, `inputs`, `outputs` or `params`.
-    Definition(&'static str),
-    /// A parameter of the task.
-    Param(String),
-    /// A value that the task reads.
-    Input(String),
-    /// A file.
-    File(String),
-    /// A model, with its version as its name says it.
-    Model(String),
-    /// A program or a library.
-    Tool(String),
-    /// Anything else.
-    Other(String),
-}
-
-impl Part {
-    /// The stable name of its kind, as in JSON, and its own name.
-    fn names(&self) -> (&'static str, &str) {
-        match self {
-            Self::Definition(name) => ("definition", name),
-            Self::Param(name) => ("param", name),
-            Self::Input(name) => ("input", name),
-            Self::File(name) => ("file", name),
-            Self::Model(name) => ("model", name),
-            Self::Tool(name) => ("tool", name),
-            Self::Other(name) => ("other", name),
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.names() {
-            ("definition", name) => write!(f, "the task's {}", if name == "task" { "name" } else { name }),
-            ("other", name) => write!(f, "`{}`", Printable(name)),
-            (kind, name) => write!(f, "{kind} `{}`", Printable(name)),
-        }
-    }
-}
 
 /// What a file holds, as far as a key wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,9 +96,11 @@ impl KeyParts {
         Self::default()
     }
 
-    /// The parts of a task's definition that decide what it makes: its name, agent, description, parameters, and the names of
-    /// the values that it reads and makes, with their defaults. Not when, how often and how long it may run, what it claims,
-    /// what it costs, how it is undone, and what becomes of its output.
+    /// The parts of a task's definition that decide what it makes: its agent, description, parameters, the names of the values
+    /// that it reads and makes, with their defaults, the beginning of its prompt, and the models and tools that it names. Not
+    /// its own name, when, how often and how long it may run, what it claims, how much it uses, how it is undone, and what
+    /// becomes of its output. The files among its [sources](crate::TaskOptions::sources) have to be read:
+    /// [`session::file_states`](crate::session::file_states) does, and [`file`](KeyParts::file) adds them.
     pub fn of_task(task: &Task) -> Self {
         // Whoever adds a field has to decide here whether it changes what the task makes.
         let TaskOptions {
@@ -163,14 +119,15 @@ impl KeyParts {
             conditions: _,
             allow_failure: _,
             critical: _,
-            expects: _,
+            expects,
             expand: _,
             undo: _,
             rollback: _,
             breaker: _,
-            prefix: _,
+            prefix,
+            sources,
         } = task.options();
-        let mut parts = Self::new().definition("task", &json!(task.id().as_str()));
+        let mut parts = Self::new();
         if let Some(agent) = agent {
             parts = parts.definition("agent", &json!(agent));
         }
@@ -187,6 +144,14 @@ impl KeyParts {
         if !outputs.is_empty() {
             let outputs: Vec<Value> = outputs.iter().map(|it| json!(it.key)).collect();
             parts = parts.definition("outputs", &outputs.into());
+        }
+        if let Some(prefix) = prefix {
+            parts = parts.definition("prefix", &json!(prefix.key)).model(prefix.model.as_str());
+        }
+        parts = expects.models().iter().fold(parts, |parts, usage| parts.model(usage.model.as_str()));
+        if let Some(sources) = sources {
+            parts = sources.models.iter().fold(parts, |parts, model| parts.model(model.as_str()));
+            parts = sources.tools.iter().fold(parts, |parts, (name, version)| parts.tool(name.as_str(), version));
         }
         match params {
             Value::Null => parts,

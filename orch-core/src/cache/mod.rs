@@ -65,7 +65,7 @@ pub use content::ContentHash;
 pub use entry::CacheEntry;
 pub use export::Imported;
 pub use flight::{Flights, Follower, Got, Join, Landing, Leader};
-pub use key::{BlobId, Change, FileState, KeyHistory, KeyParts, Miss, Part};
+pub use key::{BlobId, FileState, KeyHistory, KeyParts};
 pub use make::Made;
 pub use memory::TtlCache;
 pub use options::{Admission, CacheOptions, Eviction, Keep, Origin};
@@ -73,3 +73,5 @@ pub use pattern::Pattern;
 pub use seam::{Answer, Cache};
 pub use stats::CacheStats;
 pub use value::CacheValue;
+
+pub use crate::event::{Change, Miss, Part};

@@ -136,7 +136,7 @@ impl GraphBuilder {
     ///
     /// [`InvalidDefinition`](ErrorKind::InvalidDefinition) with *every* problem: empty, too long and double names, unknown
     /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0, claims that could never be granted,
-    /// rollbacks to unknown tasks, breakers that could never open or close.
+    /// rollbacks to unknown tasks, breakers that could never open or close, sources out of reach.
     /// [`TooLarge`](ErrorKind::TooLarge) above [`MAX_TASKS`](Self::MAX_TASKS) and [`MAX_EDGES`](Self::MAX_EDGES).
     pub fn build(self) -> Result<Graph> {
         let Self { name, mut tasks, links, named_links, resources, quorums, breakers, warnings } = self;
@@ -161,6 +161,7 @@ impl GraphBuilder {
         check::resources(&resources, &tasks, &mut problems);
         check::breakers(&breakers, &mut problems);
         check::rollbacks(&tasks, |target| index.find(&tasks, target).is_some(), &mut problems);
+        check::sources(&tasks, &mut problems);
         let children = parents.reversed();
         let order = match check::topological(&parents, &children) {
             Ok(order) => order,

@@ -107,6 +107,14 @@ pub(super) fn rollbacks(tasks: &[Task], exists: impl Fn(&str) -> bool, problems:
     }
 }
 
+/// Sources that no run could read.
+pub(super) fn sources(tasks: &[Task], problems: &mut Vec<Problem>) {
+    for task in tasks {
+        let Some(sources) = task.options.as_ref().and_then(|options| options.sources.as_ref()) else { continue };
+        problems.extend(sources.problems(|| format!("tasks.{}.sources", Printable(task.id.as_str()))));
+    }
+}
+
 /// The cycle as a problem.
 pub(super) fn cycle(tasks: &[Task], cycle: &[u32]) -> Problem {
     let first = cycle.first().copied().unwrap_or_default();

@@ -27,6 +27,7 @@ mod graph;
 mod optimize;
 mod prefix;
 mod redundant;
+mod sources;
 mod task;
 mod undo;
 
@@ -40,6 +41,7 @@ pub use graph::{Graph, GraphHash};
 pub use optimize::{Change, Edit, Optimized};
 pub use prefix::{Prefix, PrefixKept};
 pub use redundant::{RedundantEdge, RedundantEdges};
+pub use sources::Sources;
 #[cfg(feature = "process")]
 pub(crate) use task::millis;
 pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};

@@ -9,6 +9,7 @@ use super::{
     claim::Claim,
     command::condition::Condition,
     prefix::Prefix,
+    sources::Sources,
     undo::{Rollback, Undo, UndoScope},
 };
 use crate::{id::TaskId, units::Usage};
@@ -133,6 +134,12 @@ impl Task {
         self.with(|options| options.prefix = Some(prefix))
     }
 
+    /// Is made of those files, models and tools: another result is to be expected when one of them is another one.
+    #[must_use]
+    pub fn sources(self, sources: Sources) -> Self {
+        self.with(|options| options.sources = Some(sources))
+    }
+
     /// Changes any option: `Task::new("a").with(|options| options.group = Some("reviewers".into()))`.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut TaskOptions)) -> Self {
@@ -230,6 +237,10 @@ pub struct TaskOptions {
     /// How its prompt begins, where other tasks begin theirs alike.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Prefix>,
+    /// What its result depends on beside its definition and the values that it reads. Asked only where it
+    /// [shares](TaskOptions::shares) what it makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Sources>,
 }
 
 impl TaskOptions {

@@ -39,7 +39,7 @@ pub struct RunOptions {
     pub inline: Inline,
     /// The run's name. Default: a new one.
     pub run: Option<RunId>,
-    /// Where `file_exists` conditions look. Default: the working directory of the process.
+    /// Where `file_exists` conditions look, and the files lie that tasks [depend on](crate::definition::Sources). Default: the working directory of the process.
     pub directory: Option<PathBuf>,
     /// Whether conditions may run programs. Default: no.
     pub approve_commands: bool,

@@ -12,11 +12,13 @@
 //! assert_eq!(event.kind.name(), "heartbeat");
 //! ```
 
+mod missed;
 mod model;
 mod named;
 mod outcome;
 mod sink;
 
+pub use missed::{Change, Miss, Part};
 pub use model::{BreakerState, Event, EventKind, Kept, RunState, SkipReason, Stream, TaskState};
 pub(crate) use named::CostForm;
 pub use named::Named;

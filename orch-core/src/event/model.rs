@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::outcome::{Failure, FailureKind, Output};
+use super::{
+    missed::Miss,
+    outcome::{Failure, FailureKind, Output},
+};
 use crate::{
     definition::{GraphHash, Task},
     id::{ResourceId, RunId, TaskId, TaskIx},
@@ -118,6 +121,15 @@ pub enum EventKind {
         state: TaskState,
         /// What it made then.
         output: Output,
+    },
+    /// A task [shares](crate::TaskOptions::shares) what it makes, and nobody knows what that would be: it is run.
+    TaskMissed {
+        /// Which task.
+        task: TaskIx,
+        /// The key under which its result was not found.
+        key: Arc<str>,
+        /// Why: what changed since it was last missed.
+        why: Box<Miss>,
     },
     /// A task that begins reads a value of the shared context.
     ContextRead {
@@ -233,6 +245,7 @@ impl EventKind {
             Self::TaskFinished { .. } => "task_finished",
             Self::TaskCached { .. } => "task_cached",
             Self::TaskRestored { .. } => "task_restored",
+            Self::TaskMissed { .. } => "task_missed",
             Self::ContextRead { .. } => "context_read",
             Self::TaskSkipped { .. } => "task_skipped",
             Self::TasksAdded { .. } => "tasks_added",

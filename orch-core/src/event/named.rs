@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
+    missed::Miss,
     model::{BreakerState, Event, EventKind, Kept, RunState, SkipReason, Stream, TaskState},
     outcome::{Failure, FailureKind},
 };
@@ -30,6 +31,7 @@ use crate::{
 /// | `task_finished` | `task`, `attempt`, `state`, `output`?, `error`?, `error_kind`?, `usage`? |
 /// | `task_cached` | `task`, `state` (`succeeded`), `output`?, `saved` (`time_ms`, `tokens`, `cost_usd`: null where no price is known) |
 /// | `task_restored` | `task`, `state` (as it ended in the run before), `output`? |
+/// | `task_missed` | `task`, `key`, `why` (`"first"`, `"gone"`, or `{"changed": [..]}` with one of `changed`, `added`, `removed` each, `{"changed": {"part": "file", "name": "a.rs"}}`) |
 /// | `context_read` | `task`, `key`, `saved` (as before; null: the value was not there any more) |
 /// | `task_skipped` | `task`, `state` (`skipped`, `cancelled`), `reason` (`condition`, `upstream`, `stopped`), `message`?, `upstream`? |
 /// | `tasks_added` | `by`, `tasks` (as in a graph's JSON), `before` |
@@ -155,6 +157,11 @@ enum Kind<'a> {
         state: TaskState,
         #[serde(skip_serializing_if = "Option::is_none")]
         output: Option<&'a Value>,
+    },
+    TaskMissed {
+        task: Option<&'a TaskId>,
+        key: &'a str,
+        why: &'a Miss,
     },
     ContextRead {
         task: Option<&'a TaskId>,
@@ -308,6 +315,7 @@ impl<'a> Named<'a> {
             EventKind::TaskRestored { task, state, output } => {
                 Kind::TaskRestored { task: self.name(*task), state: *state, output: output.json() }
             }
+            EventKind::TaskMissed { task, key, why } => Kind::TaskMissed { task: self.name(*task), key, why },
             EventKind::ContextRead { task, key, saved } => {
                 Kind::ContextRead { task: self.name(*task), key, saved: saved.as_deref().map(CostForm::from) }
             }
@@ -376,7 +384,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::event::Output;
+    use crate::event::{Change, Output, Part};
 
     fn check(kind: EventKind, want: Value) {
         let graph = Graph::builder("g").task(Task::new("a\"\u{1b}")).task(Task::new("b")).build().unwrap();
@@ -456,6 +464,12 @@ mod tests {
         let read = |saved| EventKind::ContextRead { task: b, key: "map".into(), saved };
         check(read(Some(Box::new(cost))), json!({"task": "b", "key": "map", "saved": saved}));
         check(read(None), json!({"task": "b", "key": "map", "saved": null}));
+        let missed = |why| EventKind::TaskMissed { task: b, key: "task#1".into(), why: Box::new(why) };
+        check(missed(Miss::Gone), json!({"task": "b", "key": "task#1", "why": "gone"}));
+        let changes = vec![Change::Changed(Part::File("a.rs".into())), Change::Added(Part::Definition("agent"))];
+        let listed =
+            json!([{"changed": {"part": "file", "name": "a.rs"}}, {"added": {"part": "definition", "name": "agent"}}]);
+        check(missed(Miss::Changed(changes)), json!({"task": "b", "key": "task#1", "why": {"changed": listed}}));
         check(EventKind::Warning { task: None, message: "odd".into() }, json!({"message": "odd"}));
         check(EventKind::RunStopping { reason: "late".into() }, json!({"reason": "late"}));
         check(EventKind::RunFinished { state: RunState::Cancelled }, json!({"state": "cancelled"}));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     definition::Graph,
     error::{Error, ErrorKind, Result},
-    event::{Event, EventKind, Failure, Output, RunState, SkipReason, TaskState},
+    event::{Event, EventKind, Failure, Miss, Output, RunState, SkipReason, TaskState},
     id::{Printable, RunId, TaskIx},
     plan::Plan,
     units::{Cost, Usage, Usd},
@@ -108,6 +108,7 @@ pub(super) struct Details {
     pub(super) cost: Option<Usd>,
     pub(super) saved: Option<Box<Cost>>,
     pub(super) restored: bool,
+    pub(super) missed: Option<Box<Miss>>,
     pub(super) reads: Vec<ContextRead>,
     pub(super) waits: Vec<LockWait>,
 }
@@ -209,6 +210,11 @@ impl Report {
             EventKind::TaskRestored { task, state, output } => {
                 if self.end(*task, 0, *state, at) {
                     self.note(*task, |details| (details.output, details.restored) = (output.clone(), true));
+                }
+            }
+            EventKind::TaskMissed { task, why, .. } => {
+                if task.index() < self.rows.len() {
+                    self.note(*task, |details| details.missed = Some(why.clone()));
                 }
             }
             EventKind::ContextRead { task, key, saved } => {

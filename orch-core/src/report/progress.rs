@@ -163,6 +163,7 @@ impl Progress {
             | EventKind::Warning { .. }
             | EventKind::RunStopping { .. }
             | EventKind::UndoRetrying { .. }
+            | EventKind::TaskMissed { .. }
             | EventKind::BreakerChanged { .. }
             | EventKind::CheckpointMade { .. } => {}
         }

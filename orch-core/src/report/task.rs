@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     definition::Task,
-    event::{Failure, Output, RunState, SkipReason, TaskState},
+    event::{Failure, Miss, Output, RunState, SkipReason, TaskState},
     id::{Printable, ResourceId, TaskId, TaskIx},
     units::{Cost, Usage, Usd},
 };
@@ -142,6 +142,11 @@ impl<'a> TaskResult<'a> {
     /// Whether it was not run, but taken over from a checkpoint.
     pub fn is_restored(&self) -> bool {
         self.details.is_some_and(|details| details.restored)
+    }
+
+    /// Why it had to be run although it [shares](crate::TaskOptions::shares) what it makes; `None` where nobody looked.
+    pub fn missed(&self) -> Option<&'a Miss> {
+        self.details?.missed.as_deref()
     }
 
     /// The shared values that it read when it began.

@@ -1,11 +1,13 @@
 //! Tasks whose result is known already, and what tasks read of the shared context.
 
+use std::sync::Arc;
+
 use super::{
     machine::{Machine, Phase},
     message::{Actions, Found},
 };
 use crate::{
-    event::{EventKind, Output},
+    event::{EventKind, Miss, Output},
     id::TaskIx,
     recovery::saga::End,
 };
@@ -39,6 +41,13 @@ impl Machine {
             }
         }
         self.admit_unblocked(actions);
+    }
+
+    /// Nobody knows what it would make: said only while it is asked for.
+    pub(super) fn missed(&mut self, task: TaskIx, key: Arc<str>, why: Box<Miss>, actions: &mut Actions) {
+        if self.rows.get(task.index()).is_some_and(|row| row.phase == Phase::Looking) {
+            self.say(actions, EventKind::TaskMissed { task, key, why });
+        }
     }
 
     pub(super) fn keep_output(&mut self, task: TaskIx, output: &Output) {

@@ -348,6 +348,7 @@ impl Machine {
             }
             Message::Refused { task, failure } => self.refused(task, failure, actions),
             Message::Expired { task, resource } => self.lease_expired(task, &resource, actions),
+            Message::Missed { task, key, why } => self.missed(task, key, why, actions),
             Message::Read { task, key, saved } => self.say(actions, EventKind::ContextRead { task, key, saved }),
             Message::Odd { task, message } => self.say(actions, EventKind::Warning { task: Some(task), message }),
             Message::Heartbeat { task } => {

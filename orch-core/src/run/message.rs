@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::warm::Warm;
 use crate::{
     definition::command::Test,
-    event::{BreakerState, Event, Failure, Outcome, Output, Stream},
+    event::{BreakerState, Event, Failure, Miss, Outcome, Output, Stream},
     id::{ResourceId, TaskIx},
     recovery::checkpoint::Restored,
     units::Cost,
@@ -130,6 +130,15 @@ pub enum Message {
         task: TaskIx,
         /// What it has lost.
         resource: ResourceId,
+    },
+    /// Before [`Looked`](Message::Looked) without an answer: why nobody knows what the task would make.
+    Missed {
+        /// Which task.
+        task: TaskIx,
+        /// The key under which its result was not found.
+        key: Arc<str>,
+        /// What changed since it was last missed.
+        why: Box<Miss>,
     },
     /// An attempt that begins reads a shared value.
     Read {

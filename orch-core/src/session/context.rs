@@ -1,78 +1,39 @@
 //! What the tasks of a run share, and what is known from other runs.
 //!
 //! A task that [shares](crate::TaskOptions::shares) what it makes is looked up before it starts, by a key of what it is and of
-//! all that it reads. Of all runs of an engine, and all tasks of a run, one makes it while the others wait; if it fails, the
-//! next one does. What it made is kept under that key for the shortest of its times; and its values go, each under its own
-//! key and for its own time, to the context of the run, where the tasks that begin later read them.
+//! all that it reads and says that it depends on; files are read in the background for that. Of all runs of an engine, and all
+//! tasks of a run, one makes it while the others wait; if it fails, the next one does. What it made is kept under that key for
+//! the shortest of its times; and its values go, each under its own key and for its own time, to the context of the run, where
+//! the tasks that begin later read them.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::io;
+use super::{
+    io,
+    known::{self, Files, Known},
+    shared::{Making, SharedCache},
+};
 use crate::{
-    cache::{
-        Admission, CacheEntry, CacheOptions, CacheValue, ContentHash, Eviction, Flights, Join, Keep, Landing, Leader,
-        Origin, TtlCache,
-    },
+    cache::{Admission, CacheEntry, CacheValue, Join, Keep, Landing, Origin, TtlCache},
     clock::{Clock, WallTime},
     cost::{PriceSource, price},
-    definition::{Graph, command::CachePolicy},
+    definition::Graph,
+    error::Result,
     event::{Event, EventKind, Output},
     executor::RunShared,
-    id::TaskIx,
+    id::{Printable, TaskIx},
     report::Report,
     run::{Attempt, Found, Machine, Message},
     units::{Cost, ModelUsage, Usage, Usd},
 };
-
-/// A cache that runs share, and who is making what is not there yet. Cheap to clone; clones share both.
-///
-/// ```
-/// use orch_core::{CacheOptions, TtlCache, session::SharedCache};
-///
-/// let shared = SharedCache::new(TtlCache::new(CacheOptions::default()));
-/// assert_eq!(shared.cache().stats().entries, 0);
-/// ```
-#[derive(Clone)]
-pub struct SharedCache {
-    cache: TtlCache,
-    flights: Flights<String, Option<CacheEntry>>,
-}
-
-impl SharedCache {
-    /// Runs that get clones of this share the cache.
-    pub fn new(cache: TtlCache) -> Self {
-        Self { cache, flights: Flights::default() }
-    }
-
-    /// The cache.
-    pub fn cache(&self) -> &TtlCache {
-        &self.cache
-    }
-}
-
-/// The options of a cache for a definition: the defaults, but for what it says itself.
-pub fn cache_options(policy: CachePolicy) -> CacheOptions {
-    let default = CacheOptions::default();
-    let eviction = match policy.eviction {
-        Some("lfu") => Eviction::Lfu,
-        Some("expiry") => Eviction::Expiry,
-        _ => default.eviction,
-    };
-    CacheOptions { max_bytes: policy.max_bytes.unwrap_or(default.max_bytes), eviction, ..default }
-}
-
-impl fmt::Debug for SharedCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedCache").field("cache", &self.cache).finish_non_exhaustive()
-    }
-}
 
 /// Knows no price: only what providers billed counts.
 pub(super) struct Unpriced;
@@ -83,10 +44,29 @@ impl PriceSource for Unpriced {
     }
 }
 
-type Making = Leader<String, Option<CacheEntry>>;
+/// What was found out in the background.
+enum News {
+    /// What the files hold that a task depends on.
+    Read(TaskIx, Result<Files>),
+    /// How waiting for somebody else's result ended.
+    Landed(TaskIx, Landing<String, Option<CacheEntry>>),
+    /// A result is not kept, since this file changed while it was made.
+    Changed(TaskIx, String),
+}
 
-/// How waiting for somebody else's result ended.
-type Landed = (TaskIx, Landing<String, Option<CacheEntry>>);
+/// Where threads put news for the next step.
+#[derive(Clone)]
+struct Inbox {
+    run: Arc<RunShared>,
+    news: Arc<Mutex<Vec<News>>>,
+}
+
+impl Inbox {
+    fn put(&self, news: News) {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).push(news);
+        self.run.news.ring();
+    }
+}
 
 /// The context of one run.
 pub(super) struct RunContext {
@@ -94,12 +74,15 @@ pub(super) struct RunContext {
     /// What tasks of this run made, over what was in the cache before.
     own: TtlCache,
     prices: Option<Arc<dyn PriceSource>>,
+    /// Where the files lie that tasks depend on.
+    directory: Option<Arc<PathBuf>>,
     /// Keys under which some task of the graph shares a value.
     keys: BTreeSet<String>,
-    /// What tasks of this run are making, so that nobody else does.
-    making: HashMap<TaskIx, (String, Option<Making>)>,
-    /// What others made, or left to this run, since the last step.
-    landed: Arc<Mutex<Vec<Landed>>>,
+    /// Tasks whose files are being read.
+    reading: HashSet<TaskIx>,
+    /// What tasks of this run are making, so that nobody else does; without a lead, somebody else makes it.
+    making: HashMap<TaskIx, (Known, Option<Making>)>,
+    inbox: Inbox,
     /// Which shared values running tasks have read.
     read: HashMap<TaskIx, Vec<Origin>>,
 }
@@ -111,10 +94,18 @@ impl fmt::Debug for RunContext {
 }
 
 impl RunContext {
-    pub(super) fn new(shared: SharedCache, prices: Option<Arc<dyn PriceSource>>, graph: &Graph) -> Self {
-        let own = shared.cache.child();
-        let (keys, making, landed, read) = Default::default();
-        let mut context = Self { shared, own, prices, keys, making, landed, read };
+    pub(super) fn new(
+        shared: SharedCache,
+        prices: Option<Arc<dyn PriceSource>>,
+        directory: Option<PathBuf>,
+        graph: &Graph,
+        run: Arc<RunShared>,
+    ) -> Self {
+        let own = shared.cache().child();
+        let inbox = Inbox { run, news: Arc::default() };
+        let directory = directory.map(Arc::new);
+        let (keys, reading, making, read) = Default::default();
+        let mut context = Self { shared, own, prices, directory, keys, reading, making, inbox, read };
         context.adopt(graph);
         context
     }
@@ -131,51 +122,91 @@ impl RunContext {
         self.own.peek(key).and_then(|entry| entry.json().cloned())
     }
 
-    /// Finds out what the task would make; `None`: the answer comes later, as a note.
-    pub(super) fn look(&mut self, task: TaskIx, machine: &mut Machine, run: &Arc<RunShared>) -> Option<Message> {
-        let Some(key) = key_of(task, machine, &self.own) else { return Some(to_run(task)) };
-        if let Some(entry) = self.shared.cache.get(&key) {
-            return Some(known(task, &entry));
+    /// Finds out what the task would make, now or with a later step.
+    pub(super) fn look(&mut self, task: TaskIx, machine: &mut Machine, messages: &mut Vec<Message>) {
+        let sources = machine.graph().task(task).options().sources.as_ref();
+        let Some(files) = sources.map(|sources| &sources.files).filter(|files| !files.is_empty()) else {
+            return self.find(task, None, machine, messages);
+        };
+        if !self.reading.insert(task) {
+            return;
         }
-        match self.shared.flights.join(key.clone()) {
-            Join::Leader(leader) => Some(self.lead(task, key, leader)),
+        let Some(runtime) = io::runtime() else {
+            self.reading.remove(&task);
+            return messages.push(to_run(task));
+        };
+        let (files, directory, inbox) = (files.clone(), self.directory.clone(), self.inbox.clone());
+        runtime.spawn_blocking(move || {
+            let read = known::read(directory.as_deref().map(PathBuf::as_path), &files);
+            inbox.put(News::Read(task, read));
+        });
+    }
+
+    /// The same, when it is known what the files hold that it depends on.
+    fn find(&mut self, task: TaskIx, files: Option<Arc<Files>>, machine: &mut Machine, messages: &mut Vec<Message>) {
+        let Some(known) = Known::of(task, machine, &self.own, files) else { return messages.push(to_run(task)) };
+        if let Some(entry) = self.shared.cache().get(&known.key) {
+            return messages.push(found(task, &entry));
+        }
+        match self.shared.flights.join(known.key.clone()) {
+            Join::Leader(leader) => self.lead(task, known, leader, machine, messages),
             Join::Follower(follower) => {
-                let Some(runtime) = io::runtime() else { return Some(to_run(task)) };
-                self.making.insert(task, (key, None));
-                let (run, landed) = (run.clone(), self.landed.clone());
-                runtime.spawn(async move {
-                    let landing = follower.await;
-                    landed.lock().unwrap_or_else(PoisonError::into_inner).push((task, landing));
-                    run.news.ring();
-                });
-                None
+                let Some(runtime) = io::runtime() else { return messages.push(to_run(task)) };
+                self.making.insert(task, (known, None));
+                let inbox = self.inbox.clone();
+                runtime.spawn(async move { inbox.put(News::Landed(task, follower.await)) });
             }
         }
     }
 
-    /// What became of the results that tasks waited for.
-    pub(super) fn gather(&mut self, messages: &mut Vec<Message>) {
-        let landed = std::mem::take(&mut *self.landed.lock().unwrap_or_else(PoisonError::into_inner));
-        for (task, landing) in landed {
-            // Who stopped waiting has no entry here; a lead that nobody takes goes to the next one.
-            let Some((key, _)) = self.making.remove(&task) else { continue };
-            messages.push(match landing {
-                Landing::Value(Some(entry)) => known(task, &entry),
-                Landing::Value(None) => to_run(task),
-                Landing::Lead(leader) => self.lead(task, key, leader),
-            });
+    /// What was found out since the last step.
+    pub(super) fn gather(&mut self, machine: &mut Machine, messages: &mut Vec<Message>) {
+        let news = std::mem::take(&mut *self.inbox.news.lock().unwrap_or_else(PoisonError::into_inner));
+        for news in news {
+            match news {
+                News::Read(task, read) => {
+                    // Nobody asks any more.
+                    if !self.reading.remove(&task) {
+                        continue;
+                    }
+                    match read {
+                        Ok(files) => self.find(task, Some(Arc::new(files)), machine, messages),
+                        Err(error) => {
+                            let message = format!("is run, and not shared: {error}");
+                            messages.extend([Message::Odd { task, message }, to_run(task)]);
+                        }
+                    }
+                }
+                News::Landed(task, landing) => {
+                    // Who stopped waiting has no entry here; a lead that nobody takes goes to the next one.
+                    let Some((known, _)) = self.making.remove(&task) else { continue };
+                    match landing {
+                        Landing::Value(Some(entry)) => messages.push(found(task, &entry)),
+                        Landing::Value(None) => messages.push(to_run(task)),
+                        // The files may have changed while it waited.
+                        Landing::Lead(_) if known.files.is_some() => self.look(task, machine, messages),
+                        Landing::Lead(leader) => self.lead(task, known, leader, machine, messages),
+                    }
+                }
+                News::Changed(task, file) => {
+                    let message = format!("is not shared: `{}` changed while it ran", Printable(&file));
+                    messages.push(Message::Odd { task, message });
+                }
+            }
         }
     }
 
     /// Nobody else makes it. Who just did may have ended between the look and the lead, so look again.
-    fn lead(&mut self, task: TaskIx, key: String, leader: Making) -> Message {
-        if let Some(entry) = self.shared.cache.peek(&key) {
-            let message = known(task, &entry);
-            leader.land(Some(entry));
-            return message;
+    fn lead(&mut self, task: TaskIx, mut known: Known, leader: Making, machine: &Machine, messages: &mut Vec<Message>) {
+        if let Some(entry) = self.shared.cache().peek(&known.key) {
+            messages.push(found(task, &entry));
+            return leader.land(Some(entry));
         }
-        self.making.insert(task, (key, Some(leader)));
-        to_run(task)
+        let graph = machine.graph();
+        let name = format!("{}/{}", graph.name(), graph.id(task));
+        let why = Box::new(self.shared.missed(&name, std::mem::take(&mut known.parts)));
+        messages.extend([Message::Missed { task, key: known.key.as_str().into(), why }, to_run(task)]);
+        self.making.insert(task, (known, Some(leader)));
     }
 
     /// What the first attempt of a task reads of the context.
@@ -186,7 +217,7 @@ impl RunContext {
         }
         for input in &graph.task(task).options().inputs {
             // Of what nobody shares it says nothing that it is not there.
-            let entry = if self.keys.contains(&input.key) { self.own.get(&input.key) } else { self.found(&input.key) };
+            let entry = if self.keys.contains(&input.key) { self.own.get(&input.key) } else { self.before(&input.key) };
             if entry.is_none() && !self.keys.contains(&input.key) {
                 continue;
             }
@@ -199,7 +230,7 @@ impl RunContext {
     }
 
     /// An entry that is there from before the run.
-    fn found(&self, key: &str) -> Option<CacheEntry> {
+    fn before(&self, key: &str) -> Option<CacheEntry> {
         self.own.peek(key)?;
         self.own.get(key)
     }
@@ -225,6 +256,7 @@ impl RunContext {
             }
             EventKind::TaskFinished { task, .. } | EventKind::TaskSkipped { task, .. } => {
                 self.read.remove(task);
+                self.reading.remove(task);
                 // Dropping the lead hands it to the next one who waits.
                 self.making.remove(task);
             }
@@ -263,19 +295,40 @@ impl RunContext {
                 Keep { ttl: output.ttl, cost: part.clone(), derived_from: derived_from.clone(), ..Keep::default() };
             let kept = self.own.set_with(output.key.as_str(), value.clone(), keep);
             if let Admission::TooLarge { .. } = kept {
-                let message = format!("`{}` is not shared: {kept}", crate::Printable(&output.key));
+                let message = format!("`{}` is not shared: {kept}", Printable(&output.key));
                 messages.push(Message::Odd { task, message });
             }
         }
-        let Some((key, Some(leader))) = self.making.remove(&task) else { return };
+        let Some((Known { key, files, .. }, Some(leader))) = self.making.remove(&task) else { return };
         let ttl = shared.iter().filter_map(|output| output.ttl).min();
         // What a run read is in its own context, which others do not see: this entry stands by its key alone.
         let keep = Keep { ttl, cost, ..Keep::default() };
-        let entry = match self.shared.cache.set_with(key.as_str(), CacheValue::from(value.clone()), keep) {
-            Admission::Kept => self.shared.cache.peek(&key),
-            _ => None,
-        };
-        leader.land(entry);
+        let value = CacheValue::from(value.clone());
+        match files {
+            None => self.shared.publish(&key, value, keep, leader),
+            Some(files) => self.publish(task, files, machine, move |shared| shared.publish(&key, value, keep, leader)),
+        }
+    }
+
+    /// Publishes a result if the files are still as they were when its key was made: else it may have been made of others.
+    fn publish(
+        &self,
+        task: TaskIx,
+        before: Arc<Files>,
+        machine: &Machine,
+        publish: impl FnOnce(&SharedCache) + Send + 'static,
+    ) {
+        let sources = machine.graph().task(task).options().sources.as_ref();
+        let (Some(sources), Some(runtime)) = (sources.cloned(), io::own()) else { return };
+        let (shared, directory, inbox) = (self.shared.clone(), self.directory.clone(), self.inbox.clone());
+        runtime.spawn_blocking(move || {
+            let now = known::read(directory.as_deref().map(PathBuf::as_path), &sources.files).unwrap_or_default();
+            match known::changed(&before, &now) {
+                None => publish(&shared),
+                // Without its lead the next one who waits makes it.
+                Some(file) => inbox.put(News::Changed(task, file.to_owned())),
+            }
+        });
     }
 }
 
@@ -310,40 +363,7 @@ fn to_run(task: TaskIx) -> Message {
     Message::Looked { task, found: None }
 }
 
-fn known(task: TaskIx, entry: &CacheEntry) -> Message {
+fn found(task: TaskIx, entry: &CacheEntry) -> Message {
     let output = entry.json().cloned().map_or(Output::NOTHING, Output::from);
     Message::Looked { task, found: Some(Box::new(Found { output, saved: entry.cost().clone() })) }
-}
-
-/// The key of what a task makes: a hash of what it is, and of all that it reads. `None` if something that it reads has no
-/// JSON form, so that nobody can say whether it is the same.
-fn key_of(task: TaskIx, machine: &mut Machine, context: &TtlCache) -> Option<String> {
-    let graph = machine.graph().clone();
-    let options = graph.task(task).options();
-    let mut parents = serde_json::Map::new();
-    for parent in graph.parents(task) {
-        let output = machine.output(parent);
-        if !output.is_nothing() {
-            parents.insert(graph.id(parent).to_string(), ContentHash::of(output.json()?).to_string().into());
-        }
-    }
-    let mut inputs = serde_json::Map::new();
-    for input in &options.inputs {
-        let value = machine
-            .value(&input.key)
-            .or_else(|| context.peek(&input.key).and_then(|entry| entry.json().cloned()))
-            .or_else(|| input.default.clone());
-        inputs.insert(input.key.clone(), value.map_or(Value::Null, |value| ContentHash::of(&value).to_string().into()));
-    }
-    let parts = json!({
-        "agent": options.agent,
-        "description": options.description,
-        "params": options.params,
-        "outputs": options.outputs.iter().map(|output| output.key.as_str()).collect::<Vec<_>>(),
-        "expand": options.expand,
-        "parents": parents,
-        "inputs": inputs,
-        "run": machine.inputs(),
-    });
-    Some(format!("task:{}", ContentHash::of(&parts)))
 }

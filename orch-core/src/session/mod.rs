@@ -26,11 +26,16 @@
 mod check;
 mod claims;
 mod context;
+mod files;
 mod io;
+mod known;
 mod load;
+mod paths;
 #[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
 mod session;
+mod shared;
 
-pub use context::{SharedCache, cache_options};
+pub use files::{FileLimits, file_states};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use session::{Session, SessionOptions};
+pub use shared::{SharedCache, cache_options};

@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use super::{
     check,
     claims::RunClaims,
-    context::{RunContext, SharedCache, Unpriced},
+    context::{RunContext, Unpriced},
+    shared::SharedCache,
 };
 use crate::{
     clock::Clock,
@@ -42,7 +43,7 @@ pub struct SessionOptions {
     pub run: Option<RunId>,
     /// Who hears the events.
     pub sinks: Vec<Arc<dyn EventSink>>,
-    /// Where `file_exists` conditions look and their programs run; `None`: the working directory of the process.
+    /// Where `file_exists` conditions look and their programs run, and the files lie that tasks depend on; `None`: the working directory of the process.
     pub directory: Option<PathBuf>,
     /// What runs share; `None`: nothing is shared, and no task is known from elsewhere.
     pub cache: Option<SharedCache>,
@@ -114,7 +115,9 @@ impl Session {
             task.options().shares() || !task.options().inputs.is_empty() || task.options().expand.is_some()
         };
         let cache = options.cache.clone().filter(|_| plan.graph().tasks().iter().any(reads));
-        let context = cache.map(|cache| RunContext::new(cache, options.prices.clone(), plan.graph()));
+        let context = cache.map(|cache| {
+            RunContext::new(cache, options.prices.clone(), options.directory.clone(), plan.graph(), shared.clone())
+        });
         let warm = options.least(plan.graph()).zip(options.warm).map(|(least, warm)| Warm { wait: warm.wait, least });
         let rules = Rules { look: context.is_some(), warm, ..options.rules.clone() };
         let machine = Machine::new(plan, run, rules)?;
@@ -182,7 +185,7 @@ impl Session {
                 }
                 begun = self.actions.start.len();
                 for task in std::mem::take(&mut self.actions.look) {
-                    self.messages.extend(context.look(task, &mut self.machine, &self.shared));
+                    context.look(task, &mut self.machine, &mut self.messages);
                 }
             }
             let gave_back = !self.actions.release.is_empty();
@@ -222,7 +225,7 @@ impl Session {
             Note::Checkpoint(name) => Message::Checkpoint { name },
         }));
         if let Some(context) = &mut self.context {
-            context.gather(&mut self.messages);
+            context.gather(&mut self.machine, &mut self.messages);
         }
     }
 

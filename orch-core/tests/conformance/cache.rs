@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use orch_core::{Admission, CacheEntry, CacheOptions, CacheValue, Clock, ContentHash, Error, Keep, Pattern, TtlCache};
+use orch_core::{
+    Admission, CacheEntry, CacheOptions, CacheValue, Clock, ContentHash, Error, Keep, Pattern, Task, TtlCache,
+    cache::{FileState, KeyHistory, KeyParts},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -67,6 +70,14 @@ enum Action {
     /// Into a new cache, whose clocks stand at the beginning; what can be seen there.
     ExportAndImport,
     HashOf(Value),
+    /// A task's result has to be made: by which key it is not known, and why.
+    Missed {
+        name: String,
+        task: Box<Task>,
+        /// The text of each file; null where there is none.
+        #[serde(default)]
+        files: BTreeMap<String, Option<String>>,
+    },
 }
 
 pub(crate) fn cache(input: Value) -> Value {
@@ -79,7 +90,7 @@ pub(crate) fn cache(input: Value) -> Value {
     };
     let (clock, hand) = Clock::manual();
     let mut caches = BTreeMap::from([(String::new(), TtlCache::with_clock(options, clock))]);
-    let mut now = 0;
+    let (mut now, mut history) = (0, KeyHistory::default());
     let mut answers = Vec::new();
     for Step { at_ms, place, action } in steps {
         hand.advance(Duration::from_millis(at_ms.checked_sub(now).expect("time goes on")));
@@ -139,6 +150,18 @@ pub(crate) fn cache(input: Value) -> Value {
                 json!({"imported": imported, "seen": Value::Object(seen)})
             }
             Action::HashOf(value) => json!(ContentHash::of(&value)),
+            Action::Missed { name, task, files } => {
+                let state = |text: &Option<String>| {
+                    let content = |text: &String| FileState::Content(ContentHash::of_bytes(text.as_bytes()));
+                    text.as_ref().map_or(FileState::Absent, content)
+                };
+                let parts = files
+                    .iter()
+                    .fold(KeyParts::of_task(&task), |parts, (file, text)| parts.file(file.as_str(), &state(text)));
+                let key = parts.key(&name);
+                let why = history.missed(&name, parts);
+                json!({"key": key, "why": why, "says": why.to_string()})
+            }
         });
     }
     json!({"answers": answers})

@@ -1,67 +1,9 @@
 //! Why a key is not the one of last time.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt,
-};
+use std::collections::{BTreeMap, VecDeque};
 
-use serde::Serialize;
-
-use super::{KeyParts, Part};
-
-/// How one part differs from that of the miss before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// It has another content.
-    Changed(Part),
-    /// It was not there.
-    Added(Part),
-    /// It is not there any more.
-    Removed(Part),
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Changed(part) => write!(f, "{part} changed"),
-            Self::Added(part) => write!(f, "{part} is new"),
-            Self::Removed(part) => write!(f, "{part} is gone"),
-        }
-    }
-}
-
-/// Why a value had to be made. `Display` is for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Miss {
-    /// Nothing is remembered of that name.
-    First,
-    /// Nothing changed: the value itself was gone, by its time, for want of space, or because it was dropped.
-    Gone,
-    /// These parts, in their order.
-    Changed(Vec<Change>),
-}
-
-impl fmt::Display for Miss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// So many are named; a list of a thousand files helps nobody.
-        const NAMED: usize = 5;
-        match self {
-            Self::First => f.write_str("nothing is known of it"),
-            Self::Gone => f.write_str("nothing changed, but the value was gone"),
-            Self::Changed(changes) => {
-                for (nth, change) in changes.iter().take(NAMED).enumerate() {
-                    write!(f, "{}{change}", if nth == 0 { "" } else { ", " })?;
-                }
-                match changes.len().saturating_sub(NAMED) {
-                    0 => Ok(()),
-                    more => write!(f, " and {more} more"),
-                }
-            }
-        }
-    }
-}
+use super::KeyParts;
+use crate::event::{Change, Miss};
 
 /// Remembers the parts of the last miss of each name, so that the next miss can be explained. Of names that have not missed for
 /// longest the parts are forgotten first, when there are more parts in all than were allowed.
@@ -170,13 +112,4 @@ fn differences(before: &KeyParts, now: &KeyParts) -> Vec<Change> {
     let mut all: Vec<Change> = removed.chain(others).collect();
     all.sort_by(|one, other| one.part().cmp(other.part()));
     all
-}
-
-impl Change {
-    /// Which part.
-    pub fn part(&self) -> &Part {
-        match self {
-            Self::Changed(part) | Self::Added(part) | Self::Removed(part) => part,
-        }
-    }
 }

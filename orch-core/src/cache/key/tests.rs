@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    definition::{Claim, Input, OutputSpec, Retry},
+    definition::{Claim, Input, OutputSpec, Prefix, Retry, Sources},
+    event::{Change, Miss},
     units::Usage,
 };
 
@@ -15,21 +16,28 @@ fn task(change: impl FnOnce(&mut TaskOptions)) -> KeyParts {
 #[test]
 fn what_a_task_makes_decides_and_how_it_runs_does_not() {
     let plain = KeyParts::of_task(&Task::new("a"));
-    let how: [fn(&mut TaskOptions); 7] = [
+    let how: [fn(&mut TaskOptions); 6] = [
         |options| options.phase = Some("p".into()),
         |options| options.priority = 7,
         |options| options.timeout = Some(std::time::Duration::from_secs(1)),
         |options| options.retry = Some(Retry::default()),
-        |options| options.expects = Usage::tokens("m", 1, 1),
         |options| options.claims.push(Claim::exclusive("site")),
         |options| options.allow_failure = true,
     ];
     for change in how {
         assert_eq!(task(change), plain);
     }
+    assert_eq!(KeyParts::of_task(&Task::new("b")), plain, "equal tasks make the same");
+    let expects = |tokens| task(|options| options.expects = Usage::tokens("m", tokens, 1));
+    assert_eq!(expects(1), expects(2), "how much is asked is not what is asked");
     let input = |default| Input { key: "k".into(), required: true, default };
     let what = [
-        KeyParts::of_task(&Task::new("b")),
+        expects(1),
+        task(|options| options.prefix = Some(Prefix::new("codebase", "m", 1))),
+        task(|options| options.prefix = Some(Prefix::new("codebase", "n", 1))),
+        task(|options| options.sources = Some(Sources::default().model("n"))),
+        task(|options| options.sources = Some(Sources::default().tool("m", "1"))),
+        task(|options| options.sources = Some(Sources::default().tool("m", "2"))),
         task(|options| options.agent = Some("x".into())),
         task(|options| options.description = "x".into()),
         task(|options| options.inputs = vec![input(None)]),
@@ -50,7 +58,7 @@ fn what_a_task_makes_decides_and_how_it_runs_does_not() {
     assert_eq!(keys.len(), what.len() + 1);
     let ttl = Some(std::time::Duration::from_secs(1));
     let with_ttl = task(|options| options.outputs = vec![OutputSpec { key: "k".into(), ttl }]);
-    assert_eq!(with_ttl, what[6], "how long it is kept is not what it is");
+    assert_eq!(with_ttl, what[11], "how long it is kept is not what it is");
 }
 
 #[test]
@@ -109,10 +117,10 @@ fn deep_parameters_need_no_deep_stack() {
     assert_eq!(KeyParts::new().param("deep", &deep).len(), 1);
     let input = Input { key: "k".into(), required: true, default: Some(deep) };
     let mut task = Task::new("a").with(|options| options.inputs.push(input));
-    assert_eq!(KeyParts::of_task(&task).len(), 2);
+    assert_eq!(KeyParts::of_task(&task).len(), 1);
     let mut deep = Value::Null;
     task = task.with(|options| deep = options.inputs.remove(0).default.unwrap_or_default());
-    assert_eq!(KeyParts::of_task(&task).len(), 1);
+    assert_eq!(KeyParts::of_task(&task).len(), 0);
     // Dropping it by recursion does need one.
     while let Some(inner) = deep.get_mut(0).map(Value::take) {
         deep = inner;

@@ -3,7 +3,7 @@
 use super::watch::Watch;
 use crate::{
     cli::streams::Paint,
-    event::{BreakerState, Event, EventKind, FailureKind, SkipReason},
+    event::{BreakerState, Event, EventKind, FailureKind, Miss, SkipReason},
     id::Printable,
     report::{Short, ShortCost},
 };
@@ -111,6 +111,11 @@ pub(super) fn line(watch: &Watch, event: &Event, paint: Paint) -> Option<String>
         EventKind::TaskRestored { task, .. } => {
             format!("{} {} {}", paint.dim('-'), watch.id(*task), paint.dim("as it was at the checkpoint"))
         }
+        // Of what was never made there is nothing to explain.
+        EventKind::TaskMissed { task, why, .. } if **why != Miss::First => {
+            let why = paint.dim(format_args!("is made anew: {why}"));
+            format!("{} {} {why}", paint.dim('·'), watch.id(*task))
+        }
         EventKind::TaskSkipped { task, reason: SkipReason::Condition(message) } => {
             let why = paint.dim(format_args!("skipped: {}", Printable(message)));
             format!("{} {} {why}", paint.dim('-'), watch.id(*task))
@@ -143,7 +148,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::event::{Change, Part};
     use crate::{Failure, Graph, Output, Plan, PlanOptions, Stream, Task};
+
+    #[test]
+    fn a_task_that_is_made_anew_says_why_and_one_that_is_new_does_not() {
+        let missed = |task: u32, why| EventKind::TaskMissed { task: task.into(), key: "k".into(), why: Box::new(why) };
+        let changed = Miss::Changed(vec![Change::Changed(Part::File("a\u{1b}.rs".into()))]);
+        assert_eq!(
+            said(vec![missed(0, Miss::First), missed(1, changed), missed(2, Miss::Gone)]),
+            "· te\\u{1b}st is made anew: file `a\\u{1b}.rs` changed\n\
+             · ship is made anew: nothing changed, but the value was gone\n"
+        );
+    }
 
     /// Plays events a second apart and answers what is said of them.
     fn said(kinds: Vec<EventKind>) -> String {

@@ -242,6 +242,7 @@ fn task(agent: &Agent, phase: &Phase) -> Task {
         options.undo.clone_from(&agent.undo);
         options.rollback.clone_from(&agent.rollback);
         options.breaker.clone_from(&agent.breaker);
+        options.sources.clone_from(&agent.sources);
         options.inputs = agent.inputs.iter().map(|placed| placed.value.clone()).collect();
         options.outputs = agent.outputs.iter().map(|placed| placed.value.clone()).collect();
         for condition in phase.conditions.iter().chain(&agent.conditions) {

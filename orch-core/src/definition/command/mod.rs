@@ -42,6 +42,7 @@
 //! | priority | higher first; in the dialect of version `2.0` or with `sequential`, 1 is the most urgent |
 //! | undo | `compensation` of an agent: its `task`, else `description`, else `action` with `rollbackSteps`, by its `agentId`, else the agent's own; `compensateOn`; `type` `none` undoes nothing, `retry` tries the agent again, `cascade` undoes the chain when the agent fails, `rollbackTo` all that ended after that agent; also `itself`, `timeout`, `retryPolicy`; `enabled: false` switches it off |
 //! | sagas | `saga` and `sagaCompensation`: `enabled: false` undoes nothing; only agents of `compensationPhases` are undone; `transactionTimeout` in seconds is [`Command::deadline`] |
+//! | cache key | `cacheKey` of an agent: `files` (paths and patterns), `models` (names), `tools` (names with versions), on which its result depends |
 //! | circuit breakers | `circuitBreaker` of an agent, a name or `failureThreshold`, `successThreshold`, `resetTimeout`, `monitoringPeriod` (milliseconds), `probes`, `errors`, `whenOpen`; `circuitBreakers` of the root, by name |
 //! | failures | a failure in one of `errorHandling.criticalPhases` stops the run; `continueOnError`, else `errorHandling.fallbackStrategy: "continue-with-warnings"` outside `criticalPhases` |
 //! | new tasks | `dynamicAgents` of a phase, see [`expand`](crate::definition::expand) |

@@ -9,6 +9,7 @@ use super::{condition::Condition, problems::Problems, read};
 use crate::definition::{
     breaker::BreakerOptions,
     claim::{ClaimMode, Resource},
+    sources::Sources,
     task::{Expand, Input, OutputSpec, Retry},
     undo::{Rollback, Undo},
 };
@@ -153,6 +154,8 @@ pub struct Agent {
     pub rollback: Option<Rollback>,
     /// The circuit breaker that it asks (`circuitBreaker`).
     pub breaker: Option<String>,
+    /// What its result depends on that no agent makes (`cacheKey`).
+    pub sources: Option<Sources>,
     /// Every field that means nothing to the engine, by its own name (`input`, `tools`, `configuration`, `deliverables`, …).
     pub params: Map<String, Value>,
 }

@@ -394,6 +394,7 @@ fn everything() -> Value {
         "rollbackTo": "analyzer", "type": "cascade", "task": "t", "agentId": "b", "compensateOn": ["error"], "priority": 2,
         "rollbackSteps": ["s"], "timeout": 5, "itself": true, "retryPolicy": {"maxAttempts": 2}, "more": 1,
     });
+    second["cacheKey"] = json!({"files": ["src/**"], "models": ["m"], "tools": {"rg": "14"}});
     second["circuitBreaker"] =
         json!({"name": "api", "failureThreshold": 2, "resetTimeout": 5, "whenOpen": "fail", "errors": ["503"]});
     value

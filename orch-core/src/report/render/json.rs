@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     definition::GraphHash,
-    event::{CostForm, FailureKind, Kept, RunState, SkipReason, TaskState},
+    event::{CostForm, FailureKind, Kept, Miss, RunState, SkipReason, TaskState},
     id::{RunId, TaskId, is_unprintable},
     report::{ContextUse, LockWait, MadeCheckpoint, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
     units::{Millis, Usage},
@@ -215,6 +215,7 @@ struct TaskForm<'a> {
     restored: bool,
     cached: bool,
     saved: Option<CostForm>,
+    missed: Option<&'a Miss>,
     reads: Vec<ReadForm<'a>>,
     waits: Vec<WaitForm<'a>>,
     error: Option<&'a str>,
@@ -293,6 +294,7 @@ impl Serialize for TaskResult<'_> {
             restored: self.is_restored(),
             cached: self.saved().is_some(),
             saved: self.saved().map(CostForm::from),
+            missed: self.missed(),
             reads: self
                 .reads()
                 .iter()
@@ -350,13 +352,14 @@ fn four_decimals(ratio: f64) -> f64 {
 /// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
 /// | `checkpoints` | `[{name, at_ms, tasks}]`: the moments to which one can go back, and what had ended by then |
 /// | `undo` | null if there was nothing to undo, else `{began_ms, steps: [{id, state, attempts, started_ms, finished_ms, error, error_kind, output}], kept: [{id, why}]}`, steps in the order in which they are undone |
-/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, restored, cached, saved, reads, waits, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
+/// | `tasks` | `[{id, state, attempts, ready_ms, queued_ms, started_ms, finished_ms, duration_ms, restored, cached, saved, missed, reads, waits, error, error_kind, skipped, undo, output, usage, cost_usd}]`, in the order of definition |
 ///
 /// Of a task: `ready_ms`, `started_ms` are null if it never started, `finished_ms` until it ended; `duration_ms` is the time
 /// inside its attempts; `error` and `error_kind` (`error`, `fatal`, `timeout`, `idle`, `panic`, `cancelled`, `upstream`,
 /// `stopped`, `validation`, `circuit_open`, `lock_timeout`, `lease_expired`) say why it failed or was cancelled; `undo` (`pending`, `running`, `undone`, `failed`,
-/// `left`) what became of its undo; `skipped` says which condition did not hold; `restored`: it was not
-/// run, but taken over from a checkpoint; `cached`: it was not run, since what it would make was known, and `saved` is what that had cost; `reads` are the shared values that it read,
+/// `left`) what became of its undo; `skipped` says which condition did not hold; `restored`: it was not run, but taken over
+/// from a checkpoint; `cached`: it was not run, since what it would make was known, and `saved` is what that had cost; `missed`
+/// says why it had to be run although it shares what it makes, as in the event `task_missed`; `reads` are the shared values that it read,
 /// `[{key, saved}]`, where null means that the value was not there any more; `waits` are its waits for what it claims,
 /// `[{resource, holder, since_ms, waited_ms}]`, part of `queued_ms`. What does not apply is null.
 ///

@@ -16,14 +16,17 @@ use crate::{
             condition::{Condition, Expression, Test},
             model::{Agent, Placed, ResourceUse},
         },
+        sources::{Sources, refusal},
         task::{Input, OutputSpec},
     },
+    error::Problem,
     id::Printable,
 };
 
 /// The fields of an agent that are read; every other goes to its `params`.
-const READ: [&str; 19] = [
+const READ: [&str; 20] = [
     "agentId",
+    "cacheKey",
     "circuitBreaker",
     "compensation",
     "conditional",
@@ -103,6 +106,7 @@ impl Reader {
             undo: None,
             rollback: None,
             breaker,
+            sources: self.sources(fields, at),
             params: params(fields),
         };
         self.context(fields, at, shared, &mut agent);
@@ -182,6 +186,34 @@ impl Reader {
             return None;
         }
         Some((key, ttl))
+    }
+
+    /// `cacheKey`: what the result depends on that no agent makes.
+    fn sources(&mut self, fields: Fields<'_>, at: &At<'_>) -> Option<Sources> {
+        let fields = self.member(fields, "cacheKey", at)?;
+        let at = at.key("cacheKey");
+        let mut sources = Sources::default();
+        for Placed { path, value } in self.texts(fields, "files", &at) {
+            if let Some(why) = refusal(&value) {
+                let message = format!("`{}` {why}", Printable(&value));
+                self.problems.push(Problem::error("INVALID_VALUE", message).at(path));
+            }
+            sources.files.push(value);
+        }
+        sources.models = self.texts(fields, "models", &at).into_iter().map(|placed| placed.value).collect();
+        if let Some(tools) = self.member(fields, "tools", &at) {
+            let at = at.key("tools");
+            for name in tools.keys() {
+                if let Some(version) = self.text(tools, name, &at) {
+                    sources.tools.insert(name.clone(), version);
+                }
+            }
+        }
+        for key in fields.keys().filter(|key| !["files", "models", "tools"].contains(&key.as_str())) {
+            let message = format!("`{}` is kept, but not applied: known are files, models and tools", Printable(key));
+            self.warn("NOT_APPLIED", message, at.key(key));
+        }
+        Some(sources)
     }
 
     /// `resources: ["a"]`, `resources: [{"resourceId": "a"}]` or `resources: {"locks": [{"resourceId": "a"}]}`.

@@ -369,6 +369,7 @@ fn row<'a>(report: &'a Report, task: TaskResult<'a>, levels: &[usize]) -> Row<'a
         say("Waited", Some(wait.to_string()));
     }
     say("Restored", task.is_restored().then(|| "not run, but taken over from a checkpoint".to_owned()));
+    say("Not known", task.missed().map(|why| text::line(&why.to_string(), 240)));
     for read in task.reads().iter().take(12) {
         let key = text::line(&read.key, 60);
         say(

@@ -1,0 +1,72 @@
+//! What the runs of an engine share: a cache, who is making what is not there yet, and why it was not there.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    cache::{
+        CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts, Leader, Miss, TtlCache,
+    },
+    definition::command::CachePolicy,
+};
+
+/// A cache that runs share, and who is making what is not there yet. Cheap to clone; clones share both.
+///
+/// ```
+/// use orch_core::{CacheOptions, TtlCache, session::SharedCache};
+///
+/// let shared = SharedCache::new(TtlCache::new(CacheOptions::default()));
+/// assert_eq!(shared.cache().stats().entries, 0);
+/// ```
+#[derive(Clone)]
+pub struct SharedCache {
+    cache: TtlCache,
+    pub(super) flights: Flights<String, Option<CacheEntry>>,
+    /// What the results that were missed last depended on.
+    history: Arc<Mutex<KeyHistory>>,
+}
+
+/// Who makes a result while others wait for it.
+pub(super) type Making = Leader<String, Option<CacheEntry>>;
+
+impl SharedCache {
+    /// Runs that get clones of this share the cache.
+    pub fn new(cache: TtlCache) -> Self {
+        Self { cache, flights: Flights::default(), history: Arc::default() }
+    }
+
+    /// The cache.
+    pub fn cache(&self) -> &TtlCache {
+        &self.cache
+    }
+
+    /// Hears that what is made of these parts has to be made, and answers why.
+    pub(super) fn missed(&self, name: &str, parts: KeyParts) -> Miss {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).missed(name, parts)
+    }
+
+    /// Keeps a result, and gives it to those who wait for it.
+    pub(super) fn publish(&self, key: &str, value: CacheValue, keep: Keep, leader: Making) {
+        let kept = self.cache.set_with(key, value, keep).is_kept();
+        leader.land(if kept { self.cache.peek(key) } else { None });
+    }
+}
+
+/// The options of a cache for a definition: the defaults, but for what it says itself.
+pub fn cache_options(policy: CachePolicy) -> CacheOptions {
+    let default = CacheOptions::default();
+    let eviction = match policy.eviction {
+        Some("lfu") => Eviction::Lfu,
+        Some("expiry") => Eviction::Expiry,
+        _ => default.eviction,
+    };
+    CacheOptions { max_bytes: policy.max_bytes.unwrap_or(default.max_bytes), eviction, ..default }
+}
+
+impl fmt::Debug for SharedCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedCache").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
