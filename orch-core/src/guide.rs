@@ -88,6 +88,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0025-undone-is-a-state-of-a-task.md")]
     pub mod d0025_undone_is_a_state_of_a_task {}
 
+    #[doc = include_str!("../docs/decisions/0026-breakers-are-asked-last.md")]
+    pub mod d0026_breakers_are_asked_last {}
+
     #[doc = include_str!("../docs/decisions/0027-sources-are-read-when-a-task-is-about-to-start.md")]
     pub mod d0027_sources_are_read_when_a_task_is_about_to_start {}
 }

@@ -11,7 +11,8 @@ use super::task::millis;
 ///
 /// A breaker is *closed* while all is well. After some failures in a row it *opens*: no further attempt begins. When the
 /// reset time is over it is *half open*: a few attempts are let through to probe; if they work it closes, if one fails it
-/// opens again. See [`recovery::breaker`](crate::recovery::breaker). Runs do not ask breakers yet.
+/// opens again. See [`recovery::breaker`](crate::recovery::breaker). Runs of one engine share them by name:
+/// [`Engine::breakers`](crate::Engine::breakers).
 ///
 /// ```
 /// use std::time::Duration;

@@ -119,9 +119,9 @@ impl Task {
         self.with(|options| options.rollback = Some(Rollback { scope, on: Vec::new() }))
     }
 
-    /// Names the circuit breaker that its attempts are to ask; tasks that name the same one share it. **Runs do not ask
-    /// breakers yet**: only the rule is there, [`Breaker`](crate::recovery::breaker::Breaker).
-    /// [`GraphBuilder::breaker`](crate::GraphBuilder::breaker) says how it behaves.
+    /// Names the circuit breaker that its attempts ask before they begin; tasks that name the same one share it, also those of
+    /// other runs of the same [engine](crate::Engine::breakers). [`GraphBuilder::breaker`](crate::GraphBuilder::breaker) says how
+    /// it behaves. What undoes the task does not ask it.
     #[must_use]
     pub fn breaker(self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -231,7 +231,7 @@ pub struct TaskOptions {
     /// What is undone when it fails. Default: all that the run did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
-    /// The circuit breaker that its attempts are to ask. Runs do not yet.
+    /// The circuit breaker that its attempts ask before they begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<String>,
     /// How its prompt begins, where other tasks begin theirs alike.

@@ -16,10 +16,11 @@ use crate::{
     locks::Locks,
     plan::Plan,
     report::Report,
-    session::SharedCache,
+    session::{Breakers, SharedCache},
 };
 
-/// Runs plans. Cheap to clone; clones, and all their runs, share what is plugged in: executor, sinks, cache and locks.
+/// Runs plans. Cheap to clone; clones, and all their runs, share what is plugged in: executor, sinks, cache,
+/// circuit breakers and locks.
 #[derive(Clone)]
 pub struct Engine(Arc<Seams>);
 
@@ -29,6 +30,7 @@ pub struct EngineBuilder {
     executor: Option<Box<dyn Executor>>,
     sinks: Vec<Arc<dyn EventSink>>,
     cache: Option<SharedCache>,
+    breakers: Breakers,
     locks: Locks,
     prices: Option<Arc<dyn PriceSource>>,
 }
@@ -53,6 +55,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn cache(mut self, cache: TtlCache) -> Self {
         self.cache = Some(SharedCache::new(cache));
+        self
+    }
+
+    /// The circuit breakers that tasks [ask](crate::Task::breaker). Runs of several engines that are to share them get clones of the
+    /// same. Default: breakers of the engine's own, which all its runs share.
+    #[must_use]
+    pub fn breakers(mut self, breakers: Breakers) -> Self {
+        self.breakers = breakers;
         self
     }
 
@@ -81,8 +91,8 @@ impl EngineBuilder {
         let executor = self.executor.ok_or_else(|| {
             Error::new(ErrorKind::Misuse, "an engine needs an executor: call `.executor(..)` before `.build()`")
         })?;
-        let Self { sinks, cache, locks, prices, .. } = self;
-        Ok(Engine(Arc::new(Seams { executor, sinks, cache, locks, prices })))
+        let Self { sinks, cache, breakers, locks, prices, .. } = self;
+        Ok(Engine(Arc::new(Seams { executor, sinks, cache, breakers, locks, prices })))
     }
 }
 
@@ -90,6 +100,11 @@ impl Engine {
     /// Starts to build an engine.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
+    }
+
+    /// The circuit breakers that tasks ask: to see how they stand, to close one by hand, to say how one behaves.
+    pub fn breakers(&self) -> &Breakers {
+        &self.0.breakers
     }
 
     /// Who grants what tasks claim: to see how resources stand, and to claim beside the runs.

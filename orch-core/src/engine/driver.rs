@@ -31,7 +31,7 @@ use crate::{
     plan::Plan,
     report::Report,
     run::{Attempt, Message, Rules},
-    session::{Session, SessionOptions, SharedCache},
+    session::{Breakers, Session, SessionOptions, SharedCache},
 };
 
 /// How many bodies are polled at most between two looks at the clock. A look costs a quarter of a no-op task, so while polls
@@ -61,6 +61,7 @@ pub(super) struct Seams {
     pub(super) executor: Box<dyn Executor>,
     pub(super) sinks: Vec<Arc<dyn EventSink>>,
     pub(super) cache: Option<SharedCache>,
+    pub(super) breakers: Breakers,
     pub(super) locks: Locks,
     pub(super) prices: Option<Arc<dyn PriceSource>>,
 }
@@ -120,6 +121,7 @@ impl Driver {
             run: options.run,
             sinks: seams.sinks.clone(),
             cache: seams.cache.clone(),
+            breakers: seams.breakers.clone(),
             locks: Some(seams.locks.clone()),
             prices: seams.prices.clone(),
             warm: options.warm,

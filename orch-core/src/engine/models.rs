@@ -24,6 +24,7 @@ use crate::{
     plan::{Plan, PlanOptions},
     report::Report,
     run::Message,
+    session::Breakers,
     sync::{Mutex, block_on, lock, models::explore, thread},
 };
 
@@ -78,6 +79,7 @@ fn driver(graph: &Graph, max_parallel: u32, executor: impl Executor) -> Driver {
         executor: Box::new(executor),
         sinks: Vec::new(),
         cache: None,
+        breakers: Breakers::default(),
         locks: Locks::default(),
         prices: None,
     });

@@ -117,38 +117,49 @@ impl Breaker {
         }
     }
 
+    /// When to ask again, if no attempt may begin at that time. Changes nothing: who [asks](Breaker::ask) may be the first to
+    /// probe.
+    pub fn later(&self, now: Duration) -> Option<Duration> {
+        let since = match self.inner {
+            Inner::Open(since) => since,
+            Inner::HalfOpen { probes, since, .. } if probes >= self.options.probes.max(1) => since,
+            Inner::Closed(_) | Inner::HalfOpen { .. } => return None,
+        };
+        let at = since.saturating_add(self.options.reset_timeout);
+        (now.max(self.now) < at).then_some(at)
+    }
+
     /// Whether an attempt may begin.
     pub fn ask(&mut self, now: Duration) -> Ask {
         self.now = now.max(self.now);
         let now = self.now;
-        if let Inner::Open(since) = self.inner {
-            let at = since.saturating_add(self.options.reset_timeout);
-            if now < at {
-                return Ask::Later(at);
-            }
-            self.turn(Inner::HalfOpen { probes: 0, since: now, worked: 0 });
+        if let Some(at) = self.later(now) {
+            return Ask::Later(at);
         }
-        if let Inner::HalfOpen { probes, since, worked } = self.inner {
-            let at = since.saturating_add(self.options.reset_timeout);
-            let full = probes >= self.options.probes.max(1);
-            if full && now < at {
-                return Ask::Later(at);
-            }
-            if full {
-                // They are lost. What they may still say is not heard.
+        match self.inner {
+            Inner::Closed(_) => {}
+            Inner::Open(_) => self.turn(Inner::HalfOpen { probes: 1, since: now, worked: 0 }),
+            // They are lost. What they may still say is not heard.
+            Inner::HalfOpen { probes, worked, .. } if probes >= self.options.probes.max(1) => {
                 self.turn(Inner::HalfOpen { probes: 1, since: now, worked });
-            } else {
+            }
+            Inner::HalfOpen { probes, worked, .. } => {
                 self.inner = Inner::HalfOpen { probes: probes + 1, since: now, worked };
             }
         }
         Ask::Begin(Ticket(self.generation))
     }
 
+    /// Whether what the attempt with that ticket says is still heard: the breaker has not changed since it was let through.
+    pub fn hears(&self, ticket: Ticket) -> bool {
+        ticket.0 == self.generation
+    }
+
     /// Says how the attempt with that ticket ended, once.
     pub fn end(&mut self, ticket: Ticket, now: Duration, verdict: Verdict) {
         self.now = now.max(self.now);
         let now = self.now;
-        if ticket.0 != self.generation {
+        if !self.hears(ticket) {
             return;
         }
         let next = match (&mut self.inner, verdict) {

@@ -4,6 +4,8 @@
 //! decided here is that a task asks when its turn has come, that what is given back is offered before anything else begins,
 //! and that a task which has what it claims gets the next place.
 
+use std::time::Duration;
+
 use super::{
     machine::{Machine, Phase},
     message::Actions,
@@ -15,9 +17,10 @@ use crate::{
 
 #[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
 impl Machine {
-    /// Asks for what the task claims. `false`: it claims nothing.
+    /// Asks for what the task claims, and whether its breaker lets it begin. `false`: it claims nothing and has no breaker.
     pub(super) fn claims(&mut self, task: TaskIx, actions: &mut Actions) -> bool {
-        if self.graph().task(task).options().claims.is_empty() {
+        let options = self.graph().task(task).options();
+        if options.claims.is_empty() && options.breaker.is_none() {
             return false;
         }
         self.rows[task.index()].phase = Phase::Claiming;
@@ -35,14 +38,33 @@ impl Machine {
         }
     }
 
-    /// The attempt does not begin, and has failed.
-    pub(super) fn refused(&mut self, task: TaskIx, failure: Box<Failure>, actions: &mut Actions) {
+    /// Whether an attempt of the task asks to begin, and not one to undo it.
+    pub(crate) fn is_claiming(&self, task: TaskIx) -> bool {
+        self.rows.get(task.index()).is_some_and(|row| row.phase == Phase::Claiming)
+    }
+
+    /// Whether the task may begin and waits for a place.
+    pub(crate) fn is_granted(&self, task: TaskIx) -> bool {
+        self.rows.get(task.index()).is_some_and(|row| row.phase == Phase::Granted)
+    }
+
+    /// What was granted to a task that has not begun does not hold any more. Its turn comes again.
+    pub(super) fn revoked(&mut self, task: TaskIx, actions: &mut Actions) {
+        if self.is_granted(task) {
+            self.unclaim(task, actions);
+            let rank = self.rows[task.index()].rank;
+            self.ready.push(rank);
+        }
+    }
+
+    /// The attempt does not begin, and has failed. Another one waits for at least that long.
+    pub(super) fn refused(&mut self, task: TaskIx, failure: Box<Failure>, again_in: Duration, actions: &mut Actions) {
         match self.rows.get_mut(task.index()) {
             Some(row) if row.phase == Phase::Claiming => {
                 row.attempt += 1;
                 let attempt = row.attempt;
                 *self.refused.entry(task.0).or_default() += 1;
-                self.attempt_failed(task, attempt, failure, None, actions);
+                self.attempt_failed(task, attempt, failure, None, again_in, actions);
                 self.admit_unblocked(actions);
             }
             _ => self.undo_refused(task, failure, actions),
@@ -63,11 +85,7 @@ impl Machine {
                 self.stop_attempt(task, FailureKind::LeaseExpired, message, actions);
             }
             // It has waited too long for a place. Its turn comes again.
-            Some(Phase::Granted) => {
-                self.unclaim(task, actions);
-                let rank = self.rows[task.index()].rank;
-                self.ready.push(rank);
-            }
+            Some(Phase::Granted) => self.revoked(task, actions),
             _ => self.undo_lease_expired(task, resource, actions),
         }
     }
@@ -88,9 +106,10 @@ impl Machine {
         }
     }
 
-    /// Gives back all that the task was granted.
+    /// Gives back all that the task was granted. Its breaker as well hears of its end before another task begins.
     pub(super) fn gives_back(&self, task: TaskIx, actions: &mut Actions) {
-        if !self.graph().task(task).options().claims.is_empty() {
+        let options = self.graph().task(task).options();
+        if !options.claims.is_empty() || options.breaker.is_some() {
             actions.release.push(task);
         }
     }

@@ -346,7 +346,8 @@ impl Machine {
             Message::Waits { task, resource, holder } => {
                 self.say(actions, EventKind::TaskWaits { task, resource, holder });
             }
-            Message::Refused { task, failure } => self.refused(task, failure, actions),
+            Message::Refused { task, failure, again_in } => self.refused(task, failure, again_in, actions),
+            Message::Revoked { task } => self.revoked(task, actions),
             Message::Expired { task, resource } => self.lease_expired(task, &resource, actions),
             Message::Missed { task, key, why } => self.missed(task, key, why, actions),
             Message::Read { task, key, saved } => self.say(actions, EventKind::ContextRead { task, key, saved }),
@@ -366,6 +367,8 @@ impl Machine {
             Message::Cancel { reason } => self.cancelled(reason, actions),
             Message::Checkpoint { name } => self.make_checkpoint(name, actions),
             Message::BackTo { checkpoint } => self.back_to(&checkpoint, actions),
+            // What the end of the last task changes comes after the last event.
+            Message::Breaker { .. } if self.state != RunState::Running => {}
             Message::Breaker { breaker, state, why, probe_in } => {
                 self.say(actions, EventKind::BreakerChanged { breaker, state, why, probe_in });
             }

@@ -117,12 +117,19 @@ pub enum Message {
         /// Who holds it; of several one. `None`: a limit of time, or it is kept for somebody who waits longer.
         holder: Option<Arc<str>>,
     },
-    /// What a task claims is not granted. That counts as an attempt that failed.
+    /// What a task claims is not granted, or its breaker does not let it begin. That counts as an attempt that failed.
     Refused {
         /// Which task.
         task: TaskIx,
         /// Why.
         failure: Box<Failure>,
+        /// The least time until another attempt may ask, if its retries allow one.
+        again_in: Duration,
+    },
+    /// What was granted to a task that has not begun does not hold any more: it asks again when its turn comes.
+    Revoked {
+        /// Which task.
+        task: TaskIx,
     },
     /// A lease of what an attempt holds is over: it is told to stop.
     Expired {
@@ -236,7 +243,7 @@ pub struct Actions {
     pub look: Vec<TaskIx>,
     /// Find these out.
     pub check: Vec<Check>,
-    /// Ask for all that these tasks claim, and say [`Message::Granted`], [`Message::Refused`], or [`Message::Waits`] and one of
+    /// Ask for all that these tasks claim, and their breakers whether they may begin, and say [`Message::Granted`], [`Message::Refused`], or [`Message::Waits`] and one of
     /// the two later.
     pub claim: Vec<TaskIx>,
     /// Give back what these tasks were granted, or withdraw what they ask for; before what is in `claim`. If there is any, step

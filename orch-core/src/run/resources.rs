@@ -14,7 +14,7 @@ use crate::{
     locks::table::{Ask, Asked, Asker, LockTable, Refusal, Ticket, Word},
 };
 
-/// Answers what tasks claim, from a [lock table](LockTable) of its own and on the time of the caller.
+/// Answers what tasks claim (circuit breakers let every attempt begin), from a [lock table](LockTable) of its own and on the time of the caller.
 ///
 /// ```
 /// use std::time::Duration;
@@ -158,5 +158,9 @@ pub(crate) fn refused(task: TaskIx, refusal: &Refusal) -> Message {
         Refusal::TooMuch { .. } => FailureKind::Fatal,
         Refusal::Deadlock(_) | Refusal::Gone => FailureKind::Error,
     };
-    Message::Refused { task, failure: Box::new(Failure { kind, message: refusal.to_string() }) }
+    Message::Refused {
+        task,
+        failure: Box::new(Failure { kind, message: refusal.to_string() }),
+        again_in: Duration::ZERO,
+    }
 }

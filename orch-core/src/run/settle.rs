@@ -1,6 +1,6 @@
 //! How attempts and runs end: success, another try, failure and what it means for the others.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     machine::{Machine, Phase, TimerKind},
@@ -37,7 +37,7 @@ impl Machine {
         }
         match outcome.result {
             Ok(output) => self.succeeded(task, attempt, output, outcome.usage, actions),
-            Err(failure) => self.attempt_failed(task, attempt, failure, outcome.usage, actions),
+            Err(failure) => self.attempt_failed(task, attempt, failure, outcome.usage, Duration::ZERO, actions),
         }
         if !self.unblocked.is_empty() {
             self.admit_unblocked(actions);
@@ -146,11 +146,13 @@ impl Machine {
         attempt: u32,
         failure: Box<Failure>,
         usage: Option<Box<Usage>>,
+        again_in: Duration,
         actions: &mut Actions,
     ) {
         let policy = self.plan.graph().task(task).options().retry.as_ref().filter(|_| self.stopping.is_none());
         let seed = retry::mix(self.rules.seed ^ (u64::from(task.0) << 32 | u64::from(attempt)));
         if let Some(delay) = policy.and_then(|policy| retry::next(policy, &failure, attempt, seed)) {
+            let delay = delay.max(again_in);
             self.rows[task.index()].phase = Phase::Delayed;
             self.set_timer(delay, task, attempt, TimerKind::Retry);
             return self.say(actions, EventKind::TaskRetrying { task, attempt, failure, delay, usage });

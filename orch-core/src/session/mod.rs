@@ -23,6 +23,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod breakers;
 mod check;
 mod claims;
 mod context;
@@ -35,6 +36,7 @@ mod paths;
 mod session;
 mod shared;
 
+pub use breakers::Breakers;
 pub use files::{FileLimits, file_states};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use session::{Session, SessionOptions};

@@ -11,6 +11,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
+    breakers::{Breakers, Permit, RunBreakers},
     check,
     claims::RunClaims,
     context::{RunContext, Unpriced},
@@ -47,6 +48,8 @@ pub struct SessionOptions {
     pub directory: Option<PathBuf>,
     /// What runs share; `None`: nothing is shared, and no task is known from elsewhere.
     pub cache: Option<SharedCache>,
+    /// The circuit breakers that tasks ask. Default: some of this run's own.
+    pub breakers: Breakers,
     /// Who grants what tasks claim; `None`: nobody else is asked, what this run holds matters to no other.
     pub locks: Option<Locks>,
     /// What usage, and the savings of shared values, are priced with.
@@ -73,6 +76,7 @@ impl fmt::Debug for SessionOptions {
             .field("sinks", &self.sinks.len())
             .field("directory", &self.directory)
             .field("cache", &self.cache)
+            .field("breakers", &self.breakers)
             .field("locks", &self.locks)
             .field("prices", &self.prices.is_some())
             .field("warm", &self.warm)
@@ -90,6 +94,8 @@ pub struct Session {
     report: Report,
     /// Only where something may be shared.
     context: Option<RunContext>,
+    /// From when a task with a breaker first asks to begin.
+    breakers: Option<RunBreakers>,
     /// From when a task first claims something, or where resources are declared.
     claims: Option<RunClaims>,
     options: SessionOptions,
@@ -125,7 +131,7 @@ impl Session {
         let has_resources = !plan.graph().resources().is_empty();
         let claims = has_resources.then(|| RunClaims::new(locks, &shared).declare(plan.graph())).transpose()?;
         let (messages, actions) = Default::default();
-        Ok(Self { machine, shared, notes, report, context, claims, options, messages, actions })
+        Ok(Self { machine, shared, notes, report, context, breakers: None, claims, options, messages, actions })
     }
 
     /// Hears what finished until `now` (time since the start of the run) and answers what to do. `finished` is left empty.
@@ -145,10 +151,16 @@ impl Session {
             &mut self.messages
         };
         if let Some(claims) = &mut self.claims {
+            let from = messages.len();
             claims.hear(now, messages);
+            if let Some(breakers) = &mut self.breakers {
+                let heard = messages.split_off(from);
+                breakers.admit(heard, &self.machine, claims, messages);
+            }
         }
         self.machine.step(now, messages, &mut self.actions);
-        if self.context.is_some() || self.claims.is_some() || !self.actions.claim.is_empty() {
+        let asks = self.breakers.is_some() || self.claims.is_some() || !self.actions.claim.is_empty();
+        if self.context.is_some() || asks {
             self.settle(now);
         }
         for event in &self.actions.events {
@@ -171,15 +183,20 @@ impl Session {
         &self.actions
     }
 
-    /// Asks the context and the locks what the machine asks for, until there is nothing more to tell it at this time.
+    /// Asks the context, the breakers and the locks what the machine asks for, until there is nothing more to tell it at this time.
     fn settle(&mut self, now: Duration) {
         let (mut heard, mut begun) = (0, 0);
         loop {
+            // Before anything is given back: that would leave nobody to say how the attempt ended.
+            if let Some(breakers) = &mut self.breakers {
+                for event in self.actions.events.iter().skip(heard) {
+                    breakers.hear(event, &mut self.messages);
+                }
+            }
             if let Some(context) = &mut self.context {
                 for event in self.actions.events.iter().skip(heard) {
                     context.hear(event, &self.machine, &self.report, &mut self.messages);
                 }
-                heard = self.actions.events.len();
                 for attempt in self.actions.start.iter().skip(begun) {
                     context.reads(*attempt, self.machine.graph(), &mut self.messages);
                 }
@@ -188,6 +205,7 @@ impl Session {
                     context.look(task, &mut self.machine, &mut self.messages);
                 }
             }
+            heard = self.actions.events.len();
             let gave_back = !self.actions.release.is_empty();
             self.ask_locks(now);
             if self.messages.is_empty() && !gave_back {
@@ -195,23 +213,45 @@ impl Session {
             }
             self.machine.step(now, &mut self.messages, &mut self.actions);
         }
-        if let Some(due) = self.claims.as_ref().and_then(RunClaims::wake_at) {
-            self.actions.wake_at = Some(self.actions.wake_at.map_or(due, |at| at.min(due)));
-        }
+        let probe_at = self.breakers.as_ref().and_then(RunBreakers::wake_in).map(|wait| now.saturating_add(wait));
+        let due = self.claims.as_ref().and_then(RunClaims::wake_at);
+        self.actions.wake_at = [self.actions.wake_at, due, probe_at].into_iter().flatten().min();
     }
 
     /// Gives back, then asks: what is given back may be what is asked for.
     fn ask_locks(&mut self, now: Duration) {
-        if self.actions.claim.is_empty() && self.claims.is_none() {
+        if self.actions.claim.is_empty() && self.claims.is_none() && self.breakers.is_none() {
             return;
         }
         let locks = &mut self.options.locks;
         let claims = self.claims.get_or_insert_with(|| RunClaims::new(locks.get_or_insert_default(), &self.shared));
-        self.actions.release.drain(..).for_each(|task| claims.release(task));
-        for task in self.actions.claim.drain(..) {
-            self.messages.push(claims.ask(task, &self.machine));
+        for task in self.actions.release.drain(..) {
+            claims.release(task);
+            self.breakers.iter_mut().for_each(|breakers| breakers.give_back(task, &mut self.messages));
         }
-        claims.hear(now, &mut self.messages);
+        if let Some(breakers) = &mut self.breakers {
+            self.actions.claim.extend(breakers.turn(&self.machine, &mut self.messages));
+        }
+        let mut heard = Vec::new();
+        for task in self.actions.claim.drain(..) {
+            let options = self.machine.graph().task(task).options();
+            if options.breaker.is_some() && self.machine.is_claiming(task) {
+                let breakers = &self.options.breakers;
+                let breakers = self.breakers.get_or_insert_with(|| RunBreakers::new(breakers, &self.shared));
+                match breakers.look(task, &self.machine, &mut self.messages) {
+                    Permit::Begin if options.claims.is_empty() => heard.push(Message::Granted { task }),
+                    Permit::Begin => heard.push(claims.ask(task, &self.machine)),
+                    permit => heard.extend(permit.message(task)),
+                }
+            } else {
+                heard.push(claims.ask(task, &self.machine));
+            }
+        }
+        claims.hear(now, &mut heard);
+        match &mut self.breakers {
+            Some(breakers) => breakers.admit(heard, &self.machine, claims, &mut self.messages),
+            None => self.messages.append(&mut heard),
+        }
     }
 
     /// What tasks said and checks found out since the last step.
@@ -227,6 +267,7 @@ impl Session {
         if let Some(context) = &mut self.context {
             context.gather(&mut self.machine, &mut self.messages);
         }
+        self.breakers.iter_mut().for_each(RunBreakers::stir);
     }
 
     /// Asks the run to stop; the next step carries it out.

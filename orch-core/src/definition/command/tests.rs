@@ -448,7 +448,7 @@ fn the_definition_of_the_property_is_sound() {
     let command = Command::from_value(everything());
     assert_eq!(
         command.problems(&GraphOptions { strict: true, ..GraphOptions::default() }).len(),
-        2,
-        "only `free` is undeclared, and the breaker is not asked"
+        1,
+        "only `free` is undeclared"
     );
 }

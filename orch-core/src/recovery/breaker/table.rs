@@ -83,13 +83,19 @@ impl BreakerTable {
         row.set = true;
     }
 
+    /// When to ask again, if no attempt may begin now of a graph that declares the breaker so.
+    pub fn later(&mut self, name: &str, declared: &BreakerOptions, now: Duration) -> Option<Duration> {
+        self.declared(name, declared).breaker.later(now)
+    }
+
     /// Whether an attempt may begin, of a graph that declares the breaker so.
     pub fn ask(&mut self, name: &str, declared: &BreakerOptions, now: Duration) -> Ask {
-        let row = self.row(name, declared);
-        if !row.set && row.breaker.options != *declared {
-            row.breaker.options = declared.clone();
-        }
-        row.breaker.ask(now)
+        self.declared(name, declared).breaker.ask(now)
+    }
+
+    /// Whether what the attempt with that ticket says is still heard: the breaker has not changed since it was let through.
+    pub fn hears(&self, name: &str, ticket: Ticket) -> bool {
+        self.0.get(name).is_some_and(|row| row.breaker.hears(ticket))
     }
 
     /// Says how the attempt with that ticket ended, once. Answers whether somebody who had to wait may get through now, or
@@ -127,6 +133,14 @@ impl BreakerTable {
     /// How all stand, by name.
     pub fn list(&self, now: Duration) -> Vec<BreakerStatus> {
         self.0.iter().map(|(name, row)| row.status(name, now)).collect()
+    }
+
+    fn declared(&mut self, name: &str, declared: &BreakerOptions) -> &mut Row {
+        let row = self.row(name, declared);
+        if !row.set && row.breaker.options != *declared {
+            row.breaker.options = declared.clone();
+        }
+        row
     }
 
     fn row(&mut self, name: &str, options: &BreakerOptions) -> &mut Row {

@@ -135,7 +135,6 @@ impl Reader {
     pub(super) fn breaker(&mut self, fields: Fields<'_>, id: &str, at: &At<'_>) -> Option<String> {
         let at = at.key("circuitBreaker");
         let given = fields.get("circuitBreaker").filter(|given| !given.is_null())?;
-        self.warn("NOT_APPLIED", "a circuit breaker is kept, but runs do not ask it yet", at);
         match given {
             Value::String(name) => Some(name.clone()),
             other => {
