@@ -608,3 +608,26 @@ async fn attempts_that_ask_for_more_are_watched() {
     assert!(error.contains("`b` waits for `x` of `a`, `a` waits for `y` of `b`"), "{error}");
     assert_eq!(report.find("a").unwrap().state(), TaskState::Succeeded);
 }
+
+/// A body that lets go of its context holds what its task claims all the same.
+#[tokio::test(start_paused = true)]
+async fn a_claim_lasts_as_long_as_the_body_whatever_becomes_of_its_context() {
+    for inline in [Inline::Always, Inline::Never] {
+        let (busy, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let seen = most.clone();
+        let work = move |task: TaskContext| {
+            drop(task);
+            let (busy, most) = (busy.clone(), most.clone());
+            async move {
+                most.fetch_max(busy.fetch_add(1, SeqCst) + 1, SeqCst);
+                sleep(Duration::from_secs(1)).await;
+                busy.fetch_sub(1, SeqCst);
+            }
+        };
+        let tasks = ["a", "b", "c"].map(|name| Task::new(name).claim(Claim::exclusive("site")));
+        let plan = plan(Graph::builder("g").tasks(tasks).build().unwrap());
+        let engine = Engine::builder().executor(work).build().unwrap();
+        let report = engine.run(&plan, RunOptions { inline, ..RunOptions::default() }).await.unwrap();
+        assert_eq!((seen.load(SeqCst), report.makespan()), (1, Duration::from_secs(3)));
+    }
+}

@@ -149,10 +149,9 @@ impl Service {
     /// An engine whose tasks call it for a second each.
     fn engine(&self) -> Engine {
         let service = self.clone();
-        let work = move |task: TaskContext| {
+        let work = move |_: TaskContext| {
             let service = service.clone();
             async move {
-                let _task = task;
                 service.0.1.fetch_add(1, SeqCst);
                 sleep(Duration::from_secs(1)).await;
                 if service.0.0.load(SeqCst) { Outcome::failed("503") } else { Outcome::done(()) }

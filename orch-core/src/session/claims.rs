@@ -37,8 +37,9 @@ struct Asking {
     /// Tells its words from those of an earlier request of the task.
     nth: u32,
     fence: u64,
-    /// An attempt has it: what is left when the run is dropped ends with the attempt.
-    handed: bool,
+    /// An attempt has it too: what is left when the run is dropped ends with the attempt. But as long as the run lives, an
+    /// attempt that lets go of its context holds it all the same.
+    handed: Option<Arc<Held>>,
 }
 
 /// What an attempt holds. The session gives it back when the attempt ends; what is left when the run is dropped ends with the
@@ -127,7 +128,7 @@ impl RunClaims {
             self.asked.resize_with(graph.len(), || None);
         }
         if let Some(place) = self.asked.get_mut(task.index()) {
-            *place = Some(Asking { ticket, nth, fence, handed: false });
+            *place = Some(Asking { ticket, nth, fence, handed: None });
         }
         message
     }
@@ -163,8 +164,8 @@ impl RunClaims {
     /// not live to do so.
     pub(super) fn hand(&mut self, task: TaskIx) -> Option<Hold> {
         let asking = self.asked.get_mut(task.index())?.as_mut()?;
-        asking.handed = true;
-        let held = Held { locks: self.locks.clone(), ticket: asking.ticket };
+        let held = Arc::new(Held { locks: self.locks.clone(), ticket: asking.ticket });
+        asking.handed = Some(held.clone());
         Some(Hold { fence: asking.fence, lock: Box::new(held) })
     }
 }
@@ -172,7 +173,7 @@ impl RunClaims {
 impl Drop for RunClaims {
     fn drop(&mut self) {
         for asking in self.asked.drain(..).flatten() {
-            if !asking.handed {
+            if asking.handed.is_none() {
                 self.locks.release(asking.ticket);
             }
         }
