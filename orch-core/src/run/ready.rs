@@ -2,10 +2,25 @@
 
 /// A set of ranks that gives its smallest quickly: a tree of 64-bit words, each bit of which says whether the word below
 /// holds anything. Putting and taking cost one word a level; a million ranks have four levels.
-#[derive(Debug, Clone, Default)]
+///
+/// One rank is kept beside the tree, so that a chain, in which one is put and taken in turn, never waits for what it has just
+/// written.
+#[derive(Debug, Clone)]
 pub(super) struct ReadyQueue {
     levels: Vec<Vec<u64>>,
+    /// How many are in the tree.
     len: usize,
+    /// INVARIANT: smaller than all in the tree, or [`NONE`].
+    front: u32,
+}
+
+/// A rank that no task has.
+const NONE: u32 = u32::MAX;
+
+impl Default for ReadyQueue {
+    fn default() -> Self {
+        Self { levels: Vec::new(), len: 0, front: NONE }
+    }
 }
 
 #[expect(clippy::indexing_slicing, reason = "levels are sized for `ranks` at construction, and ranks are below it")]
@@ -18,18 +33,32 @@ impl ReadyQueue {
             words = words.div_ceil(64).max(1);
             levels.push(vec![0u64; words]);
             if words == 1 {
-                return Self { levels, len: 0 };
+                return Self { levels, len: 0, front: NONE };
             }
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len == 0 && self.front == NONE
     }
 
     /// Adds a rank that is not yet in the set.
     #[inline]
     pub(super) fn push(&mut self, rank: u32) {
+        if self.front == NONE {
+            if self.len == 0 {
+                self.front = rank;
+            } else {
+                self.insert(rank);
+            }
+        } else {
+            let later = rank.max(self.front);
+            self.front = rank.min(self.front);
+            self.insert(later);
+        }
+    }
+
+    fn insert(&mut self, rank: u32) {
         self.len += 1;
         let mut at = rank as usize;
         for level in &mut self.levels {
@@ -46,6 +75,9 @@ impl ReadyQueue {
     /// Takes the smallest rank.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<u32> {
+        if self.front != NONE {
+            return Some(std::mem::replace(&mut self.front, NONE));
+        }
         if self.len == 0 {
             return None;
         }

@@ -141,7 +141,9 @@ impl Session {
     /// by the session itself and always empty.
     pub fn step(&mut self, now: Duration, finished: &mut Vec<Message>) -> &Actions {
         self.actions.clear();
-        if self.shared.news.heard.swap(false, Ordering::Acquire) {
+        // A look costs nothing; a swap waits for everything that was written before.
+        let news = &self.shared.news.heard;
+        if news.load(Ordering::Acquire) && news.swap(false, Ordering::Acquire) {
             self.gather();
         }
         let messages = if self.messages.is_empty() {
@@ -177,10 +179,16 @@ impl Session {
                 sink.hear(self.machine.graph(), &self.actions.events);
             }
         }
+        if !self.actions.check.is_empty() {
+            self.answer_checks();
+        }
+        &self.actions
+    }
+
+    fn answer_checks(&mut self) {
         for check in self.actions.check.drain(..) {
             check::answer(check, self.shared.clone(), self.options.directory.clone(), self.options.approve_commands);
         }
-        &self.actions
     }
 
     /// Asks the context, the breakers and the locks what the machine asks for, until there is nothing more to tell it at this time.
