@@ -75,6 +75,11 @@ async fn a_task_makes_a_checkpoint_and_a_failure_goes_back_to_it() {
     let text = render::text(&report, 80);
     assert!(text.contains("checkpoints:\n  built after ") && text.contains("1 task done"), "{text}");
     assert!(text.contains("kept: build: the run does not go back that far"), "{text}");
+    #[cfg(feature = "html")]
+    {
+        let page = render::html::report(&report);
+        assert!(page.contains("<b>Checkpoints</b> <span>built after "), "beside the order of the undo");
+    }
 }
 
 /// The caller makes a checkpoint, goes back to it, and a second run continues from there.
