@@ -9,6 +9,7 @@ use super::{
     entry::{Draft, Slot},
     evict::{Order, Slots},
     links::Links,
+    listen::{CacheEventKind, Gone},
     options::{Admission, CacheOptions},
     scope::Table,
     stats::Tally,
@@ -50,9 +51,6 @@ struct Shared {
     entries: usize,
 }
 
-/// Entries that went. They are dropped outside of the lock: freeing a large value takes long.
-pub(super) type Gone = Vec<Arc<Slot>>;
-
 impl Book {
     pub(super) fn new(options: CacheOptions) -> Self {
         Self {
@@ -83,9 +81,9 @@ impl Book {
 
     /// Forgets a scope and its entries.
     pub(super) fn close(&mut self, scope: u32) -> Gone {
-        let mut gone = Gone::new();
+        let mut gone = Gone::unheard();
         let theirs: Vec<_> = self.slots.iter().filter(|slot| slot.scope == scope).cloned().collect();
-        theirs.iter().for_each(|slot| self.remove(slot, &mut gone));
+        theirs.iter().for_each(|slot| self.remove(slot, None, &mut gone));
         self.scopes.remove(&scope);
         gone
     }
@@ -133,7 +131,7 @@ impl Book {
         };
         if !kept.is_kept() {
             if let Some(old) = self.own(scope, &draft.key) {
-                self.remove(&old, gone);
+                self.remove(&old, None, gone);
             }
             return (kept, None);
         }
@@ -169,9 +167,10 @@ impl Book {
         for tag in slot.tags() {
             self.tags.entry_ref(tag.as_str()).or_default().insert(place);
         }
+        gone.note(CacheEventKind::Set, &slot);
         self.slots.insert(slot);
         if let Some(old) = old {
-            self.unlist(old, gone);
+            self.unlist(old, None, gone);
         }
         place
     }
@@ -205,7 +204,7 @@ impl Book {
         while self.bytes > self.options.max_bytes
             && let Some(slot) = self.order.pop(&self.slots, |slot| slot.rank(eviction), |_| true)
         {
-            self.remove(&slot, gone);
+            self.remove(&slot, Some(CacheEventKind::Evicted), gone);
             self.tally.evictions += 1;
         }
     }
@@ -213,20 +212,21 @@ impl Book {
     /// Removes the entries whose time is over.
     pub(super) fn end(&mut self, now: u64, gone: &mut Gone) {
         while let Some(slot) = self.ends.pop(&self.slots, Slot::end, |end| end.at <= now) {
-            self.remove(&slot, gone);
+            self.remove(&slot, Some(CacheEventKind::Expired), gone);
             self.tally.expirations += 1;
         }
     }
 
-    pub(super) fn remove(&mut self, slot: &Arc<Slot>, gone: &mut Gone) {
+    /// `why` is what those hear who listen.
+    pub(super) fn remove(&mut self, slot: &Arc<Slot>, why: Option<CacheEventKind>, gone: &mut Gone) {
         if let Some(row) = self.scopes.get(&slot.scope) {
             row.table.slots.remove_if(&*slot.key, |_, present| present.seq == slot.seq);
         }
-        self.unlist(slot.clone(), gone);
+        self.unlist(slot.clone(), why, gone);
     }
 
     /// Takes an entry that is in no table any more from the accounts.
-    fn unlist(&mut self, slot: Arc<Slot>, gone: &mut Gone) {
+    fn unlist(&mut self, slot: Arc<Slot>, why: Option<CacheEventKind>, gone: &mut Gone) {
         if self.slots.remove(slot.place).is_none() {
             return;
         }
@@ -251,7 +251,7 @@ impl Book {
             self.links.detach(slot.place);
         }
         self.tally.went(&slot);
-        gone.push(slot);
+        gone.push(why, slot);
     }
 
     /// How many places it has for entries, also for those that are gone.

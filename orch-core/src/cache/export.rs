@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    book::Gone,
     content::{Content, ContentHash},
     entry::{Draft, Extras, Slot, nanos},
+    listen::Gone,
     memory::TtlCache,
     options::{Admission, CacheOptions, Origin},
     value::CacheValue,
@@ -93,7 +93,7 @@ impl TtlCache {
     /// `fresh_until` is in milliseconds since 1970. `stale_ms`, `hits`, `tags`, `derived_from` and `cost` may be missing.
     pub fn export(&self) -> String {
         let shared = &self.0.shared;
-        let mut gone = Gone::new();
+        let mut gone = Gone::new(&self.0.shared);
         let mut book = shared.book();
         let (now, WallTime(wall)) = (shared.time.now(), shared.time.wall());
         book.end(now, &mut gone);
@@ -107,6 +107,7 @@ impl TtlCache {
         let origins: Vec<Vec<Origin>> =
             slots.iter().map(|slot| slot.derived_from().iter().map(origin).collect()).collect();
         drop(book);
+        gone.tell(shared);
         let values = slots.iter().map(|slot| (slot.content.hash(), Payload::of(&slot.content.value))).collect();
         // Rounded down, so that nothing ends later there than here.
         let millis = |nanos: u64| nanos / 1_000_000;
@@ -144,7 +145,7 @@ impl TtlCache {
         })?;
         let contents = contents(&form, self)?;
         let shared = &self.0.shared;
-        let mut gone = Gone::new();
+        let mut gone = Gone::new(&self.0.shared);
         let mut book = shared.book();
         let (now, wall) = (shared.time.now(), shared.time.wall());
         let mut imported = Imported::default();
@@ -167,6 +168,7 @@ impl TtlCache {
         imported.outdated = outdated as u64;
         imported.kept -= imported.outdated.min(imported.kept);
         drop(book);
+        gone.tell(&self.0.shared);
         Ok(imported)
     }
 }

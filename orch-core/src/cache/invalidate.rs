@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    book::{Book, Gone},
+    book::Book,
     content::ContentHash,
     entry::{Draft, Slot},
     links::Node,
+    listen::{CacheEventKind, Gone},
     options::Origin,
 };
 
@@ -168,10 +169,16 @@ impl Book {
         let dropped = match self.relation(slot.scope, scope) {
             Relation::Within => {
                 let before = gone.len();
-                self.remove(slot, gone);
+                self.remove(slot, Some(CacheEventKind::Invalidated), gone);
                 gone.len() > before
             }
-            Relation::Above => self.hide(scope, slot.seq),
+            Relation::Above => {
+                let hidden = self.hide(scope, slot.seq);
+                if hidden {
+                    gone.note(CacheEventKind::Invalidated, slot);
+                }
+                hidden
+            }
             Relation::Aside => false,
         };
         self.tally.invalidations += u64::from(dropped);

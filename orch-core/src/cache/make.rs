@@ -68,8 +68,9 @@ impl TtlCache {
         let key = key.into();
         let shared = &self.0.shared;
         let now = shared.time.now();
-        if let Some(found) = self.0.find(&key, now, true) {
-            return Ok(CacheEntry(found));
+        if let Some(found) = self.0.find(&key, now, true).map(CacheEntry) {
+            shared.looked(&key, Some(&found));
+            return Ok(found);
         }
         let name = (self.0.id, key.clone());
         let leader = match self.0.find_stale(&key, now) {
@@ -77,7 +78,9 @@ impl TtlCache {
                 Some(leader) => leader,
                 None => {
                     stale.hit(now);
-                    return Ok(CacheEntry(stale));
+                    let stale = CacheEntry(stale);
+                    shared.looked(&key, Some(&stale));
+                    return Ok(stale);
                 }
             },
             None => match shared.flights.join(name) {
@@ -86,6 +89,7 @@ impl TtlCache {
                     Landing::Lead(leader) => leader,
                     Landing::Value(entry) => {
                         entry.0.hit(shared.time.now());
+                        shared.looked(&key, Some(&entry));
                         return Ok(entry);
                     }
                 },
@@ -95,9 +99,11 @@ impl TtlCache {
         let began = shared.time.now();
         if let Some(found) = self.0.find(&key, began, true).map(CacheEntry) {
             leader.land(found.clone());
+            shared.looked(&key, Some(&found));
             return Ok(found);
         }
         shared.misses.fetch_add(1, Ordering::Relaxed);
+        shared.looked(&key, None);
         let made = make().await?.into();
         let took = Duration::from_nanos(shared.time.now().saturating_sub(began));
         let entry = self.keep(key, made, keep, took);

@@ -11,10 +11,11 @@ use std::{
 use hashbrown::DefaultHashBuilder;
 
 use super::{
-    book::{Book, Gone},
+    book::Book,
     content::Content,
     entry::{CacheEntry, Draft},
     flight::Flights,
+    listen::{CacheEvent, Gone, Listeners},
     options::{Admission, CacheOptions, Keep},
     pattern::Pattern,
     scope::{Scope, Shared, Table},
@@ -72,6 +73,7 @@ impl TtlCache {
             hasher: DefaultHashBuilder::default(),
             book: Mutex::new(book),
             flights: Flights::default(),
+            listeners: Listeners::default(),
         };
         let shared = Arc::new(shared);
         Self(Arc::new(Scope { id, table, shared, parent: None }))
@@ -88,6 +90,33 @@ impl TtlCache {
         Self(Arc::new(Scope { id, table, shared, parent: Some(self.0.clone()) }))
     }
 
+    /// Calls `listener` with all that happens from now on, in this cache, its parents and its children, as long as they live. It
+    /// is called by the thread that caused the event, after the change and without a lock: it may use the cache, but for
+    /// [making](TtlCache::get_or_make) the value of the very key whose miss it hears, and what it takes that thread waits. Events of different threads may come in any order. Not told: a value that another one replaces,
+    /// the entries of a child that closes, and what nobody looks at: an entry whose time is over is told when the cache is next
+    /// changed.
+    ///
+    /// Nobody listens by default, and then nothing is spent on it.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// use orch_core::{CacheOptions, TtlCache, cache::CacheEventKind};
+    ///
+    /// let cache = TtlCache::new(CacheOptions::default());
+    /// let misses = Arc::new(AtomicU32::new(0));
+    /// let seen = misses.clone();
+    /// cache.listen(move |event| {
+    ///     if event.kind == CacheEventKind::Miss {
+    ///         seen.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// assert!(cache.get("analysis").is_none());
+    /// assert_eq!(misses.load(Ordering::Relaxed), 1);
+    /// ```
+    pub fn listen(&self, listener: impl Fn(CacheEvent<'_>) + Send + Sync + 'static) {
+        self.0.shared.listeners.add(Arc::new(listener));
+    }
+
     /// How it behaves.
     pub fn options(&self) -> &CacheOptions {
         &self.0.shared.options
@@ -101,7 +130,9 @@ impl TtlCache {
         if found.is_none() {
             shared.misses.fetch_add(1, Ordering::Relaxed);
         }
-        found.map(CacheEntry)
+        let found = found.map(CacheEntry);
+        shared.looked(key, found.as_ref());
+        found
     }
 
     /// The entry of that key, uncounted: for those who show what is there.
@@ -123,7 +154,7 @@ impl TtlCache {
     }
 
     pub(super) fn put(&self, draft: Draft, now: u64) -> Admission {
-        let (mut book, mut gone) = (self.0.shared.book(), Gone::new());
+        let (mut book, mut gone) = (self.0.shared.book(), Gone::new(&self.0.shared));
         if let Some(wanted) = book.wants_hashes(&draft) {
             drop(book);
             wanted.iter().for_each(|content| _ = content.hash());
@@ -131,6 +162,7 @@ impl TtlCache {
         }
         let kept = book.put((self.0.id, &self.0.table), draft, now, &mut gone);
         drop(book);
+        gone.tell(&self.0.shared);
         kept
     }
 
@@ -179,12 +211,12 @@ impl TtlCache {
 
     /// Removes what is over, changes the book, and drops what went when the lock is free again: large values take long.
     fn change<T>(&self, change: impl FnOnce(&mut Book, &mut Gone) -> T) -> T {
-        let mut gone = Gone::new();
+        let mut gone = Gone::new(&self.0.shared);
         let mut book = self.0.shared.book();
         book.end(self.0.shared.time.now(), &mut gone);
         let answer = change(&mut book, &mut gone);
         drop(book);
-        drop(gone);
+        gone.tell(&self.0.shared);
         answer
     }
 }

@@ -12,6 +12,7 @@ use super::{
     book::Book,
     entry::{CacheEntry, Slot},
     flight::Flights,
+    listen::{CacheEventKind, Listeners},
     options::CacheOptions,
     time::CacheTime,
 };
@@ -77,9 +78,19 @@ pub(super) struct Shared {
     pub(super) book: Mutex<Book>,
     /// What is being made, by scope and key.
     pub(super) flights: Flights<(u32, Arc<str>), CacheEntry>,
+    pub(super) listeners: Listeners,
 }
 
 impl Shared {
+    /// Tells those who listen of a look.
+    #[inline]
+    pub(super) fn looked(&self, key: &str, found: Option<&CacheEntry>) {
+        if self.listeners.any() {
+            let kind = if found.is_some() { CacheEventKind::Hit } else { CacheEventKind::Miss };
+            self.listeners.tell(kind, key, found);
+        }
+    }
+
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         // Nothing of others runs under this lock, so nothing panics there.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)

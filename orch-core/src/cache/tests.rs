@@ -7,6 +7,7 @@ use crate::clock::{Clock, Hand};
 
 mod bad_input;
 mod export;
+mod listen;
 mod make;
 mod model;
 

@@ -1,6 +1,10 @@
 //! Caches as vectors: what is done to a cache and its children, at virtual milliseconds, and what they answer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use orch_core::{
     Admission, CacheEntry, CacheOptions, CacheValue, Clock, ContentHash, Error, Keep, Pattern, Task, TtlCache,
@@ -70,6 +74,8 @@ enum Action {
     /// Into a new cache, whose clocks stand at the beginning; what can be seen there.
     ExportAndImport,
     HashOf(Value),
+    /// What listeners heard since the beginning or the last time: event and key.
+    Heard,
     /// A task's result has to be made: by which key it is not known, and why.
     Missed {
         name: String,
@@ -90,6 +96,9 @@ pub(crate) fn cache(input: Value) -> Value {
     };
     let (clock, hand) = Clock::manual();
     let mut caches = BTreeMap::from([(String::new(), TtlCache::with_clock(options, clock))]);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = heard.clone();
+    caches[""].listen(move |event| ear.lock().unwrap().push(json!([event.kind, event.key])));
     let (mut now, mut history) = (0, KeyHistory::default());
     let mut answers = Vec::new();
     for Step { at_ms, place, action } in steps {
@@ -149,6 +158,7 @@ pub(crate) fn cache(input: Value) -> Value {
                 let seen = other.keys().iter().map(|key| ((**key).to_owned(), entry(other.peek(key)))).collect();
                 json!({"imported": imported, "seen": Value::Object(seen)})
             }
+            Action::Heard => json!(std::mem::take(&mut *heard.lock().unwrap())),
             Action::HashOf(value) => json!(ContentHash::of(&value)),
             Action::Missed { name, task, files } => {
                 let state = |text: &Option<String>| {
