@@ -93,6 +93,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0027-sources-are-read-when-a-task-is-about-to-start.md")]
     pub mod d0027_sources_are_read_when_a_task_is_about_to_start {}
+
+    #[doc = include_str!("../docs/decisions/0028-other-caches-stand-behind-the-one-in-memory.md")]
+    pub mod d0028_other_caches_stand_behind_the_one_in_memory {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

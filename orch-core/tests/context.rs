@@ -2,22 +2,23 @@
 #![cfg(test)]
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
 
 use orch_core::{
-    CacheOptions, Engine, EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, PriceTable, Rates, Report,
-    RunOptions, Task, TaskContext, TaskState, TtlCache, Usage, Usd, blocking,
-};
-use orch_core::{
-    Input, OutputSpec,
-    cache::{Change, Miss, Part},
+    Admission, CacheEntry, CacheValue, Input, Keep, OutputSpec,
+    cache::{Answer, Cache, Change, Miss, Part},
     definition::Sources,
     report::render,
+};
+use orch_core::{
+    CacheOptions, Engine, EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, PriceTable, Rates, Report,
+    RunOptions, Task, TaskContext, TaskState, TtlCache, Usage, Usd, blocking,
 };
 use serde_json::json;
 use tokio::time::sleep;
@@ -476,4 +477,124 @@ fn it_works_without_a_runtime_of_the_callers() {
         blocking::run(&engine, &plan, RunOptions::default()).unwrap();
     }
     assert_eq!(calls.load(SeqCst), 1);
+}
+
+/// A cache that several engines share and that answers after a while, as one on a disk does.
+#[derive(Debug, Clone, Default)]
+struct Far {
+    entries: Arc<Mutex<HashMap<String, (CacheValue, Keep)>>>,
+    looks: Arc<AtomicUsize>,
+    broken: bool,
+}
+
+impl Cache for Far {
+    fn look(&self, key: &str) -> Answer<Option<CacheEntry>> {
+        self.looks.fetch_add(1, SeqCst);
+        let (far, key) = (self.clone(), key.to_owned());
+        Answer::Later(Box::pin(async move {
+            tokio::task::yield_now().await;
+            assert!(!far.broken, "the disk is gone");
+            let found = far.entries.lock().unwrap().get(&key).cloned();
+            found.map(|(value, keep)| CacheEntry::new(&key, value, keep))
+        }))
+    }
+
+    fn keep(&self, key: &str, value: CacheValue, keep: Keep) -> Answer<Admission> {
+        let (far, key) = (self.clone(), key.to_owned());
+        Answer::Later(Box::pin(async move {
+            far.entries.lock().unwrap().insert(key, (value, keep));
+            Admission::Kept
+        }))
+    }
+
+    fn invalidate(&self, key: &str) -> Answer<usize> {
+        Answer::Ready(self.entries.lock().unwrap().remove(key).map_or(0, |_| 1))
+    }
+}
+
+/// An engine as another process would have one, over that cache.
+fn engine_over(far: impl Cache + 'static, calls: &Arc<AtomicUsize>) -> Engine {
+    let calls = calls.clone();
+    let executor = move |_: TaskContext| {
+        calls.fetch_add(1, SeqCst);
+        async { Outcome::done(json!({"files": 129})).used(Usage::tokens("sonnet", 30_000, 2_000)) }
+    };
+    Engine::builder().executor(executor).cache_behind(far).build().unwrap()
+}
+
+fn one_analysis() -> Plan {
+    let graph = Graph::builder("g").task(makes("analysis", "map", Some(TTL))).build().unwrap();
+    Plan::new(&graph, &PlanOptions::default()).unwrap()
+}
+
+#[tokio::test]
+async fn engines_share_a_cache_behind_their_own() {
+    let (far, calls) = (Far::default(), Arc::new(AtomicUsize::new(0)));
+    let first = engine_over(far.clone(), &calls);
+    first.run(&one_analysis(), RunOptions::default()).await.unwrap();
+    while far.entries.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(far.entries.lock().unwrap().values().next().unwrap().1.ttl, Some(TTL));
+    let second = engine_over(far.clone(), &calls);
+    for _ in 0..2 {
+        let report = second.run(&one_analysis(), RunOptions::default()).await.unwrap();
+        let analysis = report.find("analysis").unwrap();
+        assert_eq!(analysis.output().json(), Some(&json!({"files": 129})));
+        assert_eq!(analysis.saved().unwrap().usage.total_tokens(), 32_000);
+        assert!(analysis.missed().is_none());
+    }
+    assert_eq!((calls.load(SeqCst), far.looks.load(SeqCst)), (1, 2), "the second time it is nearer");
+}
+
+#[tokio::test]
+async fn of_many_one_asks_the_cache_behind() {
+    let (far, calls) = (Far::default(), Arc::new(AtomicUsize::new(0)));
+    let tasks = (0..50).map(|nth| makes(&format!("t{nth}"), "same", Some(TTL)));
+    let plan = Plan::new(&Graph::builder("g").tasks(tasks).build().unwrap(), &PlanOptions::default()).unwrap();
+    let report = engine_over(far.clone(), &calls).run(&plan, RunOptions::default()).await.unwrap();
+    assert_eq!((calls.load(SeqCst), far.looks.load(SeqCst), report.context().known), (1, 1, 49));
+}
+
+#[tokio::test]
+async fn a_cache_behind_that_fails_or_answers_at_once_is_no_trouble() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let broken = engine_over(Far { broken: true, ..Far::default() }, &calls);
+    let report = broken.run(&one_analysis(), RunOptions::default()).await.unwrap();
+    assert_eq!((count(&report, TaskState::Succeeded), calls.load(SeqCst)), (1, 1));
+    assert_eq!(report.find("analysis").unwrap().missed(), Some(&Miss::First));
+
+    let near = TtlCache::new(CacheOptions::default());
+    for _ in 0..2 {
+        let engine = engine_over(near.clone(), &calls);
+        engine.run(&one_analysis(), RunOptions::default()).await.unwrap();
+    }
+    assert_eq!((calls.load(SeqCst), near.stats().entries), (2, 1));
+}
+
+#[tokio::test]
+async fn a_run_can_be_cancelled_while_the_cache_behind_thinks() {
+    /// It takes as long as it likes.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl Cache for Slow {
+        fn look(&self, _: &str) -> Answer<Option<CacheEntry>> {
+            Answer::Later(Box::pin(std::future::pending()))
+        }
+
+        fn keep(&self, _: &str, _: CacheValue, _: Keep) -> Answer<Admission> {
+            Answer::Ready(Admission::Kept)
+        }
+
+        fn invalidate(&self, _: &str) -> Answer<usize> {
+            Answer::Ready(0)
+        }
+    }
+
+    let calls = Arc::new(AtomicUsize::new(0));
+    let run = engine_over(Slow, &calls).start(&one_analysis(), RunOptions::default());
+    run.cancel("enough");
+    assert_eq!(count(&run.report().await.unwrap(), TaskState::Cancelled), 1);
+    assert_eq!(calls.load(SeqCst), 0);
 }

@@ -45,7 +45,8 @@ impl<T: fmt::Debug> fmt::Debug for Answer<T> {
     }
 }
 
-/// Keeps values by key. No call blocks. [`TtlCache`] is one and always answers at once.
+/// Keeps values by key. No call blocks. [`TtlCache`] is one and always answers at once; an engine puts one of its own in front of
+/// any other ([`EngineBuilder::cache_behind`](crate::EngineBuilder::cache_behind)).
 ///
 /// A cache that others write to as well serves only what it can vouch for: the hash of a value is compared before it is used.
 ///
@@ -61,7 +62,7 @@ impl<T: fmt::Debug> fmt::Debug for Answer<T> {
 /// # }
 /// ```
 pub trait Cache: fmt::Debug + Send + Sync {
-    /// The fresh entry of that key. Counts as a hit or a miss.
+    /// The fresh entry of that key, whose [`ttl`](CacheEntry::ttl) says how long it is still good. Counts as a hit or a miss.
     fn look(&self, key: &str) -> Answer<Option<CacheEntry>>;
 
     /// Sets a value, in place of the one that the key had.

@@ -8,7 +8,7 @@ use super::{
     run::Run,
 };
 use crate::{
-    cache::TtlCache,
+    cache::{Cache, CacheOptions, TtlCache},
     cost::PriceSource,
     error::{Error, ErrorKind, Result},
     event::EventSink,
@@ -29,7 +29,8 @@ pub struct Engine(Arc<Seams>);
 pub struct EngineBuilder {
     executor: Option<Box<dyn Executor>>,
     sinks: Vec<Arc<dyn EventSink>>,
-    cache: Option<SharedCache>,
+    cache: Option<TtlCache>,
+    behind: Option<Arc<dyn Cache>>,
     breakers: Breakers,
     locks: Locks,
     prices: Option<Arc<dyn PriceSource>>,
@@ -54,7 +55,16 @@ impl EngineBuilder {
     /// Without a cache nothing is shared, and every task is run.
     #[must_use]
     pub fn cache(mut self, cache: TtlCache) -> Self {
-        self.cache = Some(SharedCache::new(cache));
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Whom to ask for the results of tasks that are not in the [`cache`](EngineBuilder::cache), and to give those that are made:
+    /// for example a cache on a disk. It may answer later; a task waits for that without a place, at most ten seconds. Without
+    /// a cache before it, the engine has one with default options.
+    #[must_use]
+    pub fn cache_behind(mut self, cache: impl Cache + 'static) -> Self {
+        self.behind = Some(Arc::new(cache));
         self
     }
 
@@ -91,7 +101,12 @@ impl EngineBuilder {
         let executor = self.executor.ok_or_else(|| {
             Error::new(ErrorKind::Misuse, "an engine needs an executor: call `.executor(..)` before `.build()`")
         })?;
-        let Self { sinks, cache, breakers, locks, prices, .. } = self;
+        let Self { sinks, cache, behind, breakers, locks, prices, .. } = self;
+        let cache = cache.or_else(|| behind.is_some().then(|| TtlCache::new(CacheOptions::default())));
+        let cache = cache.map(SharedCache::new).map(|cache| match behind {
+            Some(behind) => cache.over(behind),
+            None => cache,
+        });
         Ok(Engine(Arc::new(Seams { executor, sinks, cache, breakers, locks, prices })))
     }
 }

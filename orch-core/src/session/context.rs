@@ -22,7 +22,7 @@ use super::{
     shared::{Making, SharedCache},
 };
 use crate::{
-    cache::{Admission, CacheEntry, CacheValue, Join, Keep, Landing, Origin, TtlCache},
+    cache::{Admission, Answer, CacheEntry, CacheValue, Join, Keep, Landing, Origin, TtlCache},
     clock::{Clock, WallTime},
     cost::{PriceSource, price},
     definition::Graph,
@@ -44,12 +44,17 @@ impl PriceSource for Unpriced {
     }
 }
 
+/// How long the cache behind may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What was found out in the background.
 enum News {
     /// What the files hold that a task depends on.
     Read(TaskIx, Result<Files>),
     /// How waiting for somebody else's result ended.
     Landed(TaskIx, Landing<String, Option<CacheEntry>>),
+    /// What the cache behind knows under that key.
+    Asked(TaskIx, String, Option<CacheEntry>),
     /// A result is not kept, since this file changed while it was made.
     Changed(TaskIx, String),
 }
@@ -82,6 +87,8 @@ pub(super) struct RunContext {
     reading: HashSet<TaskIx>,
     /// What tasks of this run are making, so that nobody else does; without a lead, somebody else makes it.
     making: HashMap<TaskIx, (Known, Option<Making>)>,
+    /// Tasks whose results the cache behind is asked for.
+    asking: HashSet<TaskIx>,
     inbox: Inbox,
     /// Which shared values running tasks have read.
     read: HashMap<TaskIx, Vec<Origin>>,
@@ -104,8 +111,8 @@ impl RunContext {
         let own = shared.cache().child();
         let inbox = Inbox { run, news: Arc::default() };
         let directory = directory.map(Arc::new);
-        let (keys, reading, making, read) = Default::default();
-        let mut context = Self { shared, own, prices, directory, keys, reading, making, inbox, read };
+        let (keys, reading, making, asking, read) = Default::default();
+        let mut context = Self { shared, own, prices, directory, keys, reading, making, asking, inbox, read };
         context.adopt(graph);
         context
     }
@@ -188,6 +195,15 @@ impl RunContext {
                         Landing::Lead(leader) => self.lead(task, known, leader, machine, messages),
                     }
                 }
+                News::Asked(task, key, entry) => {
+                    let waits = |(known, leader): &(Known, Option<Making>)| leader.is_some() && known.key == key;
+                    if !self.making.get(&task).is_some_and(waits) || !self.asking.remove(&task) {
+                        continue;
+                    }
+                    if let Some((known, Some(leader))) = self.making.remove(&task) {
+                        self.answered(task, known, leader, entry, machine, messages);
+                    }
+                }
                 News::Changed(task, file) => {
                     let message = format!("is not shared: `{}` changed while it ran", Printable(&file));
                     messages.push(Message::Odd { task, message });
@@ -197,8 +213,43 @@ impl RunContext {
     }
 
     /// Nobody else makes it. Who just did may have ended between the look and the lead, so look again.
-    fn lead(&mut self, task: TaskIx, mut known: Known, leader: Making, machine: &Machine, messages: &mut Vec<Message>) {
+    fn lead(&mut self, task: TaskIx, known: Known, leader: Making, machine: &Machine, messages: &mut Vec<Message>) {
         if let Some(entry) = self.shared.cache().peek(&known.key) {
+            messages.push(found(task, &entry));
+            return leader.land(Some(entry));
+        }
+        match self.shared.ask(&known.key) {
+            None => self.answered(task, known, leader, None, machine, messages),
+            Some(Answer::Ready(entry)) => self.answered(task, known, leader, entry, machine, messages),
+            Some(Answer::Later(answer)) => {
+                // Our own runtime: it has a clock, and to wait without an end is no answer.
+                let Some(runtime) = io::own() else {
+                    return self.answered(task, known, leader, None, machine, messages);
+                };
+                let (inbox, key) = (self.inbox.clone(), known.key.clone());
+                self.asking.insert(task);
+                self.making.insert(task, (known, Some(leader)));
+                runtime.spawn(async move {
+                    let entry = io::patiently(answer, PATIENCE).await.flatten();
+                    inbox.put(News::Asked(task, key, entry));
+                });
+            }
+        }
+    }
+
+    /// What the cache behind answered: it is known there, or has to be made.
+    fn answered(
+        &mut self,
+        task: TaskIx,
+        mut known: Known,
+        leader: Making,
+        entry: Option<CacheEntry>,
+        machine: &Machine,
+        messages: &mut Vec<Message>,
+    ) {
+        // What is bytes is no result of a task.
+        if let Some(entry) = entry.filter(|entry| entry.key() == known.key && entry.json().is_some()) {
+            self.shared.take_in(&entry);
             messages.push(found(task, &entry));
             return leader.land(Some(entry));
         }
@@ -257,6 +308,7 @@ impl RunContext {
             EventKind::TaskFinished { task, .. } | EventKind::TaskSkipped { task, .. } => {
                 self.read.remove(task);
                 self.reading.remove(task);
+                self.asking.remove(task);
                 // Dropping the lead hands it to the next one who waits.
                 self.making.remove(task);
             }

@@ -1,6 +1,6 @@
 //! The one runtime for slow seams.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use tokio::runtime::{Builder, Handle};
 
@@ -16,10 +16,44 @@ pub(super) fn own() -> Option<Handle> {
     OWN.get_or_init(start).clone()
 }
 
+/// What that answers, if it does in that time and does not panic. In [our own](own) runtime only, which has a clock.
+pub(super) async fn patiently<T: Send + 'static>(
+    answer: impl Future<Output = T> + Send + 'static,
+    at_most: Duration,
+) -> Option<T> {
+    let answer = tokio::spawn(answer);
+    let stop = answer.abort_handle();
+    match tokio::time::timeout(at_most, answer).await {
+        Ok(answer) => answer.ok(),
+        Err(_) => {
+            stop.abort();
+            None
+        }
+    }
+}
+
 fn start() -> Option<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build().ok()?;
     let handle = runtime.handle().clone();
     let serve = move || runtime.block_on(std::future::pending::<()>());
     std::thread::Builder::new().name("orch-io".into()).spawn(serve).ok()?;
     Some(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_never_comes_is_none() {
+        let ask = |answer: std::pin::Pin<Box<dyn Future<Output = u8> + Send>>| {
+            let (tell, told) = std::sync::mpsc::channel();
+            let at_most = Duration::from_millis(20);
+            own().unwrap().spawn(async move { tell.send(patiently(answer, at_most).await).unwrap() });
+            told.recv().unwrap()
+        };
+        assert_eq!(ask(Box::pin(async { 7 })), Some(7));
+        assert_eq!(ask(Box::pin(std::future::pending())), None);
+        assert_eq!(ask(Box::pin(async { panic!("the store is broken") })), None);
+    }
 }

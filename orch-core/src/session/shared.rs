@@ -5,9 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::io;
 use crate::{
     cache::{
-        CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts, Leader, Miss, TtlCache,
+        Answer, Cache, CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts, Leader,
+        Miss, TtlCache,
     },
     definition::command::CachePolicy,
 };
@@ -26,6 +28,8 @@ pub struct SharedCache {
     pub(super) flights: Flights<String, Option<CacheEntry>>,
     /// What the results that were missed last depended on.
     history: Arc<Mutex<KeyHistory>>,
+    /// Who is asked for what is not in the cache.
+    behind: Option<Arc<dyn Cache>>,
 }
 
 /// Who makes a result while others wait for it.
@@ -34,7 +38,18 @@ pub(super) type Making = Leader<String, Option<CacheEntry>>;
 impl SharedCache {
     /// Runs that get clones of this share the cache.
     pub fn new(cache: TtlCache) -> Self {
-        Self { cache, flights: Flights::default(), history: Arc::default() }
+        Self { cache, flights: Flights::default(), history: Arc::default(), behind: None }
+    }
+
+    /// The same over another cache, for example one on a disk that others share: of all who want a result that is not in
+    /// `cache`, one asks `behind`, and what is found there goes to `cache`; what is made goes to both. An answer that takes longer
+    /// than ten seconds counts as none.
+    ///
+    /// Only whole results of tasks are asked for there; what tasks read by key is looked for in `cache`.
+    #[must_use]
+    pub fn over(mut self, behind: Arc<dyn Cache>) -> Self {
+        self.behind = Some(behind);
+        self
     }
 
     /// The cache.
@@ -49,8 +64,25 @@ impl SharedCache {
 
     /// Keeps a result, and gives it to those who wait for it.
     pub(super) fn publish(&self, key: &str, value: CacheValue, keep: Keep, leader: Making) {
+        if let Some(Answer::Later(keeps)) = self.behind.as_ref().map(|it| it.keep(key, value.clone(), keep.clone()))
+            && let Some(runtime) = io::own()
+        {
+            runtime.spawn(keeps);
+        }
         let kept = self.cache.set_with(key, value, keep).is_kept();
         leader.land(if kept { self.cache.peek(key) } else { None });
+    }
+
+    /// Asks the cache behind; `None` if there is none.
+    pub(super) fn ask(&self, key: &str) -> Option<Answer<Option<CacheEntry>>> {
+        Some(self.behind.as_ref()?.look(key))
+    }
+
+    /// Takes in what the cache behind has.
+    pub(super) fn take_in(&self, entry: &CacheEntry) {
+        let keep =
+            Keep { ttl: Some(entry.ttl()), tags: entry.tags().to_vec(), cost: entry.cost().clone(), ..Keep::default() };
+        self.cache.set_with(entry.key(), entry.value().clone(), keep);
     }
 }
 

@@ -1,10 +1,16 @@
 //! Runs as vectors: a graph, rules, and what each attempt does and takes, in virtual milliseconds.
 
-use std::{cmp::Reverse, collections::BTreeMap, collections::BinaryHeap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    time::Duration,
+};
 
 use orch_core::{
-    EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, Report, RunId, RunState, SkipReason, Usage,
-    run::{Actions, Machine, Message, Resources, Rules},
+    Cost, EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, Report, RunId, RunState, SkipReason, Task,
+    Usage,
+    cache::Miss,
+    run::{Actions, Found, Machine, Message, Resources, Rules},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -27,6 +33,35 @@ struct Input {
     /// When the run is cancelled from outside.
     #[serde(default)]
     cancel_at_ms: Option<u64>,
+    /// What is shared with other runs; without it nothing is.
+    #[serde(default)]
+    context: Option<Context>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Context {
+    /// What tasks would make, known from elsewhere. Of the others that share what they make nothing is known.
+    known: BTreeMap<String, Shared>,
+    /// Values that are there from before the run, by key; what tasks of the run share comes to them.
+    values: BTreeMap<String, u64>,
+    #[serde(skip)]
+    started: BTreeMap<usize, Duration>,
+    #[serde(skip)]
+    read: BTreeSet<(usize, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    output: Value,
+    /// What it took to make.
+    made_in_ms: u64,
+}
+
+/// What reading it saves, or what it took to make.
+fn took(ms: u64) -> Cost {
+    Cost { time: Duration::from_millis(ms), ..Cost::default() }
 }
 
 #[derive(Deserialize, Clone)]
@@ -43,13 +78,14 @@ struct Attempt {
 
 /// Plays the script; the events of each task, and the report.
 pub(crate) fn run(input: Value) -> Value {
-    let input: Input = serde_json::from_value(input.clone()).unwrap_or_else(|error| panic!("{error}: {input}"));
+    let mut input: Input = serde_json::from_value(input.clone()).unwrap_or_else(|error| panic!("{error}: {input}"));
     let plan = Plan::new(&input.graph, &PlanOptions::default()).unwrap();
     let rules = Rules {
         max_parallel: input.max_parallel.unwrap_or(Rules::UNLIMITED),
         on_failure: input.on_failure,
         deadline: input.deadline_ms.map(Duration::from_millis),
         inputs: input.inputs.clone(),
+        look: input.context.is_some(),
         ..Rules::default()
     };
     let mut machine = Machine::new(&plan, RunId::from_parts(0, 0), rules).unwrap();
@@ -63,7 +99,13 @@ pub(crate) fn run(input: Value) -> Value {
         actions.clear();
         resources.turn(now, &mut messages);
         machine.step(now, &mut messages, &mut actions);
-        while resources.answer(now, &machine, &mut actions, &mut messages) {
+        loop {
+            if let Some(context) = &mut input.context {
+                share(context, &machine, &mut actions, &mut messages);
+            }
+            if !resources.answer(now, &machine, &mut actions, &mut messages) && messages.is_empty() {
+                break;
+            }
             machine.step(now, &mut messages, &mut actions);
         }
         for event in &actions.events {
@@ -114,7 +156,7 @@ pub(crate) fn run(input: Value) -> Value {
         }
     }
     let counts = report.counts();
-    json!({
+    let mut want = json!({
         "tasks": stories,
         "report": {
             "state": report.state(),
@@ -128,7 +170,60 @@ pub(crate) fn run(input: Value) -> Value {
             "tokens": report.usage().total_tokens(),
             "warnings": report.warnings().iter().map(|warning| warning.message.clone()).collect::<Vec<_>>(),
         },
-    })
+    });
+    if input.context.is_some() {
+        let context = report.context();
+        want["report"]["context"] = json!({
+            "made": context.made, "spent_ms": millis(context.spent.time), "hits": context.hits, "misses": context.misses,
+            "known": context.known, "avoided_ms": millis(context.avoided.time), "headline": context.headline(),
+        });
+    }
+    want
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap()
+}
+
+/// Answers what the machine asks for, and what the tasks read that begin.
+fn share(context: &mut Context, machine: &Machine, actions: &mut Actions, messages: &mut Vec<Message>) {
+    let graph = machine.graph();
+    for event in &actions.events {
+        let (task, took) = match &event.kind {
+            EventKind::TaskStarted { task, .. } => {
+                context.started.insert(task.index(), event.at);
+                continue;
+            }
+            EventKind::TaskFinished { task, result: Ok(_), .. } => (*task, event.at - context.started[&task.index()]),
+            EventKind::TaskCached { task, saved, .. } => (*task, saved.time),
+            _ => continue,
+        };
+        // What a task shares can be read from its end on.
+        let shared = graph.task(task).options().outputs.iter().filter(|output| output.ttl.is_some());
+        context.values.extend(shared.map(|output| (output.key.clone(), millis(took))));
+    }
+    for task in actions.look.drain(..) {
+        let known = context.known.get(graph.id(task).as_str());
+        let found = known.map(|it| Found { output: it.output.clone().into(), saved: took(it.made_in_ms) });
+        if found.is_none() {
+            messages.push(Message::Missed { task, key: "k".into(), why: Box::new(Miss::First) });
+        }
+        messages.push(Message::Looked { task, found: found.map(Box::new) });
+    }
+    for start in actions.start.iter().filter(|start| start.number == 1) {
+        for input in &graph.task(start.task).options().inputs {
+            let shares = |task: &Task| {
+                task.options().outputs.iter().any(|output| output.key == input.key && output.ttl.is_some())
+            };
+            let saved = context.values.get(&input.key).map(|ms| Box::new(took(*ms)));
+            let read = Message::Read { task: start.task, key: input.key.as_str().into(), saved };
+            if (graph.tasks().iter().any(shares) || context.values.contains_key(&input.key))
+                && context.read.insert((start.task.index(), input.key.clone()))
+            {
+                messages.push(read);
+            }
+        }
+    }
 }
 
 fn attempt(input: &Input, machine: &Machine, task: orch_core::TaskIx, number: u32) -> Attempt {
@@ -140,6 +235,13 @@ fn attempt(input: &Input, machine: &Machine, task: orch_core::TaskIx, number: u3
 fn tell(kind: &EventKind) -> Option<(orch_core::TaskIx, Value)> {
     Some(match kind {
         EventKind::TaskStarted { task, attempt, .. } => (*task, json!({"started": attempt})),
+        EventKind::TaskCached { task, output, saved } => {
+            (*task, json!({"cached": {"output": output.json(), "saved_ms": millis(saved.time)}}))
+        }
+        EventKind::TaskMissed { task, why, .. } => (*task, json!({"missed": why})),
+        EventKind::ContextRead { task, key, saved } => {
+            (*task, json!({"read": {"key": key, "saved_ms": saved.as_ref().map(|saved| millis(saved.time))}}))
+        }
         EventKind::TaskRetrying { task, failure, delay, .. } => {
             let delay = u64::try_from(delay.as_millis()).unwrap();
             (*task, json!({"retrying": {"in_ms": delay, "kind": failure.kind, "error": failure.message}}))
