@@ -1,12 +1,26 @@
 //! The native half of the Python package `orch`.
 //!
-//! A door to [`orch_core`]: it takes values in, calls the core and gives values out. It decides nothing. Today it only
-//! tells its version; the driver and the classes come with the Python issue.
+//! A door to [`orch_core`]: it takes values in, calls the core and gives values out. It decides nothing. What runs Python
+//! code, the driver on the loop of asyncio, is written in Python; this half answers it what to begin and what to stop.
+
+mod convert;
+mod error;
+mod event;
+mod graph;
+mod plan;
+mod report;
+mod session;
 
 use pyo3::prelude::*;
 
 /// The extension module `orch._orch`.
 #[pymodule(gil_used = false)]
 fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", orch_core::VERSION)
+    module.add("__version__", orch_core::VERSION)?;
+    module.add_class::<graph::Graph>()?;
+    module.add_class::<plan::Plan>()?;
+    module.add_class::<session::Session>()?;
+    module.add_class::<event::Event>()?;
+    module.add_class::<report::Report>()?;
+    Ok(())
 }

@@ -1,0 +1,294 @@
+//! One run, as the driver on the loop of asyncio sees it.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use orch_core::{
+    Clock, Error, ErrorKind, Failure, FailureKind, FailurePolicy, Outcome, Output, RunState, Stream, TaskIx,
+    run::{Attempt, Message, Rules},
+    session::SessionOptions,
+};
+use pyo3::{
+    prelude::*,
+    types::{PyInt, PyList, PyTuple},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{convert, error::Raised, event::Event, plan::Plan, report::Report};
+
+/// In a batch of starts: read the [`news`](Session::news).
+const NEWS: i64 = -1;
+/// In a batch of starts: let others of the loop have a turn first.
+const TURN_OVER: i64 = -2;
+
+/// How long tasks are run one after the other without letting others of the loop have a turn.
+const TURN: Duration = Duration::from_millis(2);
+
+/// Tasks that take longer than this, one after the other, are begun one at a time, so that the time of a start is the time at
+/// which the task begins.
+const SLOW: Duration = Duration::from_micros(20);
+
+/// The most that one step begins of tasks that run one after the other.
+const BATCH: usize = 64;
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    max_parallel: Option<u32>,
+    on_failure: FailurePolicy,
+    undo: bool,
+    deadline: Option<f64>,
+    inputs: Map<String, Value>,
+    seed: u64,
+    directory: Option<PathBuf>,
+    approve_commands: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let Rules { on_failure, undo, inputs, seed, .. } = Rules::default();
+        let (max_parallel, deadline, directory) = Default::default();
+        Self { max_parallel, on_failure, undo, deadline, inputs, seed, directory, approve_commands: false }
+    }
+}
+
+/// What is rare in a run of plain tasks: attempts to begin that are not first ones, or undo; attempts to stop; when to step
+/// again even if nothing happens, in seconds since the start; how the run stands.
+type News = (Vec<(usize, u32, bool)>, Vec<(usize, u32, bool)>, Option<f64>, &'static str);
+
+/// One run. `step` tells it what finished and answers what to begin.
+#[pyclass(module = "orch._orch")]
+pub(crate) struct Session {
+    session: orch_core::session::Session,
+    clock: Clock,
+    finished: Vec<Message>,
+    events: Option<Vec<Event>>,
+    /// How many tasks the graph had at first: the driver knows what these call.
+    known: usize,
+    starts: Vec<Attempt>,
+    cancels: Vec<Attempt>,
+    wake_at: Option<Duration>,
+    told_wake_at: Option<Duration>,
+    #[pyo3(get)]
+    more: bool,
+    /// When tasks began to run one after the other, and when they were last heard of.
+    turn_began: Duration,
+    heard: Duration,
+    batch: usize,
+}
+
+#[pymethods]
+impl Session {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        plan: &Plan,
+        options: Option<&Bound<'_, PyAny>>,
+        wake: Py<PyAny>,
+        events: bool,
+    ) -> PyResult<Self> {
+        let options: Options = match options {
+            Some(options) => convert::read(options, "the options of the run")?,
+            None => Options::default(),
+        };
+        let rules = Rules {
+            max_parallel: options.max_parallel.unwrap_or(Rules::UNLIMITED),
+            on_failure: options.on_failure,
+            undo: options.undo,
+            deadline: options.deadline.map(Duration::try_from_secs_f64).transpose()?,
+            inputs: options.inputs,
+            seed: options.seed,
+            ..Rules::default()
+        };
+        let options = SessionOptions {
+            rules,
+            directory: options.directory,
+            approve_commands: options.approve_commands,
+            ..SessionOptions::default()
+        };
+        let ring = move || {
+            // Nobody is left to be woken when the interpreter ends, or when the loop is closed.
+            Python::try_attach(|py| drop(wake.call0(py)));
+        };
+        let session = orch_core::session::Session::new(&plan.0, options, Arc::new(ring)).raised(py)?;
+        Ok(Self {
+            session,
+            clock: Clock::system(),
+            finished: Vec::new(),
+            events: events.then(Vec::new),
+            known: plan.0.graph().len(),
+            starts: Vec::new(),
+            cancels: Vec::new(),
+            wake_at: None,
+            told_wake_at: None,
+            more: false,
+            turn_began: Duration::ZERO,
+            heard: Duration::ZERO,
+            batch: BATCH,
+        })
+    }
+
+    /// Hears what finished and answers the places of the tasks to begin, the first at the end, so that `pop` takes it; above it
+    /// there may be signs: [`NEWS`], [`TURN_OVER`].
+    ///
+    /// In `done`, a place says that the first attempt of that task worked and that its output stays in Python; a tuple is read by
+    /// [`message`]. `batch` is how many to begin at most; 0 says that tasks run one after the other in one turn of the loop.
+    fn step<'py>(&mut self, py: Python<'py>, done: &Bound<'py, PyList>, batch: usize) -> PyResult<Bound<'py, PyList>> {
+        self.finished.clear();
+        let count = done.len();
+        for item in done.iter() {
+            let message = match item.cast::<PyInt>() {
+                Ok(place) => worked(place.extract::<u32>()?.into(), 1, Output::NOTHING),
+                Err(_) => message(item.cast::<PyTuple>()?)?,
+            };
+            self.finished.push(message);
+        }
+        let now = self.clock.elapsed();
+        let over = self.pace(now, count, batch);
+        let actions = self.session.step(now, &mut self.finished);
+        let starts = PyList::empty(py);
+        self.starts.clear();
+        for attempt in actions.start.iter().rev() {
+            if attempt.number == 1 && !attempt.undo && attempt.task.index() < self.known {
+                starts.append(attempt.task.index())?;
+            } else {
+                self.starts.push(*attempt);
+            }
+        }
+        self.cancels.extend_from_slice(&actions.cancel);
+        self.wake_at = actions.wake_at;
+        self.more = actions.more;
+        if let Some(events) = &mut self.events
+            && !actions.events.is_empty()
+        {
+            let happened = actions.events.clone();
+            let graph = self.session.graph();
+            events.extend(happened.into_iter().map(|event| Event::new(event, graph.clone())));
+        }
+        let ended = self.session.state() != RunState::Running;
+        let heard = self.events.as_ref().is_some_and(|events| !events.is_empty());
+        if ended || heard || !self.starts.is_empty() || !self.cancels.is_empty() || self.wake_at != self.told_wake_at {
+            starts.append(NEWS)?;
+        }
+        if over {
+            starts.append(TURN_OVER)?;
+        }
+        Ok(starts)
+    }
+
+    /// What `step` had to say beside plain starts.
+    fn news(&mut self) -> News {
+        let told = |attempt: Attempt| (attempt.task.index(), attempt.number, attempt.undo);
+        self.told_wake_at = self.wake_at;
+        (
+            self.starts.drain(..).rev().map(told).collect(),
+            self.cancels.drain(..).map(told).collect(),
+            self.wake_at.map(|at| at.as_secs_f64()),
+            self.session.state().name(),
+        )
+    }
+
+    /// Seconds since the start of the run.
+    fn now(&self) -> f64 {
+        self.clock.elapsed().as_secs_f64()
+    }
+
+    /// The events since the last call.
+    fn take_events(&mut self) -> Vec<Event> {
+        self.events.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Asks the run to stop; the next step carries it out.
+    fn cancel(&mut self, reason: String) {
+        self.session.cancel(reason);
+    }
+
+    /// The values, by key, that an attempt reads.
+    fn values<'py>(
+        &mut self,
+        py: Python<'py>,
+        task: u32,
+        number: u32,
+        undo: bool,
+    ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
+        let values = pyo3::types::PyDict::new(py);
+        let attempt = Attempt { task: task.into(), number, undo };
+        if let Some(inputs) = self.session.inputs(attempt) {
+            for (key, value) in inputs.values() {
+                values.set_item(key, convert::to_python(py, value)?)?;
+            }
+        }
+        Ok(values)
+    }
+
+    /// A task by its place: its name, its agent, the places of its parents. Also of tasks that the run added.
+    fn task(&self, py: Python<'_>, task: u32) -> PyResult<(String, Option<String>, Vec<usize>)> {
+        let (graph, ix) = (self.session.graph(), TaskIx::from(task));
+        if ix.index() >= graph.len() {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no task at place {task}"))).raised(py);
+        }
+        let parents = graph.parents(ix).map(|parent| parent.index()).collect();
+        Ok((graph.id(ix).as_str().to_owned(), graph.task(ix).options().agent.clone(), parents))
+    }
+
+    /// The report so far.
+    fn report(&self) -> Report {
+        Report(self.session.report().clone())
+    }
+
+    #[getter]
+    fn run(&self) -> String {
+        self.session.run().to_string()
+    }
+}
+
+impl Session {
+    /// Decides by how long tasks took how many are begun at most; whether the turn is over.
+    fn pace(&mut self, now: Duration, heard: usize, batch: usize) -> bool {
+        let taken = now.saturating_sub(self.heard);
+        self.heard = now;
+        if batch > 0 {
+            self.turn_began = now;
+            self.session.set_batch(batch);
+            return false;
+        }
+        let slow = taken > SLOW.saturating_mul(u32::try_from(heard).unwrap_or(u32::MAX));
+        self.batch = if slow { 1 } else { (self.batch * 2).min(BATCH) };
+        self.session.set_batch(self.batch);
+        let over = now.saturating_sub(self.turn_began) > TURN;
+        if over {
+            // The next turn may go on with what has been asked for, without a step of its own.
+            self.turn_began = now;
+        }
+        over
+    }
+}
+
+fn worked(task: TaskIx, attempt: u32, output: Output) -> Message {
+    Message::Finished { task, attempt, outcome: Outcome { result: Ok(output), usage: None } }
+}
+
+/// What is told otherwise than plainly: `(place, attempt, kind, value)`. Kind `done` is a result that crosses where it has a JSON
+/// form, `json` one that has to; `heartbeat` and `stdout` are signs of life; else it is the kind of a failure, with its message.
+fn message(told: &Bound<'_, PyTuple>) -> PyResult<Message> {
+    let (task, attempt, kind, value): (u32, u32, String, Bound<'_, PyAny>) = told.extract()?;
+    let task = TaskIx::from(task);
+    let finished = |outcome| Message::Finished { task, attempt, outcome };
+    Ok(match kind.as_str() {
+        "heartbeat" => Message::Heartbeat { task },
+        "stdout" => Message::Line { task, stream: Stream::Stdout, text: value.extract::<String>()?.into() },
+        "done" => worked(task, attempt, convert::to_json(&value).map(Output::from).unwrap_or_default()),
+        "json" => match convert::to_json(&value) {
+            Ok(value) => worked(task, attempt, Output::from(value)),
+            Err(error) => {
+                finished(Failure::fatal(format!("the result cannot be shared: {}", error.value(told.py()))).into())
+            }
+        },
+        _ => {
+            let kind: FailureKind = serde_json::from_value(Value::String(kind))
+                .map_err(|error| Error::new(ErrorKind::InvalidValue, "no kind of failure").caused_by(error))
+                .raised(told.py())?;
+            finished(Failure { kind, message: value.extract()? }.into())
+        }
+    })
+}
