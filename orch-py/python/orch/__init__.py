@@ -1,5 +1,117 @@
-"""Runs graphs of tasks in parallel. A door to the engine, which is written in Rust."""
+"""Runs graphs of tasks in parallel. A door to the engine, which is written in Rust.
 
+>>> import orch
+>>> graph = orch.Graph("hello")
+>>> @graph.task
+... async def name() -> str:
+...     return "world"
+>>> @graph.task
+... async def greeting(name: str) -> str:
+...     return f"hello {name}"
+>>> orch.run_sync(graph)[greeting]
+'hello world'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orch._context import Context
+from orch._errors import (
+    Deadlock,
+    Fatal,
+    InputOutputError,
+    Invalid,
+    InvalidDefinition,
+    InvalidFormat,
+    InvalidValue,
+    LockTimeout,
+    Misuse,
+    NotFound,
+    NotOwner,
+    OrchError,
+    Problem,
+    RunCancelled,
+    RunFailed,
+    TaskFailed,
+    TaskTimeout,
+    TooLarge,
+)
+from orch._graph import Graph, Task
+from orch._options import Claim, Retry, TaskOptions
 from orch._orch import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from orch._event import Event
+    from orch._plan import Forecast, Plan, Step
+    from orch._report import Counts, Report, TaskResult
+    from orch._run import Run, run, run_sync, start
+
+# What needs asyncio is imported when it is asked for: a program that only builds graphs starts sooner.
+_LATER = {
+    "Counts": "_report",
+    "Event": "_event",
+    "Forecast": "_plan",
+    "Plan": "_plan",
+    "Report": "_report",
+    "Run": "_run",
+    "Step": "_plan",
+    "TaskResult": "_report",
+    "run": "_run",
+    "run_sync": "_run",
+    "start": "_run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module `orch` has no attribute `{name}`")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"orch.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+__all__ = [
+    "Claim",
+    "Context",
+    "Counts",
+    "Deadlock",
+    "Event",
+    "Fatal",
+    "Forecast",
+    "Graph",
+    "InputOutputError",
+    "Invalid",
+    "InvalidDefinition",
+    "InvalidFormat",
+    "InvalidValue",
+    "LockTimeout",
+    "Misuse",
+    "NotFound",
+    "NotOwner",
+    "OrchError",
+    "Plan",
+    "Problem",
+    "Report",
+    "Retry",
+    "Run",
+    "RunCancelled",
+    "RunFailed",
+    "Step",
+    "Task",
+    "TaskFailed",
+    "TaskOptions",
+    "TaskResult",
+    "TaskTimeout",
+    "TooLarge",
+    "__version__",
+    "run",
+    "run_sync",
+    "start",
+]

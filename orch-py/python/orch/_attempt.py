@@ -1,0 +1,279 @@
+"""Attempts that are more than a plain call: with names for their arguments, in threads, repeated, undone, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from orch._bind import Bound
+from orch._context import Context
+from orch._errors import Fatal, Invalid, InvalidValue
+from orch._pool import shared
+
+if TYPE_CHECKING:
+    import contextvars
+    from collections.abc import Callable, Coroutine, Mapping
+    from concurrent.futures import Executor, Future
+
+    from orch import _orch
+    from orch._graph import Ready
+
+
+class Attempts:
+    """What a driver knows of its attempts."""
+
+    loop: asyncio.AbstractEventLoop
+    session: _orch.Session
+    queue: list[int]
+    done: list[Any]
+    context: contextvars.Context
+    scheduled: bool
+
+    def __init__(self, ready: Ready, inputs: Mapping[str, Any]) -> None:
+        self.ready = ready
+        self.inputs = inputs
+        self.calls = ready.calls
+        self.bounds = ready.bounds
+        self.values: list[Any] = [None] * len(ready.ids)
+        self.errors: dict[int, BaseException] = {}
+        self.live: dict[int, asyncio.Task[Any] | Future[Any]] = {}
+        self.crossing = ready.strict if ready.reads_values else None
+        self.said: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.listening = False
+
+    def poke(self) -> None:
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        raise NotImplementedError
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        raise NotImplementedError
+
+    def from_elsewhere(self, call: Callable[..., None], *args: Any) -> None:
+        raise NotImplementedError
+
+    # How a function is called.
+
+    def arguments(self, place: int, number: int, bound: Bound) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of an attempt."""
+        values = self.values
+        named = {name: values[parent] for name, parent in bound.named.items()}
+        if bound.keys:
+            known: Mapping[str, Any] = self.inputs
+            if self.crossing is not None:
+                known = {**self.session.values(place, number, False), **self.inputs}
+            named.update((key, known[key]) for key in bound.keys if key in known)
+        if bound.context is not None:
+            named[bound.context] = self.context_of(place, number, False)
+        return [values[parent] for parent in bound.positional], named
+
+    def context_of(self, place: int, number: int, undo: bool) -> Context:
+        def tell(kind: str, line: str) -> None:
+            self.hear_from_elsewhere(self.hear, (place, number, kind, line))
+
+        return Context(self.session.task(place)[0], number, self.session.run, undo, tell)
+
+    def call(self, place: int, number: int) -> Any:
+        """Calls the function of a coroutine task."""
+        bound = self.bounds[place]
+        if isinstance(bound, Bound):
+            positional, named = self.arguments(place, number, bound)
+            return self.calls[place](*positional, **named)
+        return self.calls[place](*[self.values[parent] for parent in bound or ()])
+
+    # Attempts that are not the plain first ones.
+
+    def begin_again(self, place: int, number: int, undo: bool) -> None:
+        """A repeated attempt, or one to undo: in a Task of its own."""
+        if undo:
+            self.live[place] = self.spawn(self.undo(place, number))
+        elif isinstance(bound := self.bounds[place], Bound) and bound.plain:
+            self.submit(place, number)
+        else:
+            self.live[place] = self.spawn(self.attempt(place, number))
+
+    async def attempt(self, place: int, number: int) -> None:
+        try:
+            value = await self.call(place, number)
+        except BaseException as error:
+            self.failed_later(place, number, error)
+            if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+                raise
+        else:
+            self.finished_later(place, number, value)
+
+    async def undo(self, place: int, number: int) -> None:
+        """Takes back what a task did."""
+        try:
+            undo = self.ready.undos[place]
+            given = [self.values[place]] if takes_one(undo) else []
+            if inspect.iscoroutinefunction(undo):
+                await undo(*given)
+            else:
+                made = await asyncio.wrap_future(shared().submit(self.context.copy().run, undo, *given))
+                if inspect.isawaitable(made):
+                    await made
+        except BaseException as error:
+            self.failed_later(place, number, error)
+            if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+                raise
+        else:
+            self.live.pop(place, None)
+            self.done.append((place, number, "done", None))
+            self.poke()
+
+    # Plain functions.
+
+    def submit(self, place: int, number: int) -> None:
+        """A plain function, on a thread or where its executor runs it."""
+        bound = self.bounds[place]
+        assert isinstance(bound, Bound)
+        executor: Executor | None = self.ready.executors.get(place)
+        try:
+            positional, named = self.arguments(place, number, bound)
+            if executor is None:
+                call = self.context.copy().run
+                future = shared().submit(call, self.calls[place], *positional, **named)
+            else:
+                future = executor.submit(self.calls[place], *positional, **named)
+        except Exception as error:
+            self.failed(place, number, error)
+            return
+        self.live[place] = future
+
+        def ended(future: Future[Any]) -> None:
+            self.hear_from_elsewhere(self.plain_ended, (place, number, future))
+
+        future.add_done_callback(ended)
+
+    def plain_ended(self, place: int, number: int, future: Future[Any]) -> None:
+        if self.live.get(place) is not future:
+            # It was cancelled and nobody waits for it any more.
+            return
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is not None:
+            self.failed_later(place, number, error)
+            return
+        value = future.result()
+        if inspect.isawaitable(value):
+            # A plain function that makes something to await, as decorated coroutines do.
+            self.live[place] = self.spawn(self.await_value(place, number, value))
+        else:
+            self.finished_later(place, number, value)
+
+    async def await_value(self, place: int, number: int, value: Any) -> None:
+        try:
+            value = await value
+        except BaseException as error:
+            self.failed_later(place, number, error)
+            if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+                raise
+        else:
+            self.finished_later(place, number, value)
+
+    def hear_from_elsewhere(self, call: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """From any thread; the loop is woken once for all that comes in the meantime."""
+        self.said.append((call, args))
+        # Said first and looked second; `listen` does it the other way round, so that nothing is lost.
+        if not self.listening:
+            self.listening = True
+            self.from_elsewhere(self.listen)
+
+    def listen(self) -> None:
+        self.listening = False
+        said = self.said
+        while said:
+            call, args = said.popleft()
+            call(*args)
+
+    def hear(self, place: int, number: int, kind: str, line: str) -> None:
+        self.done.append((place, number, kind, line))
+        self.poke()
+
+    # How attempts end.
+
+    def finished_later(self, place: int, number: int, value: Any) -> None:
+        """An attempt that was suspended worked."""
+        self.live.pop(place, None)
+        if value is not None:
+            self.values[place] = value
+        if value is not None and self.crossing is not None:
+            self.done.append(self.crossed(place, number, value))
+        else:
+            self.done.append(place if number == 1 else (place, number, "done", None))
+        if self.live or self.scheduled:
+            self.poke()
+        else:
+            # It was the only one, so there is nobody else to hear of: go on at once.
+            self.go_on()
+
+    def failed_later(self, place: int, number: int, error: BaseException) -> None:
+        """An attempt that was suspended failed."""
+        self.live.pop(place, None)
+        self.failed(place, number, error)
+
+    def crossed(self, place: int, number: int, value: Any) -> Any:
+        """A result that the core reads as JSON, where it has that form."""
+        assert self.crossing is not None
+        return (place, number, "json" if place in self.crossing else "done", value)
+
+    def failed(self, place: int, number: int, error: BaseException) -> None:
+        if isinstance(error, GeneratorExit):
+            # The loop is gone.
+            return
+        if error.__traceback__ is not None:
+            # The first frame is the driver's.
+            error.__traceback__ = error.__traceback__.tb_next
+        self.errors[place] = error
+        self.done.append((place, number, kind_of(error), told(error)))
+        self.poke()
+
+    def cancel_attempt(self, place: int, number: int, starts: list[int]) -> None:
+        """Stops an attempt; one that has not begun does not begin."""
+        task = self.live.get(place)
+        if isinstance(task, asyncio.Task):
+            task.cancel()
+            return
+        if task is not None:
+            # A function cannot be stopped in a thread: it goes on, and nobody waits for it.
+            del self.live[place]
+            task.cancel()
+        elif place in starts:
+            starts.remove(place)
+        elif place in self.queue:
+            self.queue.remove(place)
+        else:
+            return
+        self.done.append((place, number, "cancelled", "stopped"))
+        self.poke()
+
+
+def takes_one(fn: Callable[..., Any]) -> bool:
+    """Whether the function wants an argument."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in parameters)
+
+
+def kind_of(error: BaseException) -> str:
+    """The kind of failure that an exception is."""
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    if isinstance(error, Fatal):
+        return "fatal"
+    return "validation" if isinstance(error, (Invalid, InvalidValue)) else "error"
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "its message could not be made"
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name

@@ -1,0 +1,257 @@
+"""The driver: runs the functions of one run on the loop of asyncio. What to run, and when, the native session decides.
+
+Tasks that never suspend run one after the other in one Task of asyncio, a *worker*: nothing is scheduled for them. As soon as
+one suspends, that worker is the task's own, and another goes on. A task cannot tell: whatever it could have left behind in the
+worker (a reference to it, a changed context variable, a cancellation) ends the worker with the task. See decision 0030.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from _weakref import getweakrefcount
+from contextlib import suppress
+from contextvars import copy_context
+from sys import getrefcount
+from typing import TYPE_CHECKING, Any
+
+from orch import _orch
+from orch._attempt import Attempts
+from orch._errors import Misuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from orch._graph import Ready
+
+_NEWS, _TURN_OVER = -1, -2
+_FIRST_BATCH = 16
+_WIDEST = 1024
+
+
+class Driver(Attempts):
+    """One run."""
+
+    def __init__(self, ready: Ready, options: dict[str, Any], inputs: Mapping[str, Any], reader: Any = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        super().__init__(ready, inputs)
+        me = weakref.ref(self)
+
+        def wake() -> None:
+            driver = me()
+            if driver is not None:
+                driver.from_elsewhere(driver.hurry)
+
+        self.reader = reader
+        plan = ready.plan()
+        self.session = _orch.Session(plan, options or None, wake, reader is not None)
+        self.state = "running"
+        self.broken: BaseException | None = None
+        self.queue: list[int] = []
+        self.done: list[Any] = []
+        self.stale = True
+        self.rung = False
+        self.scheduled = False
+        self.active: asyncio.Task[Any] | None = None
+        self.token = -1
+        self.width = 1
+        self.timer: asyncio.TimerHandle | None = None
+        self.waiters: list[asyncio.Future[None]] = []
+        self.context = copy_context()
+
+    def hurry(self) -> None:
+        """There is something to hear or to do beside what finishes."""
+        self.stale = True
+        self.poke()
+
+    def ring(self) -> None:
+        """The time has come for which the session asked. Timers may be early: then it asks again."""
+        self.rung = True
+        self.hurry()
+
+    def poke(self) -> None:
+        """Goes on in the next turn of the loop."""
+        if not self.scheduled:
+            self.scheduled = True
+            self.loop.call_soon(self.go_on, context=self.context)
+
+    def go_on(self) -> None:
+        """Hears what finished and begins what is ready."""
+        self.scheduled = False
+        if self.active is not None:
+            self.leave()
+        try:
+            self.fill()
+        except BaseException as error:
+            self.end(error)
+            raise
+        if self.state != "running" or self.is_held():
+            return
+        for _ in range(min(len(self.queue), self.width)):
+            self.spawn(self.work())
+        if self.queue:
+            # When they have all suspended, there is more to begin.
+            self.poke()
+
+    def fill(self) -> None:
+        """Tells what finished, and asks for what to begin until there is something."""
+        while self.state == "running" and (self.done or self.stale or (not self.queue and self.session.more)):
+            self.stale = False
+            starts = self.session.step(self.done, max(_FIRST_BATCH, self.width))
+            self.done.clear()
+            self.read_signs(starts)
+            # The first to begin is at the end.
+            self.queue[:0] = starts
+
+    def read_signs(self, starts: list[int]) -> bool:
+        """Takes the signs from a batch of starts; answers whether others of the loop are to have a turn."""
+        over = False
+        if starts and starts[-1] == _TURN_OVER:
+            starts.pop()
+            over = True
+        if starts and starts[-1] == _NEWS:
+            starts.pop()
+            self.rung = True
+        if self.rung:
+            self.rung = False
+            self.read_news(starts)
+        return over
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A Task with a context of its own, as the run found it."""
+        return self.context.copy().run(self.loop.create_task, work)
+
+    def leave(self) -> None:
+        """The active worker suspended: from now on it is the Task of that one task."""
+        worker, self.active = self.active, None
+        if worker is not None:
+            self.live[self.token] = worker
+            self.width = min(self.width * 2, _WIDEST)
+
+    async def work(self) -> None:
+        """Runs tasks one after the other until one suspends."""
+        if self.active is not None:
+            self.leave()
+        worker = self.active = asyncio.current_task()
+        assert worker is not None
+        self.poke()
+        queue, done, step = self.queue, self.done, self.session.step
+        calls, bounds, values = self.calls, self.bounds, self.values
+        clean, references, weak = self.context, getrefcount(worker), getweakrefcount(worker)
+        crossing = self.crossing
+        while True:
+            if not queue:
+                if not done or self.state != "running":
+                    break
+                queue = self.queue = step(done, 0)
+                done.clear()
+                if not queue or (queue[-1] < 0 and (self.read_signs(queue) or not queue)) or self.is_held():
+                    break
+            token = queue.pop()
+            self.token = token
+            bound = bounds[token]
+            try:
+                if bound is None:
+                    value = await calls[token]()
+                elif isinstance(bound, tuple):
+                    value = await calls[token](*[values[parent] for parent in bound])
+                elif bound.plain:
+                    self.submit(token, 1)
+                    continue
+                else:
+                    value = await self.call(token, 1)
+            except BaseException as error:
+                if self.active is not worker:
+                    self.failed_later(token, 1, error)
+                else:
+                    self.active = None
+                    self.failed(token, 1, error)
+                if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+                    raise
+                return
+            if self.active is not worker:
+                # It suspended, and others went on in the meantime.
+                self.finished_later(token, 1, value)
+                return
+            if value is None:
+                done.append(token)
+            else:
+                values[token] = value
+                done.append(token if crossing is None else self.crossed(token, 1, value))
+            if (
+                getrefcount(worker) != references
+                or getweakrefcount(worker) != weak
+                or worker._must_cancel  # type: ignore[attr-defined]
+                or worker._callbacks  # type: ignore[attr-defined]
+                or copy_context() != clean
+            ):
+                break
+        if self.active is worker:
+            self.active = None
+            self.width = 1
+
+    def read_news(self, starts: list[int]) -> None:
+        """What is rare in a run of plain tasks. ``starts`` are those that have not begun yet."""
+        again, cancels, wake_at, state = self.session.news()
+        if self.reader is not None:
+            self.reader.put(self.session.take_events())
+        for attempt in again:
+            self.begin_again(*attempt)
+        for place, number, _ in cancels:
+            self.cancel_attempt(place, number, starts)
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if state != "running":
+            self.state = state
+            self.end(None)
+        elif wake_at is not None:
+            after = max(0.0, wake_at - self.session.now())
+            self.timer = self.loop.call_later(after, self.ring, context=self.context)
+
+    def is_held(self) -> bool:
+        """Whether a slow reader of events holds up the start of tasks."""
+        return self.reader is not None and self.reader.is_full()
+
+    def cancel(self, reason: str) -> None:
+        """Asks the run to stop."""
+        if self.state == "running":
+            self.session.cancel(reason)
+            self.hurry()
+
+    def end(self, error: BaseException | None) -> None:
+        """The run is over, or the driver cannot go on."""
+        if error is not None:
+            self.state, self.broken = "failed", error
+            for task in self.live.values():
+                task.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.reader is not None:
+            self.reader.close()
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def ended(self) -> None:
+        """Waits for the end. Cancelled, it cancels the run and waits until that has ended."""
+        cancelled: asyncio.CancelledError | None = None
+        while self.state == "running":
+            waiter = self.loop.create_future()
+            self.waiters.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self.cancel("whoever waited for the run was cancelled")
+        if cancelled is not None:
+            raise cancelled
+        if self.broken is not None:
+            raise Misuse("the driver of the run could not go on") from self.broken
+
+    def from_elsewhere(self, call: Callable[..., None], *args: Any) -> None:
+        """Calls on the loop, from any thread."""
+        # When the loop is closed, nobody is left to hear.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(call, *args)

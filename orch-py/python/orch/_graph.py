@@ -1,0 +1,228 @@
+"""Graphs of functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from orch._bind import Bound, Parameter, is_coroutine_function, name_of, parameters_of
+from orch._errors import InvalidDefinition, InvalidValue, NotFound
+from orch._options import for_core
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from concurrent.futures import Executor
+
+    from typing_extensions import Unpack
+
+    from orch import _orch
+    from orch._options import TaskOptions
+    from orch._plan import Plan
+
+T = TypeVar("T")
+
+
+class Task(Generic[T]):
+    """A task of a graph: what :meth:`Graph.add` answers. ``report[task]`` is its result. Calling it calls its function."""
+
+    __slots__ = ("__name__", "__wrapped__", "fn", "id", "options", "parameters")
+
+    def __init__(self, id: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        self.id = id
+        self.fn = self.__wrapped__ = fn
+        self.__name__ = id
+        self.options = options
+        self.parameters: tuple[Parameter, ...] = parameters_of(fn)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fn(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<orch.Task {self.id!r}>"
+
+
+class Ready:
+    """A graph as runs need it: checked by the core, its functions by place."""
+
+    __slots__ = ("bounds", "calls", "executors", "graph", "ids", "needs", "plans", "reads_values", "strict", "undos")
+
+    def __init__(self, graph: _orch.Graph) -> None:
+        self.graph = graph
+        self.ids: list[str] = graph.ids()
+        self.calls: list[Callable[..., Any]] = []
+        self.bounds: list[tuple[int, ...] | Bound | None] = []
+        self.executors: dict[int, Executor] = {}
+        self.undos: dict[int, Callable[..., Any]] = {}
+        self.needs: dict[str, str] = {}
+        """The inputs that the run has to be given, and who asks first."""
+        self.strict: set[int] = set()
+        """Whose results must have a JSON form."""
+        self.reads_values = graph.reads_values
+        self.plans: dict[int | None, _orch.Plan] = {}
+
+    def plan(self, workers: int | None = None) -> _orch.Plan:
+        """The plan; made once for each number of workers."""
+        plan = self.plans.get(workers)
+        if plan is None:
+            plan = self.plans[workers] = self.graph.plan(None, workers)
+        return plan
+
+
+class Graph:
+    """Tasks that wait for one another.
+
+    A parameter that is called like a task is given that task's result, and is a dependency. Others are named by ``after``.
+
+    >>> import orch
+    >>> graph = orch.Graph("notes")
+    >>> @graph.task
+    ... async def collect() -> list[str]:
+    ...     return ["faster", "smaller"]
+    >>> @graph.task(retries=2, timeout=30)
+    ... def draft(collect: list[str]) -> str:
+    ...     return ", ".join(collect)
+    >>> report = orch.run_sync(graph)
+    >>> report[draft]
+    'faster, smaller'
+    """
+
+    def __init__(self, name: str = "graph") -> None:
+        self.name = name
+        self._tasks: dict[str, Task[Any]] = {}
+        self._settings: dict[str, Any] = {}
+        self._ready: Ready | None = None
+
+    @overload
+    def task(self, fn: Callable[..., Awaitable[T]], /) -> Task[T]: ...
+    @overload
+    def task(self, fn: Callable[..., T], /) -> Task[T]: ...
+    @overload
+    def task(self, /, **options: Unpack[TaskOptions]) -> Decorator: ...
+
+    def task(self, fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Adds the decorated function; ``@graph.task`` or ``@graph.task(retries=2)``. See :class:`orch.TaskOptions`."""
+        if fn is not None:
+            return self.add(fn)
+        return Decorator(self, options)
+
+    @overload
+    def add(self, fn: Callable[..., Awaitable[T]], /, **options: Unpack[TaskOptions]) -> Task[T]: ...
+    @overload
+    def add(self, fn: Callable[..., T], /, **options: Unpack[TaskOptions]) -> Task[T]: ...
+
+    def add(self, fn: Callable[..., Any], /, **options: Any) -> Task[Any]:
+        """Adds a function, or a coroutine function, as a task. See :class:`orch.TaskOptions`.
+
+        Raises :class:`orch.InvalidDefinition` if the name is taken, :class:`orch.InvalidValue` for what cannot be a task.
+        """
+        if not callable(fn):
+            hint = "; add the function itself, without calling it" if hasattr(fn, "send") else ""
+            raise InvalidValue(f"a task is a function; got a `{type(fn).__name__}`{hint}")
+        id = options.get("id") or name_of(fn)
+        if id in self._tasks:
+            raise InvalidDefinition(f"`{self.name}` has a task `{id}` already; give this one another `id`")
+        task: Task[Any] = Task(id, fn, options)
+        for_core(options)
+        is_coroutine_function(fn)
+        self._tasks[id] = task
+        self._ready = None
+        return task
+
+    def resource(
+        self,
+        name: str,
+        *,
+        capacity: int | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+    ) -> None:
+        """Declares something that only so many may use at once; tasks claim it."""
+        limits = {
+            "capacity": capacity,
+            "requests_per_minute": requests_per_minute,
+            "tokens_per_minute": tokens_per_minute,
+        }
+        self._settings.setdefault("resources", []).append({"name": name, **limits})
+        self._ready = None
+
+    def quorum(self, group: str, at_least: int) -> None:
+        """The group is good when ``at_least`` of its tasks succeed: failures of the others are forgiven."""
+        self._settings.setdefault("quorums", {})[group] = at_least
+        self._ready = None
+
+    def task_named(self, id: str) -> Task[Any]:
+        """The task of that name."""
+        try:
+            return self._tasks[id]
+        except KeyError:
+            raise NotFound(f"there is no task `{id}` in `{self.name}`") from None
+
+    @property
+    def tasks(self) -> tuple[Task[Any], ...]:
+        """The tasks, in the order in which they were added."""
+        return tuple(self._tasks.values())
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, task: Task[Any] | str) -> bool:
+        return (task.id if isinstance(task, Task) else task) in self._tasks
+
+    def __repr__(self) -> str:
+        return f"<orch.Graph {self.name!r}, {len(self)} tasks>"
+
+    def ready(self) -> Ready:
+        """Checks everything, once.
+
+        Raises :class:`orch.InvalidDefinition` with *every* problem: unknown dependencies, each cycle with its path.
+        """
+        if self._ready is None:
+            from orch._resolve import resolve
+
+            self._ready = resolve(self.name, self._tasks, self._settings)
+        return self._ready
+
+    def plan(self, *, max_parallel: int | None = None) -> Plan:
+        """What follows from the graph alone: levels, critical path, forecasts."""
+        from orch._plan import Plan
+
+        ready = self.ready()
+        return Plan(ready.ids, ready.plan(max_parallel), max_parallel)
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return self.ready().graph.mermaid()
+
+    def to_dot(self) -> str:
+        """The graph as DOT, for Graphviz."""
+        return self.ready().graph.dot()
+
+    def to_json(self) -> str:
+        """The graph as JSON, without its functions."""
+        return self.ready().graph.json()
+
+    def _repr_html_(self) -> str:
+        from orch._plan import framed
+
+        return framed(self.ready().plan().html())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        bundle = {"text/plain": repr(self), "text/html": self._repr_html_(), "text/vnd.mermaid": self.to_mermaid()}
+        return {kind: text for kind, text in bundle.items() if (not include or kind in include) and kind not in (exclude or ())}
+
+
+class Decorator:
+    """What ``graph.task(...)`` answers."""
+
+    __slots__ = ("_graph", "_options")
+
+    def __init__(self, graph: Graph, options: Mapping[str, Any]) -> None:
+        self._graph = graph
+        self._options = options
+
+    @overload
+    def __call__(self, fn: Callable[..., Awaitable[T]], /) -> Task[T]: ...
+    @overload
+    def __call__(self, fn: Callable[..., T], /) -> Task[T]: ...
+
+    def __call__(self, fn: Callable[..., Any], /) -> Task[Any]:
+        return self._graph.add(fn, **self._options)

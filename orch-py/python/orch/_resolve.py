@@ -1,0 +1,101 @@
+"""From functions to a checked graph: parameters that name tasks become dependencies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orch import _orch
+from orch._bind import Bound, is_coroutine_function
+from orch._errors import InvalidValue
+from orch._graph import Ready, Task
+from orch._options import for_core, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _given(task: Task[Any], tasks: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters that are given the result of a task, and which."""
+    fixed = task.options.get("args") or {}
+    unknown = [name for name in fixed if task.parameters and name not in (known.name for known in task.parameters)]
+    if unknown:
+        raise InvalidValue(f"task `{task.id}` has no parameter `{unknown[0]}`, which its `args` give a value")
+    names = (parameter.name for parameter in task.parameters if not parameter.context and parameter.name not in fixed)
+    given = {}
+    for name in names:
+        # A name with a dash is no name of Python.
+        id = name if name in tasks else name.replace("_", "-")
+        if id in tasks:
+            given[name] = id
+    return given
+
+
+def _after(task: Task[Any], given: Mapping[str, str]) -> list[str]:
+    named = listed(task.options.get("after"))
+    after = [other.id if isinstance(other, Task) else other for other in named]
+    for other in after:
+        if not isinstance(other, str):
+            raise InvalidValue(f"`after` of task `{task.id}` holds {other!r}; give tasks, or their names")
+    return [*after, *given.values()]
+
+
+def _bound(ready: Ready, ix: int, task: Task[Any], given: Mapping[str, str], places: Mapping[str, int]) -> None:
+    fixed = task.options.get("args") or {}
+    keys = set(listed(task.options.get("inputs")))
+    positional: list[int] = []
+    named: dict[str, int] = {}
+    asked: list[str] = []
+    context = None
+    in_order = True
+    for name, may_be_positional, required, wants_context in task.parameters:
+        if wants_context:
+            context = name
+        elif name in given:
+            if in_order and may_be_positional:
+                positional.append(places[given[name]])
+                continue
+            named[name] = places[given[name]]
+        elif name in fixed:
+            pass
+        elif name in keys:
+            asked.append(name)
+        elif required:
+            asked.append(name)
+            ready.needs.setdefault(name, task.id)
+        in_order = False
+    call = task.fn
+    if fixed:
+        from functools import partial
+
+        call = partial(call, **fixed)
+    plain = not is_coroutine_function(task.fn)
+    ready.calls.append(call)
+    if plain or named or asked or context:
+        ready.bounds.append(Bound(tuple(positional), named, tuple(asked), context, plain))
+    else:
+        ready.bounds.append(tuple(positional) or None)
+    executor = task.options.get("executor")
+    if executor is not None:
+        if not plain:
+            raise InvalidValue(f"task `{task.id}` is a coroutine, which runs on the loop; only plain functions take `executor`")
+        ready.executors[ix] = executor
+    if task.options.get("undo"):
+        ready.undos[ix] = task.options["undo"]
+    if task.options.get("outputs"):
+        ready.strict.add(ix)
+
+
+def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any]) -> Ready:
+    """The graph, checked by the core, and how each task's function is called."""
+    parts = []
+    given = {}
+    for task in tasks.values():
+        given[task.id] = _given(task, tasks) if task.parameters else {}
+        after = _after(task, given[task.id])
+        estimate = task.options.get("estimate")
+        parts.append((task.id, after, None if estimate is None else float(estimate), for_core(task.options)))
+    ready = Ready(_orch.Graph(name, parts, settings or None))
+    places = {id: ix for ix, id in enumerate(tasks)}
+    for ix, task in enumerate(tasks.values()):
+        _bound(ready, ix, task, given[task.id], places)
+    return ready

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_thread_of_asyncio_is_left():
+    """Every test ends what it began; the threads of orch's own pool stay for the next."""
+    import threading
+
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before and not thread.name.startswith("orch-")]
+    assert left == []
