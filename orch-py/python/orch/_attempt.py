@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from orch._bind import Bound
@@ -33,6 +34,7 @@ class Attempts:
 
     def __init__(self, ready: Ready, inputs: Mapping[str, Any]) -> None:
         self.ready = ready
+        self.thread = get_ident()
         self.inputs = inputs
         self.calls = ready.calls
         self.bounds = ready.bounds
@@ -72,7 +74,11 @@ class Attempts:
 
     def context_of(self, place: int, number: int, undo: bool) -> Context:
         def tell(kind: str, line: str) -> None:
-            self.hear_from_elsewhere(self.hear, (place, number, kind, line))
+            if get_ident() == self.thread:
+                # At once, so that it is heard before the end of the attempt.
+                self.hear(place, number, kind, line)
+            else:
+                self.hear_from_elsewhere(self.hear, (place, number, kind, line))
 
         return Context(self.session.task(place)[0], number, self.session.run, undo, tell)
 
@@ -100,7 +106,7 @@ class Attempts:
             value = await self.call(place, number)
         except BaseException as error:
             self.failed_later(place, number, error)
-            if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+            if ends_program(error):
                 raise
         else:
             self.finished_later(place, number, value)
@@ -118,7 +124,7 @@ class Attempts:
                     await made
         except BaseException as error:
             self.failed_later(place, number, error)
-            if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+            if ends_program(error):
                 raise
         else:
             self.live.pop(place, None)
@@ -169,7 +175,7 @@ class Attempts:
             value = await value
         except BaseException as error:
             self.failed_later(place, number, error)
-            if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+            if ends_program(error):
                 raise
         else:
             self.finished_later(place, number, value)
@@ -241,6 +247,7 @@ class Attempts:
             # A function cannot be stopped in a thread: it goes on, and nobody waits for it.
             del self.live[place]
             task.cancel()
+            self.errors.pop(place, None)
         elif place in starts:
             starts.remove(place)
         elif place in self.queue:
@@ -249,6 +256,16 @@ class Attempts:
             return
         self.done.append((place, number, "cancelled", "stopped"))
         self.poke()
+
+
+def ends_program(error: BaseException) -> bool:
+    """Whether it has to go through the loop. Nobody asks the Task for it then, which need not be told."""
+    if not isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+        return False
+    task = None if isinstance(error, GeneratorExit) else asyncio.current_task()
+    if task is not None:
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    return True
 
 
 def takes_one(fn: Callable[..., Any]) -> bool:

@@ -16,7 +16,7 @@ from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 from orch import _orch
-from orch._attempt import Attempts
+from orch._attempt import Attempts, ends_program
 from orch._errors import Misuse
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Driver(Attempts):
                 else:
                     self.active = None
                     self.failed(token, 1, error)
-                if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+                if ends_program(error):
                     raise
                 return
             if self.active is not worker:
@@ -182,7 +182,7 @@ class Driver(Attempts):
                 getrefcount(worker) != references
                 or getweakrefcount(worker) != weak
                 or worker._must_cancel  # type: ignore[attr-defined]
-                or worker._callbacks  # type: ignore[attr-defined]
+                or worker._callbacks
                 or copy_context() != clean
             ):
                 break

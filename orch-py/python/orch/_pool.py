@@ -15,6 +15,10 @@ _IDLE = 10.0
 """Seconds after which a thread without work ends."""
 
 
+_MOST = 64
+"""How many threads a process has for plain functions."""
+
+
 class Threads(Executor):
     """A pool of daemon threads.
 
@@ -77,5 +81,5 @@ def shared() -> Threads:
     global _shared
     pid = os.getpid()
     if _shared is None or _shared[0] != pid:
-        _shared = (pid, Threads(min(64, (os.cpu_count() or 1) * 4 + 16)))
+        _shared = (pid, Threads(_MOST))
     return _shared[1]

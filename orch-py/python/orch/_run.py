@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
+from orch._attempt import told
 from orch._driver import Driver
 from orch._errors import InvalidValue, Misuse
 from orch._event import Event
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
     from orch import _orch
     from orch._graph import Graph, Ready
+
+_logger = logging.getLogger("orch")
+# Who does not set up logging reads nothing.
+_logger.addHandler(logging.NullHandler())
 
 _MOST_EVENTS = 4096
 """How many events wait for their reader before the start of tasks waits too."""
@@ -88,6 +94,7 @@ class Run:
         await self._driver.ended()
         if self._report is None:
             self._report = Report(self._driver.session.report(), self._driver.values, self._driver.errors)
+            _log(self._report)
         return self._report
 
     async def _checked(self) -> Report:
@@ -160,6 +167,16 @@ class _Options:
         if self.inputs and ready.reads_values:
             options["inputs"] = dict(self.inputs)
         return options
+
+
+def _log(report: Report) -> None:
+    if _logger.isEnabledFor(logging.WARNING):
+        for id, error in report.errors.items():
+            _logger.warning("task `%s` of `%s` failed: %s", id, report.graph, told(error))
+        for warning in report.warnings:
+            _logger.warning("`%s`: %s", report.graph, warning)
+    if _logger.isEnabledFor(logging.INFO):
+        _logger.info("%s", str(report).partition("\n")[0])
 
 
 def _check_inputs(ready: Ready, inputs: Mapping[str, Any]) -> None:
