@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     inbox::{Inbox, Mail},
     options::{Inline, RunOptions},
-    place::{Place, Work, discard, panicked, work},
+    place::{Place, Work, discard, work},
 };
 use crate::{
     clock::Clock,
@@ -253,7 +253,7 @@ impl Driver {
                     let work = tokio::spawn(work(place, body, self.inbox.clone(), self.clock.clone()));
                     Work::Spawned(work.abort_handle())
                 })
-                .map_err(|panic| panicked(panic.as_ref()))
+                .map_err(|panic| Outcome::panicked(panic.as_ref()))
         } else {
             self.polls += 1;
             held.first_poll(|| self.seams.executor.run(context))

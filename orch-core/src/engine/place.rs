@@ -1,7 +1,6 @@
 //! A place in which bodies run one after the other.
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -13,7 +12,7 @@ use tokio::task::AbortHandle;
 use super::inbox::{Done, Inbox, PlaceWaker};
 use crate::{
     clock::Clock,
-    event::{Failure, FailureKind, Outcome},
+    event::Outcome,
     executor::{Body, Slot},
     run::Attempt,
 };
@@ -47,7 +46,7 @@ impl Place {
     #[inline]
     pub(super) fn poll(&self, body: &mut Body) -> Poll<Outcome> {
         catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&self.waker))))
-            .unwrap_or_else(|panic| Poll::Ready(panicked(panic.as_ref())))
+            .unwrap_or_else(|panic| Poll::Ready(Outcome::panicked(panic.as_ref())))
     }
 
     /// Begins a body and polls it once: the body where it has to wait, else its outcome.
@@ -60,20 +59,13 @@ impl Place {
                 Poll::Pending => Ok(Work::Inline(body)),
             }
         });
-        catch_unwind(first).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+        catch_unwind(first).unwrap_or_else(|panic| Err(Outcome::panicked(panic.as_ref())))
     }
 
     /// The wake-up that brought us here has been heard; the next one counts again. To be called before the poll.
     pub(super) fn heard(&self) {
         self.signal.heard();
     }
-}
-
-/// A panic as an outcome, with its message where it is text.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> Outcome {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = format!("the task panicked: {}", text.unwrap_or("no message"));
-    Outcome::from(Failure { kind: FailureKind::Panic, message })
 }
 
 /// Drops a body. A panic in there is the body's own business and must not end the run.
@@ -88,7 +80,7 @@ pub(super) async fn work(place: u32, body: Body, inbox: Arc<Inbox>, clock: Clock
         let Some(body) = &mut end.body else { return Poll::Ready(()) };
         let began = clock.elapsed();
         let poll = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(task)))
-            .unwrap_or_else(|panic| Poll::Ready(panicked(panic.as_ref())));
+            .unwrap_or_else(|panic| Poll::Ready(Outcome::panicked(panic.as_ref())));
         end.busy += clock.elapsed().saturating_sub(began);
         poll.map(|outcome| end.outcome = Some(outcome))
     })

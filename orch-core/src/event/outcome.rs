@@ -213,6 +213,13 @@ impl Outcome {
         Failure::error(message).into()
     }
 
+    /// The body panicked; with the panic's message where it is text.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let message = format!("the task panicked: {}", text.unwrap_or("no message"));
+        Self::from(Failure { kind: FailureKind::Panic, message })
+    }
+
     /// Adds what it used of models.
     #[must_use]
     pub fn used(mut self, usage: Usage) -> Self {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     definition::{Graph, Undo},
-    event::{Failure, Output, Stream},
+    event::{Failure, Outcome, Output, Stream},
     id::{RunId, TaskId, TaskIx},
     sync::{
         Mutex,
@@ -28,6 +28,7 @@ pub(crate) enum Note {
     Line(TaskIx, Stream, Arc<str>),
     Checked { task: TaskIx, holds: bool, warning: Option<String> },
     Checkpoint(Arc<str>),
+    Finished { task: TaskIx, attempt: u32, outcome: Outcome },
 }
 
 /// Where the session hears what came in between its steps.

@@ -1,6 +1,9 @@
 //! The one runtime for slow seams.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::runtime::{Builder, Handle};
 
@@ -10,10 +13,16 @@ pub(super) fn runtime() -> Option<Handle> {
     Handle::try_current().ok().or_else(own)
 }
 
-/// Our own runtime, for what goes on when the run, and perhaps the caller's runtime, has ended.
+/// Our own runtime, for what goes on when the run, and perhaps the caller's runtime, has ended. A child that was forked has none
+/// of the threads of its parent, so it starts its own.
 pub(super) fn own() -> Option<Handle> {
-    static OWN: OnceLock<Option<Handle>> = OnceLock::new();
-    OWN.get_or_init(start).clone()
+    static OWN: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if own.as_ref().is_none_or(|(of, _)| *of != process) {
+        *own = start().map(|handle| (process, handle));
+    }
+    own.as_ref().map(|(_, handle)| handle.clone())
 }
 
 /// What that answers, if it does in that time and does not panic. In [our own](own) runtime only, which has a clock.

@@ -31,6 +31,7 @@ mod files;
 mod io;
 mod known;
 mod load;
+mod native;
 mod paths;
 #[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
 mod session;
@@ -39,5 +40,6 @@ mod shared;
 pub use breakers::Breakers;
 pub use files::{FileLimits, file_states};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
+pub use native::Native;
 pub use session::{Session, SessionOptions};
 pub use shared::{SharedCache, cache_options};

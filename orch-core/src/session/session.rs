@@ -271,6 +271,7 @@ impl Session {
             Note::Line(task, stream, text) => Message::Line { task, stream, text },
             Note::Checked { task, holds, warning } => Message::Checked { task, holds, warning },
             Note::Checkpoint(name) => Message::Checkpoint { name },
+            Note::Finished { task, attempt, outcome } => Message::Finished { task, attempt, outcome },
         }));
         if let Some(context) = &mut self.context {
             context.gather(&mut self.machine, &mut self.messages);
@@ -341,6 +342,10 @@ impl Session {
         Slot::new(self.shared.clone())
     }
 
+    pub(super) fn shared(&self) -> Arc<RunShared> {
+        self.shared.clone()
+    }
+
     /// Changes how many attempts one step begins at most.
     pub fn set_batch(&mut self, batch: usize) {
         self.machine.set_batch(batch);
@@ -366,13 +371,21 @@ impl Session {
         &self.report
     }
 
+    /// The report so far, with prices where there are any: what usage costs.
+    pub fn priced_report(&self) -> Report {
+        Self::priced(self.report.clone(), &self.options)
+    }
+
     /// The report, at the end, with prices where there are any.
     pub fn into_report(self) -> Report {
-        let mut report = self.report;
+        Self::priced(self.report, &self.options)
+    }
+
+    fn priced(mut report: Report, options: &SessionOptions) -> Report {
         // Only with usage: to decode a price table takes longer than a short run.
         if !report.usage().is_empty() {
             let now = Clock::system().wall();
-            let prices = self.options.prices.as_deref().unwrap_or(&Unpriced);
+            let prices = options.prices.as_deref().unwrap_or(&Unpriced);
             report.price_with(|usage| price(prices, usage, now).complete());
         }
         report
