@@ -3,11 +3,13 @@
 //! A door to [`orch_core`]: it takes values in, calls the core and gives values out. It decides nothing. What runs Python
 //! code, the driver on the loop of asyncio, is written in Python; this half answers it what to begin and what to stop.
 
+mod cli;
 mod convert;
 mod error;
 mod event;
 mod graph;
 mod plan;
+mod programs;
 mod report;
 mod session;
 
@@ -19,8 +21,14 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", orch_core::VERSION)?;
     module.add_class::<graph::Graph>()?;
     module.add_class::<plan::Plan>()?;
+    module.add_class::<programs::Programs>()?;
     module.add_class::<session::Session>()?;
     module.add_class::<event::Event>()?;
     module.add_class::<report::Report>()?;
+    module.add_function(wrap_pyfunction!(cli::main, module)?)?;
+    // After that no thread of the core calls into the interpreter, which is not there any more then.
+    let end = wrap_pyfunction!(session::end, module)?;
+    module.add_function(end.clone())?;
+    module.py().import("atexit")?.call_method1("register", (end,))?;
     Ok(())
 }

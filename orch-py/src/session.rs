@@ -1,11 +1,20 @@
 //! One run, as the driver on the loop of asyncio sees it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use orch_core::{
-    Clock, Error, ErrorKind, Failure, FailureKind, FailurePolicy, Outcome, Output, RunState, Stream, TaskIx,
+    Clock, Error, ErrorKind, Failure, FailureKind, FailurePolicy, Outcome, Output, PriceSource, PriceTable, RunState,
+    Stream, TaskIx,
     run::{Attempt, Message, Rules},
-    session::SessionOptions,
+    session::{Native, SessionOptions},
 };
 use pyo3::{
     prelude::*,
@@ -14,7 +23,7 @@ use pyo3::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{convert, error::Raised, event::Event, plan::Plan, report::Report};
+use crate::{convert, error::Raised, event::Event, plan::Plan, programs::Programs, report::Report};
 
 /// In a batch of starts: read the [`news`](Session::news).
 const NEWS: i64 = -1;
@@ -52,6 +61,15 @@ impl Default for Options {
     }
 }
 
+/// The interpreter has ended, or is about to.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Says that the interpreter ends.
+#[pyfunction]
+pub(crate) fn end() {
+    ENDED.store(true, Ordering::Release);
+}
+
 /// What is rare in a run of plain tasks: attempts to begin that are not first ones, or undo; attempts to stop; when to step
 /// again even if nothing happens, in seconds since the start; how the run stands.
 type News = (Vec<(usize, u32, bool)>, Vec<(usize, u32, bool)>, Option<f64>, &'static str);
@@ -63,8 +81,14 @@ pub(crate) struct Session {
     clock: Clock,
     finished: Vec<Message>,
     events: Option<Vec<Event>>,
+    programs: Option<Py<Programs>>,
+    natives: HashMap<TaskIx, (Attempt, Native)>,
     /// How many tasks the graph had at first: the driver knows what these call.
     known: usize,
+    /// Of the latest step.
+    begun: Vec<Attempt>,
+    stopped: Vec<Attempt>,
+    /// Not told yet.
     starts: Vec<Attempt>,
     cancels: Vec<Attempt>,
     wake_at: Option<Duration>,
@@ -86,6 +110,7 @@ impl Session {
         options: Option<&Bound<'_, PyAny>>,
         wake: Py<PyAny>,
         events: bool,
+        programs: Option<Py<Programs>>,
     ) -> PyResult<Self> {
         let options: Options = match options {
             Some(options) => convert::read(options, "the options of the run")?,
@@ -104,11 +129,14 @@ impl Session {
             rules,
             directory: options.directory,
             approve_commands: options.approve_commands,
+            prices: programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>),
             ..SessionOptions::default()
         };
         let ring = move || {
-            // Nobody is left to be woken when the interpreter ends, or when the loop is closed.
-            Python::try_attach(|py| drop(wake.call0(py)));
+            if !ENDED.load(Ordering::Acquire) {
+                // An error means that the loop is closed: nobody is left to be woken.
+                Python::try_attach(|py| drop(wake.call0(py)));
+            }
         };
         let session = orch_core::session::Session::new(&plan.0, options, Arc::new(ring)).raised(py)?;
         Ok(Self {
@@ -116,7 +144,11 @@ impl Session {
             clock: Clock::system(),
             finished: Vec::new(),
             events: events.then(Vec::new),
+            programs,
+            natives: HashMap::new(),
             known: plan.0.graph().len(),
+            begun: Vec::new(),
+            stopped: Vec::new(),
             starts: Vec::new(),
             cancels: Vec::new(),
             wake_at: None,
@@ -146,16 +178,10 @@ impl Session {
         let now = self.clock.elapsed();
         let over = self.pace(now, count, batch);
         let actions = self.session.step(now, &mut self.finished);
-        let starts = PyList::empty(py);
-        self.starts.clear();
-        for attempt in actions.start.iter().rev() {
-            if attempt.number == 1 && !attempt.undo && attempt.task.index() < self.known {
-                starts.append(attempt.task.index())?;
-            } else {
-                self.starts.push(*attempt);
-            }
-        }
-        self.cancels.extend_from_slice(&actions.cancel);
+        self.begun.clear();
+        self.begun.extend_from_slice(&actions.start);
+        self.stopped.clear();
+        self.stopped.extend_from_slice(&actions.cancel);
         self.wake_at = actions.wake_at;
         self.more = actions.more;
         if let Some(events) = &mut self.events
@@ -165,6 +191,18 @@ impl Session {
             let graph = self.session.graph();
             events.extend(happened.into_iter().map(|event| Event::new(event, graph.clone())));
         }
+        if self.programs.is_some() {
+            self.begin_programs(py)?;
+        }
+        let starts = PyList::empty(py);
+        for attempt in self.begun.iter().rev() {
+            if attempt.number == 1 && !attempt.undo && attempt.task.index() < self.known {
+                starts.append(attempt.task.index())?;
+            } else {
+                self.starts.push(*attempt);
+            }
+        }
+        self.cancels.append(&mut self.stopped);
         let ended = self.session.state() != RunState::Running;
         let heard = self.events.as_ref().is_some_and(|events| !events.is_empty());
         if ended || heard || !self.starts.is_empty() || !self.cancels.is_empty() || self.wake_at != self.told_wake_at {
@@ -181,7 +219,7 @@ impl Session {
         let told = |attempt: Attempt| (attempt.task.index(), attempt.number, attempt.undo);
         self.told_wake_at = self.wake_at;
         (
-            self.starts.drain(..).rev().map(told).collect(),
+            self.starts.drain(..).map(told).collect(),
             self.cancels.drain(..).map(told).collect(),
             self.wake_at.map(|at| at.as_secs_f64()),
             self.session.state().name(),
@@ -231,9 +269,22 @@ impl Session {
         Ok((graph.id(ix).as_str().to_owned(), graph.task(ix).options().agent.clone(), parents))
     }
 
-    /// The report so far.
+    /// What a task made, where it has crossed as JSON.
+    fn output<'py>(&self, py: Python<'py>, task: u32) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let report = self.session.report();
+        let output = ((task as usize) < report.graph().len()).then(|| report.task(task.into()).output().clone());
+        output.unwrap_or_default().json().map(|value| convert::to_python(py, value)).transpose()
+    }
+
+    /// Of a task: everything else about it, as data.
+    fn definition<'py>(&self, py: Python<'py>, task: u32) -> PyResult<Bound<'py, PyAny>> {
+        let graph = self.session.graph();
+        convert::shown(py, &graph.tasks().get(task as usize).map(|task| task.options()))
+    }
+
+    /// The report so far, with prices where models were used.
     fn report(&self) -> Report {
-        Report(self.session.report().clone())
+        Report(self.session.priced_report())
     }
 
     #[getter]
@@ -243,6 +294,34 @@ impl Session {
 }
 
 impl Session {
+    /// Begins and stops what programs do, which the driver in Python does not see.
+    fn begin_programs(&mut self, py: Python<'_>) -> PyResult<()> {
+        let Some(programs) = &self.programs else { return Ok(()) };
+        let (graph, programs) = (self.session.graph().clone(), programs.get());
+        let natives = &mut self.natives;
+        let session = &mut self.session;
+        let mut failed = Ok(());
+        self.begun.retain(|attempt| {
+            if !programs.runs(&graph, attempt.task, attempt.undo) {
+                return true;
+            }
+            match session.spawn(&programs.executor, *attempt).raised(py) {
+                // It takes the place of an earlier attempt of the task, which is over.
+                Ok(begun) => drop(natives.insert(attempt.task, (*attempt, begun))),
+                Err(error) => failed = Err(error),
+            }
+            false
+        });
+        self.stopped.retain(|attempt| match natives.get(&attempt.task) {
+            Some((of, native)) if of == attempt => {
+                native.stop();
+                false
+            }
+            _ => true,
+        });
+        failed
+    }
+
     /// Decides by how long tasks took how many are begun at most; whether the turn is over.
     fn pace(&mut self, now: Duration, heard: usize, batch: usize) -> bool {
         let taken = now.saturating_sub(self.heard);

@@ -152,7 +152,7 @@ def test_the_answer_of_a_function_that_nobody_waits_for_is_not_heard():
 
     async def listen() -> None:
         free.set()
-        while not ended.is_set():
+        while not ended.is_set():  # noqa: ASYNC110 - a thread sets it
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.01)
 

@@ -43,6 +43,7 @@ from orch._orch import __version__
 
 if TYPE_CHECKING:
     from orch._event import Event
+    from orch._load import LoadedGraph, load, loads
     from orch._plan import Forecast, Plan, Step
     from orch._report import Counts, Report, TaskResult
     from orch._run import Run, run, run_sync, start
@@ -52,6 +53,9 @@ _LATER = {
     "Counts": "_report",
     "Event": "_event",
     "Forecast": "_plan",
+    "LoadedGraph": "_load",
+    "load": "_load",
+    "loads": "_load",
     "Plan": "_plan",
     "Report": "_report",
     "Run": "_run",
@@ -91,6 +95,7 @@ __all__ = [
     "InvalidDefinition",
     "InvalidFormat",
     "InvalidValue",
+    "LoadedGraph",
     "LockTimeout",
     "Misuse",
     "NotFound",
@@ -111,6 +116,8 @@ __all__ = [
     "TaskTimeout",
     "TooLarge",
     "__version__",
+    "load",
+    "loads",
     "run",
     "run_sync",
     "start",

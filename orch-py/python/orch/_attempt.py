@@ -59,28 +59,33 @@ class Attempts:
 
     # How a function is called.
 
+    def value_of(self, place: int) -> Any:
+        """What a task made: here, or known to the core."""
+        value = self.values[place] if place < len(self.values) else None
+        if value is None and self.crossing is not None:
+            return self.session.output(place)
+        return value
+
     def arguments(self, place: int, number: int, bound: Bound) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of an attempt."""
-        values = self.values
-        named = {name: values[parent] for name, parent in bound.named.items()}
+        value_of = self.value_of
+        named = {name: value_of(parent) for name, parent in bound.named.items()}
         if bound.keys:
             known: Mapping[str, Any] = self.inputs
             if self.crossing is not None:
                 known = {**self.session.values(place, number, False), **self.inputs}
             named.update((key, known[key]) for key in bound.keys if key in known)
         if bound.context is not None:
-            named[bound.context] = self.context_of(place, number, False)
-        return [values[parent] for parent in bound.positional], named
+            named[bound.context] = Context(self, place, number, False)
+        return [value_of(parent) for parent in bound.positional], named
 
-    def context_of(self, place: int, number: int, undo: bool) -> Context:
-        def tell(kind: str, line: str) -> None:
-            if get_ident() == self.thread:
-                # At once, so that it is heard before the end of the attempt.
-                self.hear(place, number, kind, line)
-            else:
-                self.hear_from_elsewhere(self.hear, (place, number, kind, line))
-
-        return Context(self.session.task(place)[0], number, self.session.run, undo, tell)
+    def tell(self, place: int, number: int, kind: str, line: str) -> None:
+        """What an attempt says while it runs."""
+        if get_ident() == self.thread:
+            # At once, so that it is heard before the end of the attempt.
+            self.hear(place, number, kind, line)
+        else:
+            self.hear_from_elsewhere(self.hear, (place, number, kind, line))
 
     def call(self, place: int, number: int) -> Any:
         """Calls the function of a coroutine task."""
@@ -94,12 +99,29 @@ class Attempts:
 
     def begin_again(self, place: int, number: int, undo: bool) -> None:
         """A repeated attempt, or one to undo: in a Task of its own."""
+        while place >= len(self.bounds):
+            self.meet(len(self.bounds))
         if undo:
             self.live[place] = self.spawn(self.undo(place, number))
         elif isinstance(bound := self.bounds[place], Bound) and bound.plain:
             self.submit(place, number)
         else:
             self.live[place] = self.spawn(self.attempt(place, number))
+
+    def meet(self, place: int) -> None:
+        """A task that the run added: a function does it, by its agent."""
+        from orch._load import bound_agent
+
+        _, agent, parents = self.session.task(place)
+        agents = self.ready.agents
+        call = agents.get(agent or "*") or agents.get("*") or unknown_agent
+        named = {self.session.task(parent)[0]: parent for parent in parents}
+        keys = [entry["key"] for entry in self.session.definition(place).get("inputs", ())]
+        if self.calls is self.ready.calls:
+            self.calls, self.bounds = [*self.calls], [*self.bounds]
+        self.calls.append(call)
+        self.bounds.append(bound_agent(call, agent, named, keys))
+        self.values.append(None)
 
     async def attempt(self, place: int, number: int) -> None:
         try:
@@ -115,7 +137,7 @@ class Attempts:
         """Takes back what a task did."""
         try:
             undo = self.ready.undos[place]
-            given = [self.values[place]] if takes_one(undo) else []
+            given = [self.given_to_undo(undo, place, number)] if takes_one(undo) else []
             if inspect.iscoroutinefunction(undo):
                 await undo(*given)
             else:
@@ -130,6 +152,12 @@ class Attempts:
             self.live.pop(place, None)
             self.done.append((place, number, "done", None))
             self.poke()
+
+    def given_to_undo(self, undo: Callable[..., Any], place: int, number: int) -> Any:
+        """The task's result; for the agent of a definition, which does more than one thing, the context."""
+        if self.ready.programs is not None:
+            return Context(self, place, number, True)
+        return self.value_of(place)
 
     # Plain functions.
 
@@ -256,6 +284,11 @@ class Attempts:
             return
         self.done.append((place, number, "cancelled", "stopped"))
         self.poke()
+
+
+def unknown_agent(context: Context) -> None:
+    """Stands for the function of an agent that nobody gave."""
+    raise Fatal(f"there is no function for the agent `{context.agent}` of the added task `{context.id}`")
 
 
 def ends_program(error: BaseException) -> bool:

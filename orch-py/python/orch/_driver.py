@@ -44,7 +44,7 @@ class Driver(Attempts):
 
         self.reader = reader
         plan = ready.plan()
-        self.session = _orch.Session(plan, options or None, wake, reader is not None)
+        self.session = _orch.Session(plan, options or None, wake, reader is not None, ready.programs)
         self.state = "running"
         self.broken: BaseException | None = None
         self.queue: list[int] = []
@@ -136,6 +136,7 @@ class Driver(Attempts):
         assert worker is not None
         self.poke()
         queue, done, step = self.queue, self.done, self.session.step
+        # Tasks that the run adds do not come here.
         calls, bounds, values = self.calls, self.bounds, self.values
         clean, references, weak = self.context, getrefcount(worker), getweakrefcount(worker)
         crossing = self.crossing

@@ -43,7 +43,20 @@ class Task(Generic[T]):
 class Ready:
     """A graph as runs need it: checked by the core, its functions by place."""
 
-    __slots__ = ("bounds", "calls", "executors", "graph", "ids", "needs", "plans", "reads_values", "strict", "undos")
+    __slots__ = (
+        "agents",
+        "bounds",
+        "calls",
+        "executors",
+        "graph",
+        "ids",
+        "needs",
+        "plans",
+        "programs",
+        "reads_values",
+        "strict",
+        "undos",
+    )
 
     def __init__(self, graph: _orch.Graph) -> None:
         self.graph = graph
@@ -57,6 +70,9 @@ class Ready:
         self.strict: set[int] = set()
         """Whose results must have a JSON form."""
         self.reads_values = graph.reads_values
+        self.programs: _orch.Programs | None = None
+        """What is no function, in a graph from a definition."""
+        self.agents: Mapping[str, Callable[..., Any]] = {}
         self.plans: dict[int | None, _orch.Plan] = {}
 
     def plan(self, workers: int | None = None) -> _orch.Plan:

@@ -5,6 +5,9 @@ from typing import Any, final
 
 __version__: str
 
+def main(args: list[str]) -> int: ...
+def end() -> None: ...
+
 @final
 class Graph:
     def __new__(
@@ -52,8 +55,26 @@ class Plan:
     def short(seconds: float) -> str: ...
 
 @final
+class Programs:
+    def __new__(
+        cls,
+        agents: dict[str, Any],
+        flags: list[str],
+        functions: set[str],
+        directory: str | None,
+    ) -> Programs: ...
+    def check(self, graph: Graph) -> None: ...
+
+@final
 class Session:
-    def __new__(cls, plan: Plan, options: dict[str, Any] | None, wake: Callable[[], None], events: bool) -> Session: ...
+    def __new__(
+        cls,
+        plan: Plan,
+        options: dict[str, Any] | None,
+        wake: Callable[[], None],
+        events: bool,
+        programs: Programs | None,
+    ) -> Session: ...
     @property
     def more(self) -> bool: ...
     @property
@@ -65,6 +86,8 @@ class Session:
     def cancel(self, reason: str) -> None: ...
     def values(self, task: int, number: int, undo: bool) -> dict[str, Any]: ...
     def task(self, task: int) -> tuple[str, str | None, list[int]]: ...
+    def output(self, task: int) -> Any: ...
+    def definition(self, task: int) -> dict[str, Any]: ...
     def report(self) -> Report: ...
 
 @final

@@ -70,7 +70,7 @@ def _bound(ready: Ready, ix: int, task: Task[Any], given: Mapping[str, str], pla
         call = partial(call, **fixed)
     plain = not is_coroutine_function(task.fn)
     ready.calls.append(call)
-    if plain or named or asked or context:
+    if plain or named or asked or context or (positional and ready.reads_values):
         ready.bounds.append(Bound(tuple(positional), named, tuple(asked), context, plain))
     else:
         ready.bounds.append(tuple(positional) or None)
