@@ -57,4 +57,8 @@ async def gather_by_level(shape: Shape, body: Body) -> None:
         await asyncio.gather(*(body() for _ in level))
 
 
-WAYS = {"tasks that await": awaits_parents, "graphlib + queue": graphlib_queue, "gather by level": gather_by_level}
+WAYS = {
+    "tasks that await": awaits_parents,
+    "graphlib + queue": graphlib_queue,
+    "gather by level": gather_by_level,
+}

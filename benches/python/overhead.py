@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-import orch
 from by_hand import WAYS
 from shapes import SHAPES, Shape
+
+import orch
 
 
 async def noop() -> None:
