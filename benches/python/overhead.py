@@ -10,7 +10,9 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from by_hand import WAYS
 from shapes import SHAPES, Shape
@@ -34,7 +36,7 @@ def graph_of(shape: Shape, body: Callable[[], Awaitable[None]]) -> orch.Graph:
     return graph
 
 
-def timed(make: Callable[[], Awaitable[object]]) -> float:
+def timed(make: Callable[[], Coroutine[Any, Any, object]]) -> float:
     """Seconds that it takes on a loop that runs already."""
 
     async def whole() -> float:
@@ -47,21 +49,23 @@ def timed(make: Callable[[], Awaitable[object]]) -> float:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    print(f"µs a task, median of {rounds} rounds, Python {sys.version.split()[0]}; in brackets how often as much as orch\n")
+    print(f"| body | shape | tasks | orch | {' | '.join(WAYS)} |")
+    print(f"|---|---|--:|--:|{'--:|' * len(WAYS)}")
     for body in (noop, suspends):
         for name, make in SHAPES.items():
             for count in (1_000, 10_000):
                 shape = make(count)
-                graph = graph_of(shape, body)
-                ways = {"orch": lambda: orch.run(graph)}
-                ways |= {way: (lambda run=run: run(shape, body)) for way, run in WAYS.items()}
-                times: dict[str, list[float]] = {way: [] for way in ways}
+                calls = {"orch": partial(orch.run, graph_of(shape, body))}
+                calls |= {way: partial(run, shape, body) for way, run in WAYS.items()}
+                times: dict[str, list[float]] = {way: [] for way in calls}
                 for _ in range(rounds):
-                    for way, run in ways.items():
-                        times[way].append(timed(run))
-                each = {way: statistics.median(list_) / count * 1e6 for way, list_ in times.items()}
-                row = "  ".join(f"{way} {micros:6.2f}" for way, micros in each.items())
-                print(f"{body.__name__:8} {name:8} {count:6}  {row}", flush=True)
+                    for way, call in calls.items():
+                        times[way].append(timed(call))
+                own, *others = (statistics.median(took) / count * 1e6 for took in times.values())
+                cells = " | ".join(f"{micros:.2f} ({micros / own:.1f})" for micros in others)
+                print(f"| {body.__name__} | {name} | {count} | {own:.2f} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

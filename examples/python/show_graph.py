@@ -37,7 +37,7 @@ async def publish(draft: str, links: int) -> str:
 
 
 # %% In a notebook this cell draws the graph.
-graph  # noqa: B018
+graph
 
 # %% The plan: what follows from the graph alone.
 plan = graph.plan(max_parallel=2)

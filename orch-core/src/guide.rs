@@ -99,6 +99,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0030-python-tasks-share-a-worker-until-they-suspend.md")]
     pub mod d0030_python_tasks_share_a_worker_until_they_suspend {}
+
+    #[doc = include_str!("../docs/decisions/0030-python-tasks-share-workers.md")]
+    pub mod d0030_python_tasks_share_workers {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import sys
@@ -165,6 +166,44 @@ def test_a_cancellation_that_a_task_leaves_behind_does_not_reach_the_next():
 
     report = run_bodies(leaves, waits, leaves, waits)
     assert [result.value for result in report] == [1, 2, 1, 2]
+
+
+@needs_3_11
+def test_a_cancellation_that_a_task_swallowed_is_not_counted_for_the_next():
+    counts = []
+
+    async def swallows() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        counts.append(task.cancelling())
+        asyncio.get_running_loop().call_soon(task.cancel)
+        del task
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(10)
+
+    run_bodies(*[swallows] * 5)
+    assert counts == [0] * 5
+
+
+def test_a_chain_of_tasks_that_suspend_has_few_tasks_of_asyncio():
+    made = []
+
+    def factory(loop, coroutine, **options):
+        made.append(1)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(factory)
+        graph = orch.Graph()
+        for nth in range(1_000):
+            graph.add(waits, id=f"t{nth}", after=f"t{nth - 1}" if nth else ())
+        await orch.run(graph)
+
+    asyncio.run(main())
+    assert len(made) < 500
 
 
 @needs_3_11

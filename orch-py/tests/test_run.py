@@ -159,6 +159,29 @@ def test_at_most_so_many_at_once():
     assert (most, report.peak) == (6, 6)
 
 
+def test_what_one_made_is_told_before_another_waits():
+    free = []
+
+    async def quick() -> None:
+        pass
+
+    async def waits() -> None:
+        while not free:  # noqa: ASYNC110 - an event belongs to one loop on Python 3.10
+            await asyncio.sleep(0)
+
+    async def frees() -> None:
+        free.append(1)
+
+    async def main() -> None:
+        graph = orch.Graph()
+        graph.add(quick, estimate=100)
+        graph.add(waits, estimate=10)
+        graph.add(frees, after="quick", estimate=1)
+        await asyncio.wait_for(orch.run(graph), 10)
+
+    asyncio.run(main())
+
+
 def test_claims_exclude_each_other():
     held: set[str] = set()
 

@@ -87,11 +87,9 @@ class Driver(Attempts):
             raise
         if self.state != "running" or self.is_held():
             return
+        # The last of them sees to it that somebody goes on with what they leave.
         for _ in range(min(len(self.queue), self.width)):
             self.spawn(self.work())
-        if self.queue:
-            # When they have all suspended, there is more to begin.
-            self.poke()
 
     def fill(self) -> None:
         """Tells what finished, and asks for what to begin until there is something."""
@@ -134,12 +132,14 @@ class Driver(Attempts):
             self.leave()
         worker = self.active = asyncio.current_task()
         assert worker is not None
-        self.poke()
         queue, done, step = self.queue, self.done, self.session.step
         # Tasks that the run adds do not come here.
         calls, bounds, values = self.calls, self.bounds, self.values
+        # Python 3.10 does not count cancellations.
+        cancelling = getattr(worker, "cancelling", int)
         clean, references, weak = self.context, getrefcount(worker), getweakrefcount(worker)
         crossing = self.crossing
+        again = False
         while True:
             if not queue:
                 if not done or self.state != "running":
@@ -150,6 +150,9 @@ class Driver(Attempts):
                     break
             token = queue.pop()
             self.token = token
+            if queue and not self.scheduled:
+                # If this task suspends, there is something to go on with.
+                self.poke()
             bound = bounds[token]
             try:
                 if bound is None:
@@ -184,12 +187,17 @@ class Driver(Attempts):
                 or getweakrefcount(worker) != weak
                 or worker._must_cancel  # type: ignore[attr-defined]
                 or worker._callbacks
+                or cancelling()
                 or copy_context() != clean
             ):
                 break
+            again = True
         if self.active is worker:
             self.active = None
-            self.width = 1
+            if again:
+                self.width = 1
+        if queue or done:
+            self.poke()
 
     def read_news(self, starts: list[int]) -> None:
         """What is rare in a run of plain tasks. ``starts`` are those that have not begun yet."""

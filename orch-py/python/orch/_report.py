@@ -187,6 +187,8 @@ class Report:
     @property
     def errors(self) -> dict[str, BaseException]:
         """Why tasks failed, forgiven ones left out."""
+        if self.counts.failed == 0:
+            return {}
         failed = (result for result in self if result.state == "failed" and result.error is not None)
         forgiven = self._native.is_forgiven
         return {result.id: result.error for result in failed if result.error and not forgiven(self._place(result.id))}
