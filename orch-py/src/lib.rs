@@ -12,6 +12,7 @@ mod plan;
 mod programs;
 mod report;
 mod session;
+mod told;
 
 use pyo3::prelude::*;
 

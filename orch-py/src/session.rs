@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,19 +10,24 @@ use std::{
 };
 
 use orch_core::{
-    Clock, Error, ErrorKind, Failure, FailureKind, FailurePolicy, Outcome, Output, PriceSource, PriceTable, RunState,
-    Stream, TaskIx,
-    run::{Attempt, Message, Rules},
-    session::{Native, SessionOptions},
+    Clock, Error, ErrorKind, PriceSource, PriceTable, RunState, TaskIx,
+    run::{Attempt, Message},
+    session::Native,
 };
 use pyo3::{
     prelude::*,
-    types::{PyInt, PyList, PyTuple},
+    types::{PyDict, PyList},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use crate::{convert, error::Raised, event::Event, plan::Plan, programs::Programs, report::Report};
+use crate::{
+    convert,
+    error::Raised,
+    event::Event,
+    plan::Plan,
+    programs::Programs,
+    report::Report,
+    told::{Options, heard},
+};
 
 /// In a batch of starts: read the [`news`](Session::news).
 const NEWS: i64 = -1;
@@ -39,27 +43,6 @@ const SLOW: Duration = Duration::from_micros(20);
 
 /// The most that one step begins of tasks that run one after the other.
 const BATCH: usize = 64;
-
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Options {
-    max_parallel: Option<u32>,
-    on_failure: FailurePolicy,
-    undo: bool,
-    deadline: Option<f64>,
-    inputs: Map<String, Value>,
-    seed: u64,
-    directory: Option<PathBuf>,
-    approve_commands: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let Rules { on_failure, undo, inputs, seed, .. } = Rules::default();
-        let (max_parallel, deadline, directory) = Default::default();
-        Self { max_parallel, on_failure, undo, deadline, inputs, seed, directory, approve_commands: false }
-    }
-}
 
 /// The interpreter has ended, or is about to.
 static ENDED: AtomicBool = AtomicBool::new(false);
@@ -112,26 +95,8 @@ impl Session {
         events: bool,
         programs: Option<Py<Programs>>,
     ) -> PyResult<Self> {
-        let options: Options = match options {
-            Some(options) => convert::read(options, "the options of the run")?,
-            None => Options::default(),
-        };
-        let rules = Rules {
-            max_parallel: options.max_parallel.unwrap_or(Rules::UNLIMITED),
-            on_failure: options.on_failure,
-            undo: options.undo,
-            deadline: options.deadline.map(Duration::try_from_secs_f64).transpose()?,
-            inputs: options.inputs,
-            seed: options.seed,
-            ..Rules::default()
-        };
-        let options = SessionOptions {
-            rules,
-            directory: options.directory,
-            approve_commands: options.approve_commands,
-            prices: programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>),
-            ..SessionOptions::default()
-        };
+        let mut options = Options::read(options)?;
+        options.prices = programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>);
         let ring = move || {
             if !ENDED.load(Ordering::Acquire) {
                 // An error means that the loop is closed: nobody is left to be woken.
@@ -163,17 +128,12 @@ impl Session {
     /// Hears what finished and answers the places of the tasks to begin, the first at the end, so that `pop` takes it; above it
     /// there may be signs: [`NEWS`], [`TURN_OVER`].
     ///
-    /// In `done`, a place says that the first attempt of that task worked and that its output stays in Python; a tuple is read by
-    /// [`message`]. `batch` is how many to begin at most; 0 says that tasks run one after the other in one turn of the loop.
+    /// What is in `done` is read by [`heard`]. `batch` is how many to begin at most; 0 says that tasks run one after the other in one turn of the loop.
     fn step<'py>(&mut self, py: Python<'py>, done: &Bound<'py, PyList>, batch: usize) -> PyResult<Bound<'py, PyList>> {
         self.finished.clear();
         let count = done.len();
         for item in done.iter() {
-            let message = match item.cast::<PyInt>() {
-                Ok(place) => worked(place.extract::<u32>()?.into(), 1, Output::NOTHING),
-                Err(_) => message(item.cast::<PyTuple>()?)?,
-            };
-            self.finished.push(message);
+            self.finished.push(heard(&item)?);
         }
         let now = self.clock.elapsed();
         let over = self.pace(now, count, batch);
@@ -242,14 +202,8 @@ impl Session {
     }
 
     /// The values, by key, that an attempt reads.
-    fn values<'py>(
-        &mut self,
-        py: Python<'py>,
-        task: u32,
-        number: u32,
-        undo: bool,
-    ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
-        let values = pyo3::types::PyDict::new(py);
+    fn values<'py>(&mut self, py: Python<'py>, task: u32, number: u32, undo: bool) -> PyResult<Bound<'py, PyDict>> {
+        let values = PyDict::new(py);
         let attempt = Attempt { task: task.into(), number, undo };
         if let Some(inputs) = self.session.inputs(attempt) {
             for (key, value) in inputs.values() {
@@ -341,33 +295,4 @@ impl Session {
         }
         over
     }
-}
-
-fn worked(task: TaskIx, attempt: u32, output: Output) -> Message {
-    Message::Finished { task, attempt, outcome: Outcome { result: Ok(output), usage: None } }
-}
-
-/// What is told otherwise than plainly: `(place, attempt, kind, value)`. Kind `done` is a result that crosses where it has a JSON
-/// form, `json` one that has to; `heartbeat` and `stdout` are signs of life; else it is the kind of a failure, with its message.
-fn message(told: &Bound<'_, PyTuple>) -> PyResult<Message> {
-    let (task, attempt, kind, value): (u32, u32, String, Bound<'_, PyAny>) = told.extract()?;
-    let task = TaskIx::from(task);
-    let finished = |outcome| Message::Finished { task, attempt, outcome };
-    Ok(match kind.as_str() {
-        "heartbeat" => Message::Heartbeat { task },
-        "stdout" => Message::Line { task, stream: Stream::Stdout, text: value.extract::<String>()?.into() },
-        "done" => worked(task, attempt, convert::to_json(&value).map(Output::from).unwrap_or_default()),
-        "json" => match convert::to_json(&value) {
-            Ok(value) => worked(task, attempt, Output::from(value)),
-            Err(error) => {
-                finished(Failure::fatal(format!("the result cannot be shared: {}", error.value(told.py()))).into())
-            }
-        },
-        _ => {
-            let kind: FailureKind = serde_json::from_value(Value::String(kind))
-                .map_err(|error| Error::new(ErrorKind::InvalidValue, "no kind of failure").caused_by(error))
-                .raised(told.py())?;
-            finished(Failure { kind, message: value.extract()? }.into())
-        }
-    })
 }

@@ -16,8 +16,9 @@ from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 from orch import _orch
-from orch._attempt import Attempts, ends_program
+from orch._attempt import Attempts
 from orch._errors import Misuse
+from orch._failure import ends_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping

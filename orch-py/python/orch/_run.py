@@ -8,10 +8,10 @@ from collections import deque
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
-from orch._attempt import told
 from orch._driver import Driver
 from orch._errors import InvalidValue, Misuse
 from orch._event import Event
+from orch._failure import told
 from orch._report import Report
 
 if TYPE_CHECKING:
