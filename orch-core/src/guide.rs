@@ -97,9 +97,6 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0028-other-caches-stand-behind-the-one-in-memory.md")]
     pub mod d0028_other_caches_stand_behind_the_one_in_memory {}
 
-    #[doc = include_str!("../docs/decisions/0030-python-tasks-share-a-worker-until-they-suspend.md")]
-    pub mod d0030_python_tasks_share_a_worker_until_they_suspend {}
-
     #[doc = include_str!("../docs/decisions/0030-python-tasks-share-workers.md")]
     pub mod d0030_python_tasks_share_workers {}
 }
