@@ -180,3 +180,16 @@ def test_importing_starts_no_thread_and_is_quick():
     code = "import sys, threading; import orch; print(threading.active_count(), 'asyncio' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out == "1 False\n"
+
+
+def test_no_function_waits_for_another_while_threads_may_start():
+    from orch._pool import Threads
+
+    # A thread that has just taken its work is not idle, whenever the next function comes.
+    for _ in range(1000):
+        pool = Threads(4)
+        both = threading.Barrier(2, timeout=10)
+        for future in [pool.submit(both.wait) for _ in range(2)]:
+            future.result()
+        meet = threading.Barrier(4, timeout=10)
+        assert sorted(future.result() for future in [pool.submit(meet.wait) for _ in range(4)]) == [0, 1, 2, 3]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
+from collections import deque
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,8 @@ class Threads(Executor):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
-        self._work = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._work: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = deque()
+        self._changed = threading.Condition()
         self._threads = 0
         self._idle = 0
         self._named = 0
@@ -37,30 +36,33 @@ class Threads(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Runs the function on a thread, as soon as one is free."""
         future: Future[Any] = Future()
-        with self._lock:
-            self._work.put((future, fn, args, kwargs))
+        with self._changed:
+            self._work.append((future, fn, args, kwargs))
             # One that is idle takes one piece of work; the others need more threads.
-            if self._work.qsize() > self._idle and self._threads < self._most:
+            if len(self._work) <= self._idle:
+                self._changed.notify()
+            elif self._threads < self._most:
                 self._threads += 1
                 self._named += 1
                 threading.Thread(target=self._run, name=f"orch-{self._named}", daemon=True).start()
         return future
 
-    def _run(self) -> None:
-        while True:
-            with self._lock:
+    def _next(self) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None:
+        """The next piece of work; nothing if the thread is to end."""
+        with self._changed:
+            while not self._work:
+                # Counted under the lock: whoever was called but has not yet woken is not free for more.
                 self._idle += 1
-            try:
-                future, fn, args, kwargs = self._work.get(timeout=_IDLE)
-            except queue.Empty:
-                with self._lock:
-                    self._idle -= 1
-                    if self._work.empty():
-                        self._threads -= 1
-                        return
-                continue
-            with self._lock:
+                called = self._changed.wait(_IDLE)
                 self._idle -= 1
+                if not called and not self._work:
+                    self._threads -= 1
+                    return None
+            return self._work.popleft()
+
+    def _run(self) -> None:
+        while (work := self._next()) is not None:
+            future, fn, args, kwargs = work
             if future.set_running_or_notify_cancel():
                 try:
                     result = fn(*args, **kwargs)
@@ -70,7 +72,7 @@ class Threads(Executor):
                     future.set_result(result)
                     del result
             # Else the thread would hold them while it waits.
-            del future, fn, args, kwargs
+            del work, future, fn, args, kwargs
 
 
 _shared: tuple[int, Threads] | None = None
