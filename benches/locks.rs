@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use benches::{numbers, random::Random};
+use benches::{
+    numbers,
+    random::Random,
+    work::{compute, turns_in},
+};
 use orch_core::{
     Claim, Engine, Graph, Plan, PlanOptions, Report, Resource, RunOptions, RunState, Task, TaskContext,
     locks::{
@@ -103,22 +107,6 @@ fn plan(claims: bool) -> Plan {
     Plan::new(&graph.build().expect("a good graph"), &PlanOptions::default()).expect("a plan")
 }
 
-#[inline(never)]
-fn compute(turns: u64) {
-    let mut value = 1u64;
-    for turn in 0..turns {
-        value = black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(turn));
-    }
-    black_box(value);
-}
-
-/// How many turns of `compute` take a microsecond.
-fn turns_a_microsecond() -> f64 {
-    const TURNS: u64 = 1_000_000;
-    let fastest = (0..20).map(|_| timed(1, || compute(TURNS))).min().unwrap_or_default();
-    TURNS as f64 / (fastest.as_secs_f64() * 1e6)
-}
-
 #[derive(Clone, Copy)]
 enum Body {
     Nothing,
@@ -136,12 +124,11 @@ async fn work(body: Body) {
 
 fn contended(text: &mut String) -> bool {
     let runtime = Runtime::new().expect("a runtime");
-    let rate = turns_a_microsecond();
-    let computes = |micros: f64| Body::Computes((rate * micros) as u64);
+    let computes = |micros| Body::Computes(turns_in(Duration::from_micros(micros)));
     let rows = [
         ("nothing, any number at once", Body::Nothing, RunOptions::default()),
-        ("computes for 20 µs, any number at once", computes(20.0), RunOptions::default()),
-        ("computes for 100 µs, any number at once", computes(100.0), RunOptions::default()),
+        ("computes for 20 µs, any number at once", computes(20), RunOptions::default()),
+        ("computes for 100 µs, any number at once", computes(100), RunOptions::default()),
         ("sleeps for 1 ms, 32 at once", Body::Sleeps(Duration::from_millis(1)), at_once(32)),
         ("sleeps for 5 ms, 64 at once", Body::Sleeps(Duration::from_millis(5)), at_once(64)),
     ];

@@ -6,12 +6,14 @@
 
 use std::{
     fmt::Write as _,
-    hint::black_box,
     thread::available_parallelism,
     time::{Duration, Instant},
 };
 
-use benches::{Shape, numbers};
+use benches::{
+    Shape, numbers,
+    work::{compute, turns_in},
+};
 use orch_core::{Engine, Plan, PlanOptions, RunOptions, TaskContext};
 use tokio::runtime::Runtime;
 
@@ -19,27 +21,10 @@ const WORK: Duration = Duration::from_micros(100);
 const ROUNDS: usize = 5;
 const WANTED: f64 = 0.9;
 
-/// Never inlined: everywhere it must be the same code.
-#[inline(never)]
-fn compute(turns: u64) {
-    let mut value = 1u64;
-    for turn in 0..turns {
-        value = black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(turn));
-    }
-    black_box(value);
-}
-
 fn time(work: impl FnOnce()) -> Duration {
     let began = Instant::now();
     work();
     began.elapsed()
-}
-
-/// How many turns of `compute` take as long as the work.
-fn calibrate() -> u64 {
-    const TURNS: u64 = 1_000_000;
-    let fastest = (0..20).map(|_| time(|| compute(TURNS))).min().unwrap_or(WORK);
-    (TURNS as f64 * WORK.as_secs_f64() / fastest.as_secs_f64()) as u64
 }
 
 /// Each core does its share of the tasks, without asking anybody.
@@ -54,7 +39,7 @@ fn divided(cores: usize, tasks: u32, turns: u64) {
 fn main() {
     let cores = available_parallelism().map_or(1, usize::from);
     let runtime = Runtime::new().expect("a runtime");
-    let turns = calibrate();
+    let turns = turns_in(WORK);
     let work = move |_: TaskContext| async move { compute(turns) };
     let engine = Engine::builder().executor(work).build().expect("an engine");
     let mut text = format!(

@@ -1,10 +1,11 @@
-//! What the benchmarks share: the shapes of graphs, as edges, and graphs made of them.
+//! What the benchmarks share: work, numbers, and the shapes of graphs, as edges, and graphs made of them.
 //!
 //! The shapes are those of the peers' table: a chain, a fan-out with its fan-in, a binary tree, and layers in which each
 //! task waits for three random tasks of the layer before (fixed seed).
 
 pub mod numbers;
 pub mod random;
+pub mod work;
 
 use orch_core::{Graph, Task};
 
