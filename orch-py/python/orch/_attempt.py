@@ -177,6 +177,10 @@ class Attempts:
         except Exception as error:
             self.failed(place, number, error)
             return
+        if not hasattr(future, "add_done_callback"):
+            what = f"`{type(executor).__name__}.submit` answered a `{type(future).__name__}`, which is no Future"
+            self.failed(place, number, Fatal(what))
+            return
         self.live[place] = future
 
         def ended(future: Future[Any]) -> None:

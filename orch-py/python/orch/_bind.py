@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from _weakref import CallableProxyType, ReferenceType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orch._errors import InvalidValue
@@ -36,8 +37,15 @@ def _code_flags(fn: Any) -> int:
 def is_coroutine_function(fn: Callable[..., Any]) -> bool:
     """Whether a call answers something to await.
 
-    Generators are refused: who makes many values is no task.
+    Generators are refused: who makes many values is no task. So are weak references: a task keeps what it calls.
     """
+    called: Any = fn
+    while type(called) is functools.partial:
+        called = called.func
+    if issubclass(type(called), (ReferenceType, CallableProxyType)):
+        raise InvalidValue(
+            f"a `{type(called).__name__}` is a weak reference, whose object may be gone by then; add the function itself"
+        )
     flags = _code_flags(fn)
     if flags & (_COROUTINE | _ITERABLE_COROUTINE):
         return True

@@ -226,6 +226,7 @@ class Driver(Attempts):
     def cancel(self, reason: str) -> None:
         """Asks the run to stop."""
         if self.state == "running":
+            self.check_open()
             self.session.cancel(reason)
             self.hurry()
 
@@ -244,9 +245,22 @@ class Driver(Attempts):
             if not waiter.done():
                 waiter.set_result(None)
 
+    def check_open(self) -> None:
+        """A run whose loop was closed never ends: whoever asks it for something is told."""
+        if self.loop.is_closed():
+            raise Misuse(f"the loop of the run is closed, and nothing of {self.session.run} goes on; begin another run")
+
+    def check_loop(self) -> None:
+        """Whoever waits for what still runs waits on its loop."""
+        if self.state == "running":
+            self.check_open()
+            if asyncio.get_running_loop() is not self.loop:
+                raise Misuse("the run belongs to another loop; wait for it on the loop on which it began")
+
     async def ended(self) -> None:
         """Waits for the end. Cancelled, it cancels the run and waits until that has ended."""
         cancelled: asyncio.CancelledError | None = None
+        self.check_loop()
         while self.state == "running":
             waiter = self.loop.create_future()
             self.waiters.append(waiter)

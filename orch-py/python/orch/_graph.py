@@ -133,12 +133,12 @@ class Graph:
         if not callable(fn):
             hint = "; add the function itself, without calling it" if hasattr(fn, "send") else ""
             raise InvalidValue(f"a task is a function; got a `{type(fn).__name__}`{hint}")
+        is_coroutine_function(fn)
         id = options.get("id") or name_of(fn)
         if id in self._tasks:
             raise InvalidDefinition(f"`{self.name}` has a task `{id}` already; give this one another `id`")
         task: Task[Any] = Task(id, fn, options)
         for_core(options)
-        is_coroutine_function(fn)
         self._tasks[id] = task
         self._ready = None
         return task

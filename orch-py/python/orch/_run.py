@@ -64,7 +64,8 @@ class Run:
 
     def __init__(self, graph: Graph, options: _Options, hear: bool) -> None:
         ready = graph.ready()
-        inputs = options.inputs or {}
+        # Which values there are is not for a task to change.
+        inputs = dict(options.inputs or {})
         _check_inputs(ready, inputs)
         self._check = options.check
         self._reader = _Reader() if hear else None
@@ -111,6 +112,7 @@ class Run:
         reader, driver = self._reader, self._driver
         if reader is None:
             raise Misuse("this run tells no events; begin it with `orch.start`")
+        driver.check_loop()
         while True:
             while reader.events:
                 was_full = reader.is_full()
