@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from orch._event import Event
     from orch._load import LoadedGraph, load, loads
     from orch._plan import Forecast, Plan, Step
+    from orch._pool import Renewed
     from orch._report import Counts, Report, TaskResult
     from orch._run import Run, run, run_sync, start
 
@@ -57,6 +58,7 @@ _LATER = {
     "load": "_load",
     "loads": "_load",
     "Plan": "_plan",
+    "Renewed": "_pool",
     "Report": "_report",
     "Run": "_run",
     "Step": "_plan",
@@ -103,6 +105,7 @@ __all__ = [
     "OrchError",
     "Plan",
     "Problem",
+    "Renewed",
     "Report",
     "Retry",
     "Run",

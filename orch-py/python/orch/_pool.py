@@ -1,11 +1,11 @@
-"""Threads for plain functions: bounded, started on need, and never waited for when the interpreter ends."""
+"""Threads for plain functions: bounded, started on need, and never waited for when the interpreter ends. Pools that break."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import deque
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,6 +73,46 @@ class Threads(Executor):
                     del result
             # Else the thread would hold them while it waits.
             del work, future, fn, args, kwargs
+
+
+class Renewed(Executor):
+    """An executor that is made anew when it broke, so that retries work after a worker was killed.
+
+    A process pool whose worker is killed fails all that it holds and takes nothing more. Give what makes one:
+
+    >>> import orch
+    >>> from concurrent.futures import ProcessPoolExecutor
+    >>> with orch.Renewed(lambda: ProcessPoolExecutor(4)) as pool:
+    ...     graph = orch.Graph("sizes")
+    ...     task = graph.add(abs, args={"x": -3}, executor=pool, retries=2)
+    """
+
+    def __init__(self, make: Callable[[], Executor]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+        self._over = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Runs the function on the executor of now, or on a new one if that is broken."""
+        with self._lock:
+            if self._over:
+                raise RuntimeError("the executor was shut down")
+            if self._executor is not None:
+                try:
+                    return self._executor.submit(fn, *args, **kwargs)
+                except BrokenExecutor:
+                    self._executor.shutdown(wait=False)
+            self._executor = self._make()
+            return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Shuts down the executor of now; after that there is no other."""
+        with self._lock:
+            self._over = True
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait, cancel_futures=cancel_futures)
 
 
 _shared: tuple[int, Threads] | None = None
