@@ -287,3 +287,24 @@ def test_where_a_loop_is_needed_and_where_not():
             orch.run_sync(small())
 
     asyncio.run(main())
+
+
+def test_all_that_waited_for_a_task_begins_when_it_ends():
+    """A chain that turns wide: each of the two goes on only when the other has begun."""
+
+    async def main() -> orch.Report:
+        graph, begun = orch.Graph("chain"), [asyncio.Event(), asyncio.Event()]
+
+        async def first() -> None:
+            await asyncio.sleep(0)
+
+        async def meet(nth: int) -> None:
+            begun[nth].set()
+            await begun[1 - nth].wait()
+
+        chain = graph.add(first, id="first")
+        for nth in range(2):
+            graph.add(meet, id=f"meet {nth}", args={"nth": nth}, after=chain, timeout=5)
+        return await orch.run(graph)
+
+    assert asyncio.run(main()).peak == 2

@@ -140,19 +140,20 @@ class Driver(Attempts):
         cancelling = getattr(worker, "cancelling", int)
         clean, references, weak = self.context, getrefcount(worker), getweakrefcount(worker)
         crossing = self.crossing
-        again = False
+        again, more = False, self.session.more
         while True:
             if not queue:
                 if not done or self.state != "running":
                     break
                 queue = self.queue = step(done, 0)
                 done.clear()
+                more = self.session.more
                 if not queue or (queue[-1] < 0 and (self.read_signs(queue) or not queue)) or self.is_held():
                     break
             token = queue.pop()
             self.token = token
-            if queue and not self.scheduled:
-                # If this task suspends, there is something to go on with.
+            if (queue or more) and not self.scheduled:
+                # If this task suspends, there is something to go on with: begun already, or to be asked for.
                 self.poke()
             bound = bounds[token]
             try:
@@ -197,7 +198,7 @@ class Driver(Attempts):
             self.active = None
             if again:
                 self.width = 1
-        if queue or done:
+        if queue or done or more:
             self.poke()
 
     def read_news(self, starts: list[int]) -> None:
