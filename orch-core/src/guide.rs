@@ -99,6 +99,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0030-python-tasks-share-workers.md")]
     pub mod d0030_python_tasks_share_workers {}
+
+    #[doc = include_str!("../docs/decisions/0036-one-function-answers-the-vectors.md")]
+    pub mod d0036_one_function_answers_the_vectors {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -67,6 +67,7 @@
 //! | `prices` | what tokens cost, from the data of genai-prices |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
+//! | `vectors` | what answers the conformance vectors |
 //! | `cli` | the command line, `orch` |
 
 pub mod cache;
@@ -90,7 +91,7 @@ pub mod report;
 pub mod run;
 pub mod session;
 mod sync;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "testing", feature = "vectors"))]
 pub mod testing;
 pub mod units;
 

@@ -2,16 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use orch_core::{
-    Admission, CacheEntry, CacheOptions, CacheValue, Clock, ContentHash, Error, Keep, Pattern, Task, TtlCache,
+use crate::{
+    Admission, CacheEntry, CacheOptions, CacheValue, Clock, ContentHash, Keep, Pattern, Result, Task, TtlCache,
     cache::{FileState, KeyHistory, KeyParts},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use super::shape::{failed, read, wrong};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,25 +88,29 @@ enum Action {
     },
 }
 
-pub(crate) fn cache(input: Value) -> Value {
-    let Input { options, steps } =
-        serde_json::from_value(input.clone()).unwrap_or_else(|error| panic!("{error}: {input}"));
+/// Plays the steps; what each of them answered.
+pub(super) fn run(input: Value) -> Result<Value> {
+    let Input { options, steps } = read(input)?;
     let options: CacheOptions = match serde_json::from_value(options.into()) {
         Ok(options) => options,
         // Options that no cache can have are part of the vectors.
-        Err(error) => return json!({"refused": error.to_string()}),
+        Err(error) => return Ok(json!({"refused": error.to_string()})),
     };
     let (clock, hand) = Clock::manual();
-    let mut caches = BTreeMap::from([(String::new(), TtlCache::with_clock(options, clock))]);
+    let whole = TtlCache::with_clock(options, clock);
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = heard.clone();
-    caches[""].listen(move |event| ear.lock().unwrap().push(json!([event.kind, event.key])));
+    whole.listen(move |event| {
+        ear.lock().unwrap_or_else(PoisonError::into_inner).push(json!([event.kind, event.key]));
+    });
+    let mut caches = BTreeMap::from([(String::new(), whole)]);
     let (mut now, mut history) = (0, KeyHistory::default());
     let mut answers = Vec::new();
     for Step { at_ms, place, action } in steps {
-        hand.advance(Duration::from_millis(at_ms.checked_sub(now).expect("time goes on")));
+        let later = at_ms.checked_sub(now).ok_or_else(|| wrong(format!("time goes back from {now} to {at_ms} ms")))?;
+        hand.advance(Duration::from_millis(later));
         now = at_ms;
-        let cache = caches[&place].clone();
+        let cache = caches.get(&place).ok_or_else(|| wrong(format!("no cache `{place}`")))?.clone();
         answers.push(match action {
             Action::Set { key, value, bytes, keep } => {
                 let value = bytes.map_or_else(|| CacheValue::from(value), CacheValue::from);
@@ -154,11 +160,11 @@ pub(crate) fn cache(input: Value) -> Value {
             },
             Action::ExportAndImport => {
                 let other = TtlCache::with_clock(options, Clock::manual().0);
-                let imported = other.import(&cache.export()).expect("an export");
+                let imported = other.import(&cache.export())?;
                 let seen = other.keys().iter().map(|key| ((**key).to_owned(), entry(other.peek(key)))).collect();
                 json!({"imported": imported, "seen": Value::Object(seen)})
             }
-            Action::Heard => json!(std::mem::take(&mut *heard.lock().unwrap())),
+            Action::Heard => json!(std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner))),
             Action::HashOf(value) => json!(ContentHash::of(&value)),
             Action::Missed { name, task, files } => {
                 let state = |text: &Option<String>| {
@@ -174,7 +180,7 @@ pub(crate) fn cache(input: Value) -> Value {
             }
         });
     }
-    json!({"answers": answers})
+    Ok(json!({"answers": answers}))
 }
 
 fn admission(admission: Admission) -> Value {
@@ -192,8 +198,4 @@ fn entry(entry: Option<CacheEntry>) -> Value {
         Some(CacheValue::Json(value)) => json!({"value": value}),
         Some(CacheValue::Bytes(bytes)) => json!({"bytes": bytes}),
     }
-}
-
-fn failed(error: &Error) -> Value {
-    json!({"error": {"code": error.kind().code(), "message": error.to_string()}})
 }

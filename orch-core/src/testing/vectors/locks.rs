@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use orch_core::{
-    Claim, Resource,
+use crate::{
+    Claim, Resource, Result,
     locks::table::{Ask, Asked, Asker, Deadlock, Grant, LockTable, Refusal, Ticket, Told, Waits, Word},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use super::shape::{ms, read, wrong};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,24 +57,24 @@ struct Play {
 }
 
 /// Plays the script; what was answered and told, each as `[at_ms, request, word]`.
-pub(crate) fn run(input: Value) -> Value {
-    let input: Input = serde_json::from_value(input.clone()).unwrap_or_else(|error| panic!("{error}: {input}"));
+pub(super) fn run(input: Value) -> Result<Value> {
+    let input: Input = read(input)?;
     let mut play = Play { table: LockTable::default(), tickets: BTreeMap::new(), log: Vec::new() };
     play.table.end_deadlocks(input.end_deadlocks);
     for resource in &input.resources {
-        play.table.declare(0, resource).unwrap();
+        play.table.declare(0, resource)?;
     }
     for step in input.steps {
         // What happens by time alone, at its time.
         while let Some(at) = play.table.wake_at().filter(|at| *at <= Duration::from_millis(step.at_ms)) {
             play.table.turn(at);
-            play.hear(u64::try_from(at.as_millis()).unwrap());
+            play.hear(ms(at));
         }
         let at_ms = step.at_ms;
-        play.step(step);
+        play.step(step)?;
         play.hear(at_ms);
     }
-    json!(play.log)
+    Ok(json!(play.log))
 }
 
 impl Play {
@@ -80,39 +82,39 @@ impl Play {
         self.log.push(json!([at_ms, name, word]));
     }
 
-    fn ticket(&self, name: &str) -> Ticket {
-        *self.tickets.get(name).unwrap_or_else(|| panic!("no request `{name}`"))
+    fn ticket(&self, name: &str) -> Result<Ticket> {
+        self.tickets.get(name).copied().ok_or_else(|| wrong(format!("no request `{name}`")))
     }
 
     fn name(&self, ticket: Ticket) -> String {
         self.tickets.iter().find(|(_, known)| **known == ticket).map_or("?".into(), |(name, _)| name.clone())
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: Step) -> Result<()> {
         let now = Duration::from_millis(step.at_ms);
         let wait = step.wait_ms.map(Duration::from_millis);
         if let Some(name) = &step.ask {
             let once: Arc<str> = name.as_str().into();
             let asker = match (&step.owner, &step.beside) {
                 (Some(owner), None) => Asker::Named(owner),
-                (None, Some(beside)) => Asker::Holder(self.ticket(beside)),
+                (None, Some(beside)) => Asker::Holder(self.ticket(beside)?),
                 (None, None) => Asker::Once(&once),
-                _ => panic!("a request has either `owner` or `beside`"),
+                _ => return Err(wrong("a request has either `owner` or `beside`")),
             };
             let ask = Ask { asker, scope: 0, claims: &step.claims, rank: step.rank, wait };
             let answer = self.table.ask(now, &ask);
             self.answer(step.at_ms, name, answer);
         } else if let Some(name) = &step.release {
-            let there = self.table.release(now, self.ticket(name));
+            let there = self.table.release(now, self.ticket(name)?);
             self.say(step.at_ms, name, json!({"released": there}));
         } else if let Some(owner) = &step.release_all {
             let count = self.table.release_all(now, owner);
             self.say(step.at_ms, owner, json!({"released_all": count}));
         } else if let Some(name) = &step.renew {
-            let renewed = self.table.renew(now, self.ticket(name));
+            let renewed = self.table.renew(now, self.ticket(name)?);
             self.say(step.at_ms, name, json!({"renewed": renewed}));
         } else if let Some(name) = &step.upgrade {
-            match self.table.upgrade(now, self.ticket(name), &step.resource, wait) {
+            match self.table.upgrade(now, self.ticket(name)?, &step.resource, wait) {
                 Some(answer) => self.answer(step.at_ms, name, answer),
                 None => self.say(step.at_ms, name, json!("holds nothing to upgrade")),
             }
@@ -120,17 +122,18 @@ impl Play {
             let found: Vec<Value> = self.table.deadlocks().iter().map(circle).collect();
             self.say(step.at_ms, "table", json!({"deadlocks": found}));
         } else if let Some(name) = &step.stats {
-            let stats = self.table.stats(0, name).expect("a resource in use");
+            let stats = self.table.stats(0, name).ok_or_else(|| wrong(format!("nobody uses `{name}`")))?;
             let word = json!({
                 "capacity": stats.capacity, "used": stats.used, "exclusive": stats.exclusive, "waiting": stats.waiting,
                 "granted": stats.granted, "refused": stats.refused, "expired": stats.expired,
-                "waited_ms": u64::try_from(stats.waited.as_millis()).unwrap(),
-                "longest_wait_ms": u64::try_from(stats.longest_wait.as_millis()).unwrap(),
+                "waited_ms": ms(stats.waited),
+                "longest_wait_ms": ms(stats.longest_wait),
             });
             self.say(step.at_ms, name, word);
         } else {
             self.table.turn(now);
         }
+        Ok(())
     }
 
     fn answer(&mut self, at_ms: u64, name: &str, answer: Asked) {
@@ -171,7 +174,6 @@ fn refused(refusal: &Refusal) -> Value {
         Refusal::TooMuch { .. } => "too much",
         Refusal::Deadlock(_) => "deadlock",
         Refusal::Gone => "gone",
-        other => panic!("{other}: this runner does not know it"),
     };
     json!({"refused": why, "message": refusal.to_string()})
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use orch_core::{
-    BreakerOptions, Failure, FailureKind, Graph, Kept, Retry, UndoOn,
+use crate::{
+    BreakerOptions, Failure, FailureKind, Graph, Kept, Result, Retry, TaskIx, UndoOn,
     recovery::{
         breaker::{Ask, Breaker, Ticket, Verdict},
         checkpoint::Checkpoint,
@@ -14,6 +14,8 @@ use orch_core::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use super::shape::{failed, read, wrong};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -88,10 +90,10 @@ struct CheckpointInput {
     ended: Vec<(String, End)>,
 }
 
-pub(crate) fn run(input: Value) -> Value {
-    let input: Input = serde_json::from_value(input.clone()).unwrap_or_else(|error| panic!("{error}: {input}"));
-    match input {
-        Input::Retry(input) => waits(&input),
+/// What the rule says of it.
+pub(super) fn run(input: Value) -> Result<Value> {
+    match read(input)? {
+        Input::Retry(input) => Ok(waits(&input)),
         Input::Breaker(input) => breaker(input),
         Input::Saga(input) => undo(&input),
         Input::Checkpoint(input) => back(&input),
@@ -112,11 +114,14 @@ fn waits(input: &RetryInput) -> Value {
     }
 }
 
-fn breaker(input: BreakerInput) -> Value {
+fn breaker(input: BreakerInput) -> Result<Value> {
     let ms = Duration::from_millis;
     let mut breaker = Breaker::new(input.options);
     let mut tickets: Vec<Ticket> = Vec::new();
     let mut story = Vec::new();
+    let begun = |tickets: &[Ticket], which: usize| {
+        tickets.get(which).copied().ok_or_else(|| wrong(format!("no attempt {which} began")))
+    };
     for step in input.script {
         let mut answer = Value::Null;
         match step {
@@ -127,46 +132,50 @@ fn breaker(input: BreakerInput) -> Value {
                 }
                 Ask::Later(at) => answer = json!({"later_ms": millis(at)}),
             },
-            Step::End(at, which, verdict) => breaker.end(tickets[which], ms(at), verdict),
+            Step::End(at, which, verdict) => breaker.end(begun(&tickets, which)?, ms(at), verdict),
             Step::Fail(at, which, failure) => {
                 let verdict = breaker.verdict(Some(&failure));
                 answer = json!(verdict);
-                breaker.end(tickets[which], ms(at), verdict);
+                breaker.end(begun(&tickets, which)?, ms(at), verdict);
             }
             Step::Open(at) => breaker.open(ms(at)),
             Step::Close => breaker.close(),
         }
         story.push(json!([breaker.state(), answer]));
     }
-    json!({"story": story})
+    Ok(json!({"story": story}))
 }
 
-fn ended(graph: &Graph, ended: &[(String, End)]) -> Vec<Ended> {
-    ended.iter().map(|(task, how)| Ended { task: graph.find(task).unwrap(), how: *how }).collect()
+fn find(graph: &Graph, task: &str) -> Result<TaskIx> {
+    graph.find(task).ok_or_else(|| wrong(format!("no task `{task}`")))
 }
 
-fn undo(input: &SagaInput) -> Value {
+fn ended(graph: &Graph, ended: &[(String, End)]) -> Result<Vec<Ended>> {
+    ended.iter().map(|(task, how)| Ok(Ended { task: find(graph, task)?, how: *how })).collect()
+}
+
+fn undo(input: &SagaInput) -> Result<Value> {
     let SagaInput { graph, ended: all, causes, marks } = input;
     let causes: Vec<Cause> = causes
         .iter()
-        .map(|cause| Cause {
-            task: cause.task.as_deref().map(|task| graph.find(task).unwrap()),
-            on: cause.kind.map(saga::on).or(cause.on).unwrap(),
+        .map(|cause| {
+            let on = cause.kind.map(saga::on).or(cause.on).ok_or_else(|| wrong("a cause has `kind` or `on`"))?;
+            Ok(Cause { task: cause.task.as_deref().map(|task| find(graph, task)).transpose()?, on })
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let marks: Vec<Mark<'_>> = marks.iter().map(|(name, ended)| Mark { name, ended: *ended }).collect();
-    let undo = saga::undo(graph, &ended(graph, all), &causes, &marks);
+    let undo = saga::undo(graph, &ended(graph, all)?, &causes, &marks);
     let kept: Vec<(&str, Kept)> = undo.kept.iter().map(|&(task, why)| (graph.id(task).as_str(), why)).collect();
-    json!({"undo": names(graph, &undo.order), "kept": kept})
+    Ok(json!({"undo": names(graph, &undo.order), "kept": kept}))
 }
 
-fn names<'g>(graph: &'g Graph, tasks: &[orch_core::TaskIx]) -> Vec<&'g str> {
+fn names<'g>(graph: &'g Graph, tasks: &[TaskIx]) -> Vec<&'g str> {
     tasks.iter().map(|&task| graph.id(task).as_str()).collect()
 }
 
-fn back(input: &CheckpointInput) -> Value {
+fn back(input: &CheckpointInput) -> Result<Value> {
     let CheckpointInput { graph, checkpoint, ended: all } = input;
-    match checkpoint.back(graph, &ended(graph, all)) {
+    Ok(match checkpoint.back(graph, &ended(graph, all)?) {
         Ok(back) => {
             let restore: Vec<Value> = back
                 .restore
@@ -175,6 +184,6 @@ fn back(input: &CheckpointInput) -> Value {
                 .collect();
             json!({"restore": restore, "undo": names(graph, &back.undo), "again": names(graph, &back.again)})
         }
-        Err(error) => super::failed(&error),
-    }
+        Err(error) => failed(&error),
+    })
 }

@@ -6,14 +6,16 @@ use std::{
     time::Duration,
 };
 
-use orch_core::{
-    Cost, EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, Report, RunId, RunState, SkipReason, Task,
-    Usage,
+use crate::{
+    Cost, EventKind, FailurePolicy, Graph, Outcome, Plan, PlanOptions, Report, Result, RunId, RunState, SkipReason,
+    Task, TaskIx, Usage,
     cache::Miss,
     run::{Actions, Found, Machine, Message, Resources, Rules},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use super::shape::{ms, read, wrong};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,9 +79,9 @@ struct Attempt {
 }
 
 /// Plays the script; the events of each task, and the report.
-pub(crate) fn run(input: Value) -> Value {
-    let mut input: Input = serde_json::from_value(input.clone()).unwrap_or_else(|error| panic!("{error}: {input}"));
-    let plan = Plan::new(&input.graph, &PlanOptions::default()).unwrap();
+pub(super) fn run(input: Value) -> Result<Value> {
+    let mut input: Input = read(input)?;
+    let plan = Plan::new(&input.graph, &PlanOptions::default())?;
     let rules = Rules {
         max_parallel: input.max_parallel.unwrap_or(Rules::UNLIMITED),
         on_failure: input.on_failure,
@@ -88,8 +90,8 @@ pub(crate) fn run(input: Value) -> Value {
         look: input.context.is_some(),
         ..Rules::default()
     };
-    let mut machine = Machine::new(&plan, RunId::from_parts(0, 0), rules).unwrap();
-    let mut resources = Resources::new(&input.graph).unwrap();
+    let mut machine = Machine::new(&plan, RunId::from_parts(0, 0), rules)?;
+    let mut resources = Resources::new(&input.graph)?;
     let mut report = Report::new(&plan);
     let mut stories: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut ends: BinaryHeap<Reverse<(Duration, u32, u32)>> = BinaryHeap::new();
@@ -135,7 +137,7 @@ pub(crate) fn run(input: Value) -> Value {
             .into_iter()
             .flatten()
             .min();
-        now = next.expect("a run that waits for nothing would never end");
+        now = next.ok_or_else(|| wrong("the run waits for nothing and would never end"))?;
         while let Some(&Reverse((at, task, number))) = ends.peek()
             && at == now
         {
@@ -226,13 +228,13 @@ fn share(context: &mut Context, machine: &Machine, actions: &mut Actions, messag
     }
 }
 
-fn attempt(input: &Input, machine: &Machine, task: orch_core::TaskIx, number: u32) -> Attempt {
+fn attempt(input: &Input, machine: &Machine, task: TaskIx, number: u32) -> Attempt {
     let plain = Attempt { ms: 1_000, output: Value::Null, error: None, usage: None };
     let Some(script) = input.script.get(machine.graph().id(task).as_str()) else { return plain };
-    script.get(number as usize - 1).or(script.last()).cloned().unwrap_or(plain)
+    script.get((number as usize).saturating_sub(1)).or(script.last()).cloned().unwrap_or(plain)
 }
 
-fn tell(kind: &EventKind) -> Option<(orch_core::TaskIx, Value)> {
+fn tell(kind: &EventKind) -> Option<(TaskIx, Value)> {
     Some(match kind {
         EventKind::TaskStarted { task, attempt, .. } => (*task, json!({"started": attempt})),
         EventKind::TaskCached { task, output, saved } => {
