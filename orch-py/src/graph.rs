@@ -67,6 +67,15 @@ impl Graph {
         Ok((Self(graph), convert::shown(py, &inputs)?))
     }
 
+    /// The graph that [`json`](Self::json) wrote.
+    #[staticmethod]
+    fn of_json(py: Python<'_>, text: &str) -> PyResult<Self> {
+        let graph = serde_json::from_str(text);
+        let graph =
+            graph.map_err(|error| orch_core::Error::new(orch_core::ErrorKind::InvalidFormat, error.to_string()));
+        graph.raised(py).map(Self)
+    }
+
     /// The text of a file, at most 64 MiB.
     #[staticmethod]
     fn text_of(py: Python<'_>, path: &str) -> PyResult<String> {

@@ -13,6 +13,7 @@ mod programs;
 mod report;
 mod session;
 mod told;
+mod vectors;
 
 use pyo3::prelude::*;
 
@@ -27,6 +28,8 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event::Event>()?;
     module.add_class::<report::Report>()?;
     module.add_function(wrap_pyfunction!(cli::main, module)?)?;
+    module.add_function(wrap_pyfunction!(vectors::vector, module)?)?;
+    module.add_function(wrap_pyfunction!(vectors::vector_areas, module)?)?;
     // After that no thread of the core calls into the interpreter, which is not there any more then.
     let end = wrap_pyfunction!(session::end, module)?;
     module.add_function(end.clone())?;

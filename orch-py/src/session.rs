@@ -10,7 +10,7 @@ use std::{
 };
 
 use orch_core::{
-    Clock, Error, ErrorKind, PriceSource, PriceTable, RunState, TaskIx,
+    Clock, Error, ErrorKind, Hand, PriceSource, PriceTable, RunState, TaskIx,
     run::{Attempt, Message},
     session::Native,
 };
@@ -62,6 +62,8 @@ type News = (Vec<(usize, u32, bool)>, Vec<(usize, u32, bool)>, Option<f64>, &'st
 pub(crate) struct Session {
     session: orch_core::session::Session,
     clock: Clock,
+    /// Where time stands still.
+    hand: Option<Hand>,
     finished: Vec<Message>,
     events: Option<Vec<Event>>,
     programs: Option<Py<Programs>>,
@@ -107,6 +109,7 @@ impl Session {
         Ok(Self {
             session,
             clock: Clock::system(),
+            hand: None,
             finished: Vec::new(),
             events: events.then(Vec::new),
             programs,
@@ -189,6 +192,20 @@ impl Session {
     /// Seconds since the start of the run.
     fn now(&self) -> f64 {
         self.clock.elapsed().as_secs_f64()
+    }
+
+    /// Makes time stand still but for [`advance`](Self::advance): for tests, before the first step.
+    fn hold(&mut self) {
+        let (clock, hand) = Clock::manual();
+        (self.clock, self.hand) = (clock, Some(hand));
+    }
+
+    /// Moves the time on, by seconds, where it stands still.
+    fn advance(&self, seconds: f64) -> PyResult<()> {
+        if let Some(hand) = &self.hand {
+            hand.advance(Duration::try_from_secs_f64(seconds)?);
+        }
+        Ok(())
     }
 
     /// The events since the last call.

@@ -113,7 +113,7 @@ pub(super) fn run(input: Value) -> Result<Value> {
         for event in &actions.events {
             report.on(event);
             if let Some((task, word)) = tell(&event.kind) {
-                let at = u64::try_from(event.at.as_millis()).unwrap();
+                let at = ms(event.at);
                 stories.entry(machine.graph().id(task).to_string()).or_default().push(json!([at, word]));
             }
         }
@@ -158,33 +158,27 @@ pub(super) fn run(input: Value) -> Result<Value> {
         }
     }
     let counts = report.counts();
-    let mut want = json!({
-        "tasks": stories,
-        "report": {
+    let mut told = json!({
             "state": report.state(),
             "stopped": report.stopped(),
-            "makespan_ms": u64::try_from(report.makespan().as_millis()).unwrap(),
-            "serial_ms": u64::try_from(report.serial().as_millis()).unwrap(),
+            "makespan_ms": ms(report.makespan()),
+            "serial_ms": ms(report.serial()),
             "succeeded": counts.succeeded,
             "failed": counts.failed,
             "skipped": counts.skipped,
             "cancelled": counts.cancelled,
             "tokens": report.usage().total_tokens(),
             "warnings": report.warnings().iter().map(|warning| warning.message.clone()).collect::<Vec<_>>(),
-        },
     });
-    if input.context.is_some() {
+    if let (Some(told), Some(_)) = (told.as_object_mut(), &input.context) {
         let context = report.context();
-        want["report"]["context"] = json!({
-            "made": context.made, "spent_ms": millis(context.spent.time), "hits": context.hits, "misses": context.misses,
-            "known": context.known, "avoided_ms": millis(context.avoided.time), "headline": context.headline(),
+        let context = json!({
+            "made": context.made, "spent_ms": ms(context.spent.time), "hits": context.hits, "misses": context.misses,
+            "known": context.known, "avoided_ms": ms(context.avoided.time), "headline": context.headline(),
         });
+        told.insert("context".to_owned(), context);
     }
-    want
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap()
+    Ok(json!({"tasks": stories, "report": told}))
 }
 
 /// Answers what the machine asks for, and what the tasks read that begin.
@@ -196,13 +190,15 @@ fn share(context: &mut Context, machine: &Machine, actions: &mut Actions, messag
                 context.started.insert(task.index(), event.at);
                 continue;
             }
-            EventKind::TaskFinished { task, result: Ok(_), .. } => (*task, event.at - context.started[&task.index()]),
+            EventKind::TaskFinished { task, result: Ok(_), .. } => {
+                (*task, event.at - context.started.get(&task.index()).copied().unwrap_or_default())
+            }
             EventKind::TaskCached { task, saved, .. } => (*task, saved.time),
             _ => continue,
         };
         // What a task shares can be read from its end on.
         let shared = graph.task(task).options().outputs.iter().filter(|output| output.ttl.is_some());
-        context.values.extend(shared.map(|output| (output.key.clone(), millis(took))));
+        context.values.extend(shared.map(|output| (output.key.clone(), ms(took))));
     }
     for task in actions.look.drain(..) {
         let known = context.known.get(graph.id(task).as_str());
@@ -238,14 +234,14 @@ fn tell(kind: &EventKind) -> Option<(TaskIx, Value)> {
     Some(match kind {
         EventKind::TaskStarted { task, attempt, .. } => (*task, json!({"started": attempt})),
         EventKind::TaskCached { task, output, saved } => {
-            (*task, json!({"cached": {"output": output.json(), "saved_ms": millis(saved.time)}}))
+            (*task, json!({"cached": {"output": output.json(), "saved_ms": ms(saved.time)}}))
         }
         EventKind::TaskMissed { task, why, .. } => (*task, json!({"missed": why})),
         EventKind::ContextRead { task, key, saved } => {
-            (*task, json!({"read": {"key": key, "saved_ms": saved.as_ref().map(|saved| millis(saved.time))}}))
+            (*task, json!({"read": {"key": key, "saved_ms": saved.as_ref().map(|saved| ms(saved.time))}}))
         }
         EventKind::TaskRetrying { task, failure, delay, .. } => {
-            let delay = u64::try_from(delay.as_millis()).unwrap();
+            let delay = ms(*delay);
             (*task, json!({"retrying": {"in_ms": delay, "kind": failure.kind, "error": failure.message}}))
         }
         EventKind::TaskFinished { task, result: Ok(output), .. } => (*task, json!({"done": output.json()})),
