@@ -102,6 +102,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0036-one-function-answers-the-vectors.md")]
     pub mod d0036_one_function_answers_the_vectors {}
+
+    #[doc = include_str!("../docs/decisions/0037-old-classes-say-that-they-are-coming.md")]
+    pub mod d0037_old_classes_say_that_they_are_coming {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
