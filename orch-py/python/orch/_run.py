@@ -15,7 +15,7 @@ from orch._failure import told
 from orch._report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Mapping
 
     from orch import _orch
     from orch._graph import Graph, Ready
@@ -36,8 +36,12 @@ class _Reader:
         self.waiter: asyncio.Future[None] | None = None
         self.closed = False
         self.left = False
+        self.hear: Callable[[_orch.Event], None] | None = None
 
     def put(self, events: list[_orch.Event]) -> None:
+        if self.hear is not None:
+            for event in events:
+                self.hear(event)
         if not self.left:
             self.events.extend(events)
             self.call()
@@ -68,8 +72,17 @@ class Run:
         inputs = dict(options.inputs or {})
         _check_inputs(ready, inputs)
         self._check = options.check
-        self._reader = _Reader() if hear else None
-        self._driver = Driver(ready, options.for_core(ready), inputs, self._reader)
+        listener = None
+        if options.progress is not False:
+            from orch._progress import listener as listener_of
+
+            listener = listener_of(options.progress, graph.name, len(ready.ids))
+        self._reader = reader = _Reader() if hear or listener is not None else None
+        self._driver = driver = Driver(ready, options.for_core(ready), inputs, reader)
+        if reader is not None and listener is not None:
+            reader.hear = lambda native: listener(Event(native, driver))
+            # Without another reader nobody waits for events.
+            reader.left = not hear
         self._report: Report | None = None
         self._driver.go_on()
 
@@ -141,6 +154,7 @@ class _Options:
         inputs: Mapping[str, Any] | None,
         seed: int,
         check: bool,
+        progress: bool | Callable[[Event], object],
     ) -> None:
         if max_parallel is not None and (not isinstance(max_parallel, int) or max_parallel < 1):
             raise InvalidValue(f"`max_parallel` is {max_parallel!r}; give a whole number, at least 1, or None")
@@ -153,6 +167,7 @@ class _Options:
         self.inputs = inputs
         self.seed = seed
         self.check = check
+        self.progress = progress
 
     def for_core(self, ready: Ready) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -199,12 +214,13 @@ def start(
     inputs: Mapping[str, Any] | None = None,
     seed: int = 0,
     check: bool = True,
+    progress: bool | Callable[[Event], object] = False,
 ) -> Run:
     """Begins a run on the running loop and answers a handle: ``async for event in run``, ``await run``, ``run.cancel()``.
 
     The options are those of :func:`run`.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress)
     _need_loop("start")
     return Run(graph, options, hear=True)
 
@@ -219,6 +235,7 @@ async def run(
     inputs: Mapping[str, Any] | None = None,
     seed: int = 0,
     check: bool = True,
+    progress: bool | Callable[[Event], object] = False,
 ) -> Report:
     """Runs the graph to its end and answers the report. Cancelled, it cancels the run and waits until that has ended.
 
@@ -229,10 +246,12 @@ async def run(
     :param inputs: values for parameters that name no task.
     :param seed: where the jitter of retries comes from.
     :param check: whether a run that does not succeed raises.
+    :param progress: True shows it on standard error: a bar on a terminal, else lines. A function is given each event, on the
+        loop; if it raises, there is a warning, and it is called no more.
 
     Raises :class:`orch.RunFailed`, caused by what the first failed task raised, and :class:`orch.RunCancelled`.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress)
     return await Run(graph, options, hear=False)._checked()
 
 
@@ -246,6 +265,7 @@ def run_sync(
     inputs: Mapping[str, Any] | None = None,
     seed: int = 0,
     check: bool = True,
+    progress: bool | Callable[[Event], object] = False,
 ) -> Report:
     """Runs the graph on a loop of its own, for callers without one. The options are those of :func:`run`."""
     try:
@@ -254,7 +274,7 @@ def run_sync(
         pass
     else:
         raise Misuse("this thread already runs a loop, which must not block: `await orch.run(...)` instead")
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress)
 
     async def whole() -> Report:
         return await Run(graph, options, hear=False)._checked()
