@@ -26,7 +26,8 @@ use crate::{
 /// followed by a whole number as eight bytes of an i64, `u` by one that only fits a u64, `d` by a float as the bits of an
 /// f64; `s` and `x` by a length and the text in UTF-8 or the bytes; `a` by a length and the elements; `o` by a length and
 /// the members in the order of their names' bytes, each the name as a text and then the value. All numbers and lengths have
-/// eight bytes, the lowest first.
+/// eight bytes, the lowest first. A [value held as itself](super::Held) is hashed by its JSON form; without one its hash is that
+/// of `h` and a number, which means something in this process only.
 ///
 /// ```
 /// use orch_core::ContentHash;
@@ -127,6 +128,12 @@ impl Content {
                 text(b'x', bytes, &mut print);
                 bytes.len() as u64
             }
+            // Never taken for another one: it is kept as itself.
+            CacheValue::Held(held) => {
+                number(b'h', held.id(), &mut print);
+                let form = held.json().map_or(0, |value| json(value, &mut print));
+                form.saturating_add(held.bytes())
+            }
         };
         Self { value, bytes, print: print.finish(), hash: OnceLock::new() }
     }
@@ -136,6 +143,14 @@ impl Content {
         *self.hash.get_or_init(|| match &self.value {
             CacheValue::Json(value) => ContentHash::of(value),
             CacheValue::Bytes(bytes) => ContentHash::of_bytes(bytes),
+            CacheValue::Held(held) => held.json().map_or_else(
+                || {
+                    let mut form = Hashed::default();
+                    number(b'h', held.id(), &mut form);
+                    form.finish()
+                },
+                ContentHash::of,
+            ),
         })
     }
 

@@ -85,7 +85,7 @@ pub struct Imported {
 }
 
 impl TtlCache {
-    /// What was set here, as JSON, without what only parents have. Times are those of the day, so another process that
+    /// What was set here, as JSON, without what only parents have and without what has no JSON form. Times are those of the day, so another process that
     /// [imports](TtlCache::import) it later lets each entry end when it would have ended here.
     ///
     /// The form: `{"version": 1, "entries": [{"key", "value", "fresh_until", "ttl_ms", ..}], "values": {..}}`. An entry names its
@@ -97,7 +97,12 @@ impl TtlCache {
         let mut book = shared.book();
         let (now, WallTime(wall)) = (shared.time.now(), shared.time.wall());
         book.end(now, &mut gone);
-        let mut slots: Vec<Arc<Slot>> = book.slots.iter().filter(|slot| slot.scope == self.0.id).cloned().collect();
+        let mut slots: Vec<Arc<Slot>> = book
+            .slots
+            .iter()
+            .filter(|slot| slot.scope == self.0.id && slot.content.value.can_leave())
+            .cloned()
+            .collect();
         slots.sort_by_cached_key(|slot| slot.rank(shared.options.eviction));
         // Which values they are is known here; where they are read, other ones may be there.
         let origin = |origin: &Origin| {
@@ -108,7 +113,8 @@ impl TtlCache {
             slots.iter().map(|slot| slot.derived_from().iter().map(origin).collect()).collect();
         drop(book);
         gone.tell(shared);
-        let values = slots.iter().map(|slot| (slot.content.hash(), Payload::of(&slot.content.value))).collect();
+        let payload = |slot: &Arc<Slot>| Some((slot.content.hash(), Payload::of(&slot.content.value)?));
+        let values = slots.iter().filter_map(payload).collect();
         // Rounded down, so that nothing ends later there than here.
         let millis = |nanos: u64| nanos / 1_000_000;
         let entries = slots.iter().zip(origins).map(|(slot, derived_from)| Entry {
@@ -224,11 +230,12 @@ impl Entry {
 }
 
 impl Payload {
-    fn of(value: &CacheValue) -> Self {
-        match value {
+    fn of(value: &CacheValue) -> Option<Self> {
+        Some(match value {
             CacheValue::Json(value) => Self::Json(value.clone()),
             CacheValue::Bytes(bytes) => Self::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
-        }
+            CacheValue::Held(held) => Self::Json(Arc::new(held.json()?.clone())),
+        })
     }
 
     fn value(&self) -> Option<CacheValue> {

@@ -135,6 +135,13 @@ impl TtlCache {
         found
     }
 
+    /// The entry of that key; finding it counts as a hit and a use, not finding it does not count: for those who may then wait
+    /// for somebody else to make it.
+    #[inline]
+    pub fn find(&self, key: &str) -> Option<CacheEntry> {
+        self.0.find(key, self.0.shared.time.now(), true).map(CacheEntry)
+    }
+
     /// The entry of that key, uncounted: for those who show what is there.
     pub fn peek(&self, key: &str) -> Option<CacheEntry> {
         self.0.find(key, self.0.shared.time.now(), false).map(CacheEntry)

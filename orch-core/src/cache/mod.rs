@@ -74,6 +74,6 @@ pub use options::{Admission, CacheOptions, Eviction, Keep, Origin};
 pub use pattern::Pattern;
 pub use seam::{Answer, Cache};
 pub use stats::CacheStats;
-pub use value::CacheValue;
+pub use value::{CacheValue, Held};
 
 pub use crate::event::{Change, Miss, Part};

@@ -1,13 +1,20 @@
 //! What a cache keeps.
 
-use std::sync::Arc;
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A value in a cache: JSON or bytes. Cheap to clone, and never changed: who wants another value sets it anew.
+/// A value in a cache: JSON, bytes, or one that is held as itself. Cheap to clone, and never changed: who wants another value sets it anew.
 ///
 /// Null, false, 0 and the empty text are values like others.
 ///
@@ -30,6 +37,75 @@ pub enum CacheValue {
     Json(Arc<Value>),
     /// Any bytes.
     Bytes(Arc<[u8]>),
+    /// A value of the program, as itself.
+    Held(Held),
+}
+
+/// A value of the program that a cache in memory keeps as itself, such as an object of another language. Only who knows its
+/// type gets at it; others see its JSON form, where it has one. Cheap to clone.
+///
+/// It is equal to its clones only. Without a JSON form it is in no [export](super::TtlCache::export).
+///
+/// ```
+/// use orch_core::{CacheOptions, CacheValue, TtlCache, cache::Held};
+/// use serde_json::json;
+///
+/// let cache = TtlCache::new(CacheOptions::default());
+/// cache.set("path", CacheValue::Held(Held::new(std::path::PathBuf::from("src"), Some(json!("src")), 32)));
+/// let entry = cache.get("path").unwrap();
+/// assert_eq!(entry.json(), Some(&json!("src")));
+/// assert_eq!(entry.value().held::<std::path::PathBuf>().unwrap().extension(), None);
+/// ```
+#[derive(Clone)]
+pub struct Held(Arc<Inner>);
+
+struct Inner {
+    id: u64,
+    json: Option<Value>,
+    bytes: u64,
+    /// The last field, so that nothing is left to be dropped should dropping it panic.
+    object: Box<dyn Any + Send + Sync>,
+}
+
+impl Held {
+    /// Holds an object. `bytes` is what it takes beside its JSON form.
+    pub fn new<T: Any + Send + Sync>(object: T, json: Option<Value>, bytes: u64) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Inner { id, json, bytes, object: Box::new(object) }))
+    }
+
+    /// The object, where it is of that type.
+    pub fn object<T: Any>(&self) -> Option<&T> {
+        self.0.object.downcast_ref()
+    }
+
+    /// Its JSON form, where it has one.
+    pub fn json(&self) -> Option<&Value> {
+        self.0.json.as_ref()
+    }
+
+    /// A number that no other one has in this process.
+    pub(super) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// What it takes beside its JSON form.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("json", &self.0.json).field("bytes", &self.0.bytes).finish_non_exhaustive()
+    }
 }
 
 impl CacheValue {
@@ -44,20 +120,34 @@ impl CacheValue {
         Ok(json.into())
     }
 
-    /// The value, where it is JSON.
+    /// The value, where it is JSON or has a JSON form.
     pub fn json(&self) -> Option<&Value> {
         match self {
             Self::Json(value) => Some(value),
             Self::Bytes(_) => None,
+            Self::Held(held) => held.json(),
         }
     }
 
     /// The value, where it is bytes.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Json(_) => None,
+            Self::Json(_) | Self::Held(_) => None,
             Self::Bytes(bytes) => Some(bytes),
         }
+    }
+
+    /// The value, where it is held as itself and of that type.
+    pub fn held<T: Any>(&self) -> Option<&T> {
+        match self {
+            Self::Held(held) => held.object(),
+            Self::Json(_) | Self::Bytes(_) => None,
+        }
+    }
+
+    /// Whether it means the same in another process.
+    pub(super) fn can_leave(&self) -> bool {
+        !matches!(self, Self::Held(held) if held.json().is_none())
     }
 }
 

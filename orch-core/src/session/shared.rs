@@ -58,8 +58,13 @@ impl SharedCache {
     }
 
     /// Hears that what is made of these parts has to be made, and answers why.
-    pub(super) fn missed(&self, name: &str, parts: KeyParts) -> Miss {
+    pub fn missed(&self, name: &str, parts: KeyParts) -> Miss {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).missed(name, parts)
+    }
+
+    /// Why the value of that [key](KeyParts::key) had to be made when it was missed last; `None` if that is not known.
+    pub fn explain(&self, key: &str) -> Option<Miss> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).explain(key).cloned()
     }
 
     /// Keeps a result, and gives it to those who wait for it.

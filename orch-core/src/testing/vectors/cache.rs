@@ -197,5 +197,6 @@ fn entry(entry: Option<CacheEntry>) -> Value {
         None => json!("miss"),
         Some(CacheValue::Json(value)) => json!({"value": value}),
         Some(CacheValue::Bytes(bytes)) => json!({"bytes": bytes}),
+        Some(CacheValue::Held(_)) => json!("held"),
     }
 }
