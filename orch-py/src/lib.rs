@@ -3,11 +3,13 @@
 //! A door to [`orch_core`]: it takes values in, calls the core and gives values out. It decides nothing. What runs Python
 //! code, the driver on the loop of asyncio, is written in Python; this half answers it what to begin and what to stop.
 
+mod cache;
 mod cli;
 mod convert;
 mod error;
 mod event;
 mod graph;
+mod memo;
 mod plan;
 mod programs;
 mod report;
@@ -21,6 +23,9 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", orch_core::VERSION)?;
+    module.add_class::<cache::Cache>()?;
+    module.add_class::<cache::Flight>()?;
+    module.add_class::<memo::Memo>()?;
     module.add_class::<graph::Graph>()?;
     module.add_class::<plan::Plan>()?;
     module.add_class::<programs::Programs>()?;

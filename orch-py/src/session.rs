@@ -20,6 +20,7 @@ use pyo3::{
 };
 
 use crate::{
+    cache::Cache,
     convert,
     error::Raised,
     event::Event,
@@ -96,9 +97,11 @@ impl Session {
         wake: Py<PyAny>,
         events: bool,
         programs: Option<Py<Programs>>,
+        cache: Option<PyRef<'_, Cache>>,
     ) -> PyResult<Self> {
         let mut options = Options::read(options)?;
         options.prices = programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>);
+        options.cache = cache.map(|cache| cache.shared.clone());
         let ring = move || {
             if !ENDED.load(Ordering::Acquire) {
                 // An error means that the loop is closed: nobody is left to be woken.

@@ -43,6 +43,7 @@ from orch._options import Claim, Retry, TaskOptions
 from orch._orch import __version__
 
 if TYPE_CHECKING:
+    from orch._cache import Cache, CacheInfo, CacheStats, cached
     from orch._event import Event
     from orch._load import LoadedGraph, load, loads
     from orch._plan import Forecast, Plan, Step
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
 
 # What needs asyncio is imported when it is asked for: a program that only builds graphs starts sooner.
 _LATER = {
+    "Cache": "_cache",
+    "CacheInfo": "_cache",
+    "CacheStats": "_cache",
+    "cached": "_cache",
     "Counts": "_report",
     "Event": "_event",
     "Forecast": "_plan",
@@ -85,6 +90,9 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Cache",
+    "CacheInfo",
+    "CacheStats",
     "Claim",
     "Context",
     "Counts",
@@ -121,6 +129,7 @@ __all__ = [
     "TaskTimeout",
     "TooLarge",
     "__version__",
+    "cached",
     "load",
     "loads",
     "run",

@@ -23,6 +23,7 @@ from orch._failure import ends_program
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from orch._cache import Cache
     from orch._graph import Ready
 
 _NEWS, _TURN_OVER = -1, -2
@@ -33,7 +34,14 @@ _WIDEST = 1024
 class Driver(Attempts):
     """One run."""
 
-    def __init__(self, ready: Ready, options: dict[str, Any], inputs: Mapping[str, Any], reader: Any = None) -> None:
+    def __init__(
+        self,
+        ready: Ready,
+        options: dict[str, Any],
+        inputs: Mapping[str, Any],
+        reader: Any = None,
+        cache: Cache | None = None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         super().__init__(ready, inputs)
         me = weakref.ref(self)
@@ -45,7 +53,7 @@ class Driver(Attempts):
 
         self.reader = reader
         plan = ready.plan()
-        self.session = _orch.Session(plan, options or None, wake, reader is not None, ready.programs)
+        self.session = _orch.Session(plan, options or None, wake, reader is not None, ready.programs, cache)
         self.state = "running"
         self.broken: BaseException | None = None
         self.queue: list[int] = []

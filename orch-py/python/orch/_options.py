@@ -60,8 +60,9 @@ class TaskOptions(TypedDict, total=False):
     """Values for parameters."""
     inputs: Iterable[str]
     """Values that it reads by key: from the inputs of the run, or from a task that has the key among its ``outputs``."""
-    outputs: Iterable[str]
-    """The keys of what it makes: its result is a mapping with them or, for one key, the value. Needs a JSON form."""
+    outputs: Iterable[str] | Mapping[str, float | None]
+    """The keys of what it makes: its result is a mapping with them or, for one key, the value. Needs a JSON form. A mapping says
+    for how many seconds each stays good: for so long a task that would make the same is not run in a run with that cache."""
     retries: int | Retry
     """How often it is tried again: after 1, 2, 4, ... seconds, at most 30, with jitter. Default: not."""
     timeout: float
@@ -132,6 +133,11 @@ def _claim(claim: Claim | str) -> dict[str, Any]:
     return {"resource": claim.resource, "mode": claim.mode, "units": claim.units, "priority": claim.priority}
 
 
+def _output(key: str, outputs: Any) -> dict[str, Any]:
+    ttl = outputs.get(key) if hasattr(outputs, "get") else None
+    return {"key": key} if ttl is None else {"key": key, "ttl_ms": milliseconds(ttl, "ttl")}
+
+
 def _condition(source: str) -> dict[str, Any]:
     return {"test": {"expression": source}, "run_when": True}
 
@@ -155,7 +161,7 @@ def for_core(options: Mapping[str, Any]) -> dict[str, Any] | None:
         elif name == "inputs":
             core["inputs"] = [{"key": key} for key in listed(value)]
         elif name == "outputs":
-            core["outputs"] = [{"key": key} for key in listed(value)]
+            core["outputs"] = [_output(key, value) for key in listed(value)]
         elif name == "undo":
             core["undo"] = {}
         else:

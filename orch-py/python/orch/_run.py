@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Mapping
 
     from orch import _orch
+    from orch._cache import Cache
     from orch._graph import Graph, Ready
 
 _logger = logging.getLogger("orch")
@@ -78,7 +79,7 @@ class Run:
 
             listener = listener_of(options.progress, graph.name, len(ready.ids))
         self._reader = reader = _Reader() if hear or listener is not None else None
-        self._driver = driver = Driver(ready, options.for_core(ready), inputs, reader)
+        self._driver = driver = Driver(ready, options.for_core(ready), inputs, reader, options.cache)
         if reader is not None and listener is not None:
             reader.hear = lambda native: listener(Event(native, driver))
             # Without another reader nobody waits for events.
@@ -155,6 +156,7 @@ class _Options:
         seed: int,
         check: bool,
         progress: bool | Callable[[Event], object],
+        cache: Cache | None,
     ) -> None:
         if max_parallel is not None and (not isinstance(max_parallel, int) or max_parallel < 1):
             raise InvalidValue(f"`max_parallel` is {max_parallel!r}; give a whole number, at least 1, or None")
@@ -168,6 +170,7 @@ class _Options:
         self.seed = seed
         self.check = check
         self.progress = progress
+        self.cache = cache
 
     def for_core(self, ready: Ready) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -215,12 +218,13 @@ def start(
     seed: int = 0,
     check: bool = True,
     progress: bool | Callable[[Event], object] = False,
+    cache: Cache | None = None,
 ) -> Run:
     """Begins a run on the running loop and answers a handle: ``async for event in run``, ``await run``, ``run.cancel()``.
 
     The options are those of :func:`run`.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache)
     _need_loop("start")
     return Run(graph, options, hear=True)
 
@@ -236,6 +240,7 @@ async def run(
     seed: int = 0,
     check: bool = True,
     progress: bool | Callable[[Event], object] = False,
+    cache: Cache | None = None,
 ) -> Report:
     """Runs the graph to its end and answers the report. Cancelled, it cancels the run and waits until that has ended.
 
@@ -248,10 +253,11 @@ async def run(
     :param check: whether a run that does not succeed raises.
     :param progress: True shows it on standard error: a bar on a terminal, else lines. A function is given each event, on the
         loop; if it raises, there is a warning, and it is called no more.
+    :param cache: where values are found that tasks read by key, and where results are shared: see ``outputs``.
 
     Raises :class:`orch.RunFailed`, caused by what the first failed task raised, and :class:`orch.RunCancelled`.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache)
     return await Run(graph, options, hear=False)._checked()
 
 
@@ -266,6 +272,7 @@ def run_sync(
     seed: int = 0,
     check: bool = True,
     progress: bool | Callable[[Event], object] = False,
+    cache: Cache | None = None,
 ) -> Report:
     """Runs the graph on a loop of its own, for callers without one. The options are those of :func:`run`."""
     try:
@@ -274,7 +281,7 @@ def run_sync(
         pass
     else:
         raise Misuse("this thread already runs a loop, which must not block: `await orch.run(...)` instead")
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache)
 
     async def whole() -> Report:
         return await Run(graph, options, hear=False)._checked()
