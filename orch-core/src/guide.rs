@@ -105,6 +105,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0037-old-classes-say-that-they-are-coming.md")]
     pub mod d0037_old_classes_say_that_they_are_coming {}
+
+    #[doc = include_str!("../docs/decisions/0034-caches-hold-objects-beside-their-json-form.md")]
+    pub mod d0034_caches_hold_objects_beside_their_json_form {}
+
+    #[doc = include_str!("../docs/decisions/0035-arguments-are-keys-by-type-and-content.md")]
+    pub mod d0035_arguments_are_keys_by_type_and_content {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

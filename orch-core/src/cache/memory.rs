@@ -139,7 +139,11 @@ impl TtlCache {
     /// for somebody else to make it.
     #[inline]
     pub fn find(&self, key: &str) -> Option<CacheEntry> {
-        self.0.find(key, self.0.shared.time.now(), true).map(CacheEntry)
+        let found = self.0.find(key, self.0.shared.time.now(), true).map(CacheEntry);
+        if found.is_some() {
+            self.0.shared.looked(key, found.as_ref());
+        }
+        found
     }
 
     /// The entry of that key, uncounted: for those who show what is there.

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Cost, Imported, Usage, Usd};
+use crate::{
+    Cost, Imported, Usage, Usd,
+    cache::{CacheValue, Held},
+};
 
 fn cache() -> (TtlCache, Hand) {
     let (clock, hand) = Clock::manual();
@@ -178,4 +181,20 @@ fn bad_exports_are_refused_and_nothing_is_lost() {
     }
     assert_eq!(cache.import("{").unwrap_err().kind().code(), format);
     assert!(cache.import(&"[".repeat(100_000)).is_err());
+}
+
+#[test]
+fn what_has_no_json_form_stays_here() {
+    let (clock, _hand) = Clock::manual();
+    let cache = TtlCache::with_clock(CacheOptions::default(), clock.clone());
+    cache.set("with", CacheValue::Held(Held::new('x', Some(json!(1)), 4)));
+    cache.set("without", CacheValue::Held(Held::new('y', None, 4)));
+    cache.set("same", CacheValue::Held(Held::new('z', Some(json!(1)), 4)));
+    let object = |key| cache.get(key).unwrap().value().held::<char>().copied();
+    assert_eq!([object("with"), object("without"), object("same")], [Some('x'), Some('y'), Some('z')]);
+
+    let other = TtlCache::with_clock(CacheOptions::default(), clock);
+    assert_eq!(other.import(&cache.export()).unwrap().kept, 2);
+    assert_eq!(other.get("with").unwrap().json(), Some(&json!(1)));
+    assert!(other.get("without").is_none() && other.get("same").unwrap().value().held::<char>().is_none());
 }
