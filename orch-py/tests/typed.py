@@ -37,3 +37,27 @@ if TYPE_CHECKING:
             assert_type(event, orch.Event)
         assert_type(await run, orch.Report)
         assert_type(graph.plan().levels, list[list[str]])
+
+    @orch.cached(ttl=3600)
+    async def read(path: str, *, depth: int = 1) -> list[str]:
+        return [path]
+
+    @orch.cached
+    def plain(number: int) -> str:
+        return str(number)
+
+    class Reader:
+        @orch.cached
+        def read(self, path: str) -> bytes:
+            return path.encode()
+
+    async def use(cache: orch.Cache) -> None:
+        assert_type(await read("a", depth=2), list[str])
+        assert_type(plain(1), str)
+        assert_type(Reader().read("a"), bytes)
+        assert_type(plain.invalidate(1), int)
+        assert_type(plain.cache_info(), orch.CacheInfo)
+        assert_type(cache.get_or_make("a", lambda: 1), int)
+        plain("1")  # type: ignore[arg-type]
+        await read(1)  # type: ignore[arg-type]
+        await orch.run(graph, cache=cache)

@@ -47,15 +47,19 @@ if TYPE_CHECKING:
         ) -> Callable[Q, R]: ...
         def cache_clear(self) -> None:
             """Forgets all results of the function."""
+            ...
 
         def cache_info(self) -> CacheInfo:
             """What was found and what was made."""
+            ...
 
         def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
             """The key of such a call in the cache."""
+            ...
 
         def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> int:
             """Forgets the result of such a call, and what depends on it; how many entries that were."""
+            ...
 
     class _Cached(Protocol):
         def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
@@ -106,8 +110,8 @@ class Cache(_orch.Cache):
     :param ttl: how long a value is good, in seconds or as a ``timedelta``; an hour by default. 0: it is not kept.
     :param eviction: who goes when there is no room: ``lru``, ``lfu`` or ``expiry`` (whoever ends soonest).
 
-    Keys are texts. Values are any objects, and the object that was set is the one that is found: do not change it. What has a JSON
-    form (plain data, data classes, models of pydantic) can be exported, and tasks of runs with this cache read it by key.
+    Keys are texts. Values are any objects, and the object that was set is the one that is found: do not change it. What has a
+    JSON form (plain data, data classes, models of pydantic) can be exported, and tasks of runs with this cache read it by key.
 
     >>> import orch
     >>> cache = orch.Cache(ttl=600)
@@ -229,7 +233,7 @@ class Cache(_orch.Cache):
         depends_on: Sequence[str] = (),
         cost: float | timedelta | Mapping[str, Any] | None = None,
     ) -> T:
-        """:meth:`get_or_make` for coroutines: of all tasks of all loops, one makes it. If it is cancelled, the next one does."""
+        """:meth:`get_or_make` for coroutines: of all tasks of all loops, one makes it; if it is cancelled, the next one."""
         found = self.find(key, _MISSING)
         if found is not _MISSING:
             return cast("T", found)
@@ -480,13 +484,13 @@ def cached(
 ) -> Any:
     """Keeps what a function or coroutine answers, by its arguments. Of all who call it alike at once, one runs it.
 
-    If that one fails or is cancelled, the next one runs it; nobody waits for ever. Threads wait without holding the interpreter,
-    tasks on their loops.
+    If that one fails or is cancelled, the next one runs it; nobody waits for ever. Threads wait without holding the
+    interpreter, tasks on their loops.
 
     :param ttl: how long an answer is good, in seconds or as a ``timedelta``. Default: that of the cache.
-    :param key: answers, for the same arguments, what they are known by. A text is the key in the cache as it is; all other values
-        are a part of the key beside the name of the function. Default: all arguments by their content, the defaults included;
-        ``self`` by its content, or as that very object where it has none.
+    :param key: answers, for the same arguments, what they are known by. A text is the key in the cache as it is;
+        any other value is a part of the key beside the name of the function. Default: all arguments by their content, the
+        defaults included; ``self`` by its content, or as that very object where it has none.
     :param cache: where answers are kept. Default: one that all such functions share.
     :param tags: names under which answers can be invalidated.
 

@@ -112,9 +112,11 @@ class Calls:
         for name, value in bound.arguments.items():
             try:
                 arguments[name] = form(value)
-            except InvalidValue as error:
+            except InvalidValue as error:  # noqa: PERF203 - it names the parameter
                 if name != self._method:
-                    raise InvalidValue(f"`{self.name}` cannot tell calls apart: its argument `{name}`: {error}; give `key=`") from None
+                    raise InvalidValue(
+                        f"`{self.name}` cannot tell calls apart: its argument `{name}`: {error}; give `key=`"
+                    ) from None
                 arguments[name] = {"self": self._self(value)}
         return arguments
 
@@ -123,5 +125,5 @@ class Calls:
             return self._selves.number(value)
         except TypeError:
             raise InvalidValue(
-                f"`{self.name}` cannot tell its objects apart: a `{type(value).__qualname__}` has no weak references; give `key=`"
+                f"`{self.name}` cannot tell its objects apart: `{type(value).__qualname__}` has no weak references; give `key=`"
             ) from None

@@ -61,8 +61,9 @@ class TaskOptions(TypedDict, total=False):
     inputs: Iterable[str]
     """Values that it reads by key: from the inputs of the run, or from a task that has the key among its ``outputs``."""
     outputs: Iterable[str] | Mapping[str, float | None]
-    """The keys of what it makes: its result is a mapping with them or, for one key, the value. Needs a JSON form. A mapping says
-    for how many seconds each stays good: for so long a task that would make the same is not run in a run with that cache."""
+    """The keys of what it makes: its result is a mapping with them or, for one key, the value. Needs a JSON form. A mapping
+    says for how many seconds each stays good: for so long a task that would make the same is not run, in
+    runs with that cache."""
     retries: int | Retry
     """How often it is tried again: after 1, 2, 4, ... seconds, at most 30, with jitter. Default: not."""
     timeout: float
