@@ -125,13 +125,25 @@ impl TtlCache {
     /// The entry of that key. Counts as a hit or a miss, and as a use.
     #[inline]
     pub fn get(&self, key: &str) -> Option<CacheEntry> {
+        if self.0.shared.listeners.any() { self.look_aloud(key) } else { self.look(key) }
+    }
+
+    #[inline]
+    fn look(&self, key: &str) -> Option<CacheEntry> {
         let shared = &self.0.shared;
         let found = self.0.find(key, shared.time.now(), true);
         if found.is_none() {
             shared.misses.fetch_add(1, Ordering::Relaxed);
         }
-        let found = found.map(CacheEntry);
-        shared.looked(key, found.as_ref());
+        found.map(CacheEntry)
+    }
+
+    /// Apart, so that a look that nobody hears does not carry it.
+    #[cold]
+    #[inline(never)]
+    fn look_aloud(&self, key: &str) -> Option<CacheEntry> {
+        let found = self.look(key);
+        self.0.shared.looked(key, found.as_ref());
         found
     }
 
