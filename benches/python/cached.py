@@ -48,7 +48,7 @@ def ways() -> dict[str, Callable[[], object]]:
     except ImportError:
         print("cachebox is not installed: not measured")
     else:
-        boxed = cachebox.cached(cachebox.TTLCache(1000, ttl=3600))(double)
+        boxed = cachebox.cached(cachebox.TTLCache(1000, 3600))(double)
         all["cachebox.cached"] = lambda: boxed(1)
     for way in all.values():
         way()
