@@ -133,7 +133,13 @@ impl LockTable {
         let place = self.place(at);
         let entry = &self.entries[at as usize];
         let want = entry.wants[entry.parked];
-        self.rows[want.row as usize].queue.remove(place, want.mode);
+        let seq = entry.seq;
+        let row = &mut self.rows[want.row as usize];
+        row.queue.remove(place, want.mode);
+        // It will look at another resource meanwhile: should it come back, what it was told is old.
+        if row.looked.0 == seq {
+            row.looked = (NEVER, NEVER);
+        }
         self.look(want.row);
     }
 

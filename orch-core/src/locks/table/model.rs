@@ -193,6 +193,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late { resource, waited, holder, others } => {
+                // Nobody wants to read nanoseconds.
+                let waited = Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
                 write!(f, "lock acquisition timeout for `{resource}` after {waited:?}")?;
                 match (holder, others) {
                     (None, _) => Ok(()),

@@ -286,6 +286,24 @@ fn leases_end_and_the_resource_goes_on() {
     assert_eq!(play.table.stats(0, "db").unwrap().expired, 1);
 }
 
+/// Whoever waits for two resources goes from one to the other, and each time it comes back it must hear when to look.
+#[test]
+fn who_comes_back_to_a_resource_is_told_to_look_again() {
+    let mut play = Play::default();
+    let held = |name: &str, lease| [Claim::exclusive(name).lease(secs(lease))];
+    assert_eq!(play.ask(0, "left", &held("a", 5)), "granted 1");
+    assert_eq!(play.ask(0, "both", &[Claim::exclusive("a"), Claim::exclusive("b")]), "waits for a of left");
+    assert_eq!(play.ask(0, "right", &held("b", 6)), "granted 2");
+    assert_eq!(play.release(0, "left"), [""; 0], "it waits for b now");
+    assert_eq!(play.table.wake_for(play.tickets["both"]), Some(secs(6)));
+    assert_eq!(play.ask(0, "left again", &held("a", 5)), "granted 3");
+    play.table.told().for_each(drop);
+    assert!(play.table.release(secs(0), play.tickets["right"]));
+    assert_eq!(play.table.wake_for(play.tickets["both"]), Some(secs(5)));
+    let told: Vec<Told> = play.table.told().collect();
+    assert_eq!(told, [Told { ticket: play.tickets["both"], word: Word::Look }]);
+}
+
 #[test]
 fn a_clock_that_goes_back_is_not_believed() {
     let mut play = Play::default();
