@@ -192,3 +192,15 @@ async fn a_claim_lasts_as_long_as_the_body_whatever_becomes_of_its_context() {
         assert_eq!((seen.load(SeqCst), report.makespan()), (1, Duration::from_secs(3)));
     }
 }
+
+/// Somebody who holds a resource under a lease may be gone: then nobody but who waits for it looks at the time.
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_when_the_lease_of_somebody_else_is_over() {
+    let engine = Engine::builder().executor(async |_: TaskContext| ()).build().unwrap();
+    let lease = Some(Duration::from_secs(2));
+    let gone = engine.locks().acquire("site", "gone", Acquire { lease, ..Acquire::default() }).await.unwrap();
+    let graph = Graph::builder("g").task(Task::new("deploy").claim(Claim::exclusive("site"))).build().unwrap();
+    let report = engine.run(&plan(graph), RunOptions::default()).await.unwrap();
+    assert_eq!((report.state(), report.makespan()), (RunState::Succeeded, Duration::from_secs(2)));
+    assert!(!gone.is_held());
+}

@@ -135,10 +135,19 @@ impl RunClaims {
 
     /// What became of requests and leases since the last look. Does what is due by now, in the time of the locks.
     pub(super) fn hear(&mut self, now: Duration, messages: &mut Vec<Message>) {
-        if self.look || self.due.is_some_and(|due| due <= now) {
-            self.look = false;
-            self.due = self.locks.turn().map(|wait| now.saturating_add(wait));
+        loop {
+            if mem::take(&mut self.look) || self.due.is_some_and(|due| due <= now) {
+                self.due = self.locks.turn().map(|wait| now.saturating_add(wait));
+            }
+            self.listen(messages);
+            // Whoever was told to look would else sleep past its turn.
+            if !self.look {
+                return;
+            }
         }
+    }
+
+    fn listen(&mut self, messages: &mut Vec<Message>) {
         mem::swap(&mut *lock(&self.ears.words), &mut self.heard);
         for (key, word) in self.heard.drain(..) {
             let (task, nth) = (TaskIx::from((key >> 32) as u32), key as u32);
