@@ -257,20 +257,26 @@ def _keep(keep: _Keep, began: float) -> _Keep:
     return ttl, tags, depends_on, perf_counter() - began if cost is None else cost
 
 
+def _landed(cache: Cache, key: str, flight: _orch.Flight, missed: Callable[[], None] | None) -> object:
+    """What is there when the wait is over; ``_MISSING``: the caller is to make it."""
+    if not flight.leads:
+        return flight.value()
+    # Somebody may have landed between the look and the join.
+    found = cache.get(key, _MISSING)
+    if found is _MISSING and missed is not None:
+        missed()
+    return found
+
+
 def _made(cache: Cache, key: str, make: Callable[[], T], keep: _Keep, missed: Callable[[], None] | None = None) -> T:
     making = _making.get()
     flight = cache.join(key)
     try:
         _refuse_own(flight, making, cache)
         flight.wait()
-        if not flight.leads:
-            return cast("T", flight.value())
-        # Somebody may have landed between the look and the join.
-        found = cache.get(key, _MISSING)
-        if found is not _MISSING:
-            return cast("T", found)
-        if missed is not None:
-            missed()
+        landed = _landed(cache, key, flight, missed)
+        if landed is not _MISSING:
+            return cast("T", landed)
         token = _making.set((*making, (cache, flight)))
         try:
             began = perf_counter()
@@ -291,13 +297,9 @@ async def _made_async(
     try:
         _refuse_own(flight, making, cache)
         await _turn(flight)
-        if not flight.leads:
-            return cast("T", flight.value())
-        found = cache.get(key, _MISSING)
-        if found is not _MISSING:
-            return cast("T", found)
-        if missed is not None:
-            missed()
+        landed = _landed(cache, key, flight, missed)
+        if landed is not _MISSING:
+            return cast("T", landed)
         token = _making.set((*making, (cache, flight)))
         try:
             began = perf_counter()
