@@ -1,7 +1,21 @@
 //! The native half of the Node package.
 //!
-//! A door to [`orch_core`]: it takes values in, calls the core and gives values out. It decides nothing. Today it only
-//! tells its version; the driver and the classes come with the Node issue.
+//! A door to [`orch_core`]: it takes values in, calls the core and gives values out. It decides nothing. What runs the user's
+//! functions, the driver on the loop of Node, is written in JavaScript; this half answers it what to begin and what to stop.
+//! Nothing of this starts a thread until something native has to run: a program, a file to look at.
+
+pub mod cli;
+mod convert;
+mod error;
+mod event;
+mod graph;
+mod plan;
+mod programs;
+mod report;
+mod session;
+mod told;
+pub mod vectors;
+mod wake;
 
 use napi_derive::napi;
 

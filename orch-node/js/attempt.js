@@ -1,0 +1,104 @@
+'use strict'
+
+const { Fatal, Invalid, InvalidValue, InvalidType } = require('./errors.js')
+
+const NO_INPUTS = Object.freeze({})
+
+/** What the function of a task is given. */
+class Context {
+  #driver
+  #controller = undefined
+  #inputs = undefined
+
+  constructor(driver, place, attempt, undo) {
+    this.#driver = driver
+    /** The attempt, from 1. */
+    this.attempt = attempt
+    this._place = place
+    this._undo = undo
+    this._stopped = undefined
+    this._grace = undefined
+  }
+
+  /** The name of the task. */
+  get id() {
+    return this.#driver.idOf(this._place)
+  }
+
+  /** The agent of the task, where it has one. */
+  get agent() {
+    return this.#driver.optionsOf(this._place).agent
+  }
+
+  /** What a definition says of the task: its description, its parameters, as JSON. */
+  get definition() {
+    return this.#driver.optionsOf(this._place)
+  }
+
+  /** The name of the run. */
+  get run() {
+    return this.#driver.session.run
+  }
+
+  /** What the run was given as `context`. */
+  get context() {
+    return this.#driver.context
+  }
+
+  /** The results of the tasks that it waits for, by name, and the values that it reads, by key. */
+  get inputs() {
+    return (this.#inputs ??= this.#driver.inputsOf(this) ?? NO_INPUTS)
+  }
+
+  /** Is aborted when the attempt is to stop: at its timeout, when the run is cancelled. */
+  get signal() {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this._stopped !== undefined) this.#controller.abort(this._stopped)
+    }
+    return this.#controller.signal
+  }
+
+  /** Says that the task is alive: its idle timeout begins anew. */
+  heartbeat() {
+    this.#driver.say(this, 'heartbeat', undefined)
+  }
+
+  /** Says a line, which is an event `task_output`. */
+  log(line) {
+    this.#driver.say(this, 'stdout', String(line))
+  }
+
+  /** Whether anybody has asked for the signal. */
+  get _listens() {
+    return this.#controller !== undefined
+  }
+
+  /** Tells it to stop. */
+  _stop(reason) {
+    this._stopped = reason
+    this.#controller?.abort(reason)
+  }
+}
+
+/** The kind of failure that a thrown value is. */
+function kindOf(error) {
+  if (error instanceof Fatal) return 'fatal'
+  return error instanceof Invalid || error instanceof InvalidValue || error instanceof InvalidType ? 'validation' : 'error'
+}
+
+/** A thrown value in one line. Whatever it is, this does not throw. */
+function told(error) {
+  try {
+    if (error instanceof Error) return error.message ? `${error.name}: ${error.message}` : String(error.name)
+    if (typeof error === 'object' && error !== null) {
+      const message = error.message
+      return typeof message === 'string' ? message : JSON.stringify(error) ?? String(error)
+    }
+    return String(error)
+  } catch {
+    return 'its message could not be made'
+  }
+}
+
+module.exports = { Context, kindOf, told }

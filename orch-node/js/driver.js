@@ -1,0 +1,403 @@
+'use strict'
+
+// The driver: runs the functions of one run on the loop of Node. What to run, and when, the native session decides.
+//
+// Whatever finishes in one turn of microtasks is told at once, and at once if nothing else is under way. See decision 0040.
+
+const { AsyncResource } = require('node:async_hooks')
+
+const { Context, kindOf, told } = require('./attempt.js')
+const { Fatal, ofNative } = require('./errors.js')
+const native = require('./native.js')
+
+const NEWS = 1 << 24
+const MORE = 1 << 25
+const TURN_OVER = 1 << 26
+const ONE = 1 << 27
+const COUNT = NEWS - 1
+
+/** How many results are told in one step at most. */
+const ROOM = 1024
+const FIRST_BATCH = 16
+/** Functions that take longer than this, in milliseconds, are begun one at a time, so that the time of a start is true. */
+const SLOW = 0.02
+/** Node cuts longer timers to one millisecond. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+const resolved = Promise.resolve()
+
+let waker
+let sessions = 0
+/** Who is woken, by number. */
+const awake = new Map()
+
+/** The bell of this thread, made when the first run needs one. */
+function bell() {
+  return (waker ??= new native.Waker((number) => awake.get(number)?.hurry()))
+}
+
+/** One run. */
+class Driver {
+  constructor(ready, options, reader, ended) {
+    this.ready = ready
+    this.context = options.context
+    this.graceMs = options.graceMs
+    this.reader = reader
+    this.ended = ended
+    this.given = options.inputs
+    this.state = 'running'
+    this.broken = undefined
+    this.calls = ready.calls
+    const size = ready.graph.size
+    /** What tasks made, by place. */
+    this.values = new Array(size).fill(undefined)
+    /** What they threw. */
+    this.errors = new Map()
+    /** The attempt under way, by place. */
+    this.live = new Array(size).fill(undefined)
+    this.waiting = 0
+    this.crossing = ready.readsValues
+    this.places = new Uint32Array(ROOM)
+    this.done = 0
+    this.batch = FIRST_BATCH
+    this.busy = false
+    this.scheduled = false
+    /** There is something to hear or to do beside what finished. */
+    this.stale = true
+    /** More could begin at once. */
+    this.more = false
+    this.timer = undefined
+    this.rung = false
+    this.alive = undefined
+    this.goOn = () => this.#go()
+    // Timers, bells and signals call from elsewhere: what runs then is still this run's, with its AsyncLocalStorage.
+    this.hurry = AsyncResource.bind(() => {
+      this.stale = true
+      this.#go()
+    })
+    // The time has come for which the session asked, or nearly: then it asks again.
+    this.ring = () => {
+      this.rung = true
+      this.hurry()
+    }
+    this.number = 0
+    let ring
+    this.hears = ready.hearsOthers || ready.programs !== undefined || options.cache !== undefined
+    if (this.hears) {
+      this.number = ++sessions
+      awake.set(this.number, this)
+      ring = bell()
+    }
+    const { core } = options
+    const said = core === undefined ? undefined : JSON.stringify(ready.readsValues ? core : { ...core, inputs: undefined })
+    try {
+      this.session = new native.Session(ready.plan(), said, reader !== undefined, ring, this.number, ready.programs)
+      this.session.setBatch(FIRST_BATCH)
+    } catch (error) {
+      awake.delete(this.number)
+      throw ofNative(error)
+    }
+  }
+
+  /** Goes on in this turn of microtasks, after all that finishes in it. */
+  poke() {
+    if (!this.scheduled && !this.busy) {
+      this.scheduled = true
+      resolved.then(this.goOn)
+    }
+  }
+
+  /** Hears what finished and begins what is ready, as long as there is anything. */
+  #go() {
+    this.scheduled = false
+    if (this.busy) return
+    this.busy = true
+    try {
+      const { session } = this
+      while (this.state === 'running' && (this.done > 0 || this.stale || this.more)) {
+        if (!this.stale && this.reader !== undefined && this.reader.isFull()) break
+        const word = this.done === 1 ? session.stepOne(this.places[0]) : session.step(this.places, this.done)
+        if ((word & TURN_OVER) !== 0) {
+          // What finished has been told. `busy` until then: whatever finishes in the meantime is only noted.
+          this.done = 0
+          setImmediate(this.#afterTurn)
+          return
+        }
+        this.done = 0
+        this.stale = false
+        this.more = (word & MORE) !== 0
+        if ((word & ONE) !== 0) {
+          if ((word & NEWS) !== 0 || this.rung) this.#news()
+          this.#begin(word & COUNT)
+          continue
+        }
+        const count = word & COUNT
+        const starts = count > 0 ? session.starts() : undefined
+        if ((word & NEWS) !== 0 || this.rung) this.#news()
+        if (starts !== undefined) this.#beginAll(starts)
+      }
+    } catch (error) {
+      this.#end(ofNative(error))
+    }
+    this.busy = false
+    if (this.hears) this.#stayAlive()
+  }
+
+  #afterTurn = () => {
+    this.busy = false
+    this.stale = true
+    this.#go()
+  }
+
+  /** Begins a batch; how long that takes decides how many the next has. */
+  #beginAll(starts) {
+    const began = performance.now()
+    for (let i = 0; i < starts.length; i++) this.#begin(starts[i])
+    const each = (performance.now() - began) / starts.length
+    const batch = each > SLOW ? 1 : Math.min(this.batch * 2, ROOM)
+    if (batch !== this.batch) {
+      this.batch = batch
+      this.session.setBatch(batch)
+    }
+  }
+
+  /** Begins the first attempt of a task. */
+  #begin(place) {
+    this.#call(this.calls[place], new Context(this, place, 1, false), undefined)
+  }
+
+  #call(fn, context, given) {
+    const place = context._place
+    this.live[place] = context
+    let value
+    try {
+      value = context._undo ? fn(given, context) : fn(context)
+      if (value !== null && typeof value === 'object' && typeof value.then === 'function') {
+        this.waiting++
+        this.#wait(context, value)
+        return
+      }
+    } catch (error) {
+      this.#failed(context, error)
+      return
+    }
+    this.#worked(context, value)
+  }
+
+  async #wait(context, promise) {
+    let value
+    try {
+      value = await promise
+    } catch (error) {
+      if (this.#leave(context)) this.#failed(context, error)
+      this.#next()
+      return
+    }
+    if (this.#leave(context)) this.#worked(context, value)
+    this.#next()
+  }
+
+  /** Whether anybody still wants to know of the attempt. */
+  #leave(context) {
+    if (this.live[context._place] !== context) return false
+    if (context._grace !== undefined) clearTimeout(context._grace)
+    this.waiting--
+    return true
+  }
+
+  /** Tells what finished: at once if there is nobody else to hear of. */
+  #next() {
+    if (this.busy) return
+    if (this.waiting === 0) this.#go()
+    else if (this.done > 0 || this.stale) this.poke()
+  }
+
+  #worked(context, value) {
+    const place = context._place
+    this.live[place] = undefined
+    if (context._undo) {
+      this.#tell(context, 'done')
+      return
+    }
+    if (value !== undefined) {
+      this.values[place] = value
+      if (this.crossing) {
+        this.#cross(context, value)
+        return
+      }
+    }
+    if (context.attempt === 1) {
+      if (this.done === ROOM) {
+        this.session.tellDone(this.places)
+        this.done = 0
+      }
+      this.places[this.done++] = place
+    } else {
+      this.#tell(context, 'done')
+    }
+  }
+
+  /** Hands a result to the core, where it has a JSON form. */
+  #cross(context, value) {
+    let text
+    try {
+      text = JSON.stringify(value)
+    } catch (error) {
+      if (this.ready.strict?.has(context._place)) {
+        this.#failed(context, new Fatal('the result cannot be shared: it has no JSON form', { cause: error }))
+        return
+      }
+    }
+    if (text === undefined) this.#tell(context, 'done')
+    else this.#tell(context, 'json', text)
+  }
+
+  #failed(context, error) {
+    const place = context._place
+    this.live[place] = undefined
+    const stopped = context._stopped !== undefined
+    // What a stopped attempt throws is only how it stopped.
+    if (!stopped) this.errors.set(place, error)
+    this.#tell(context, stopped ? 'cancelled' : kindOf(error), told(error))
+  }
+
+  #tell(context, kind, text) {
+    this.session.tell(context._place, context.attempt, kind, text)
+    this.stale = true
+  }
+
+  /** What an attempt says while it runs. */
+  say(context, kind, text) {
+    if (this.live[context._place] !== context || this.state !== 'running') return
+    this.#tell(context, kind, text)
+    this.poke()
+  }
+
+  /** What is rare in a run of plain tasks. */
+  #news() {
+    this.rung = false
+    const { starts, cancels, wakeInMs, state, size } = this.session.news()
+    if (this.reader !== undefined) this.reader.put(this.session.takeEvents())
+    while (this.calls.length < size) this.#meet(this.calls.length)
+    for (let i = 0; i < cancels.length; i += 3) this.#cancel(cancels[i], cancels[i + 1])
+    clearTimeout(this.timer)
+    this.timer = undefined
+    if (state !== 'running') {
+      this.state = state
+      this.#end(undefined)
+      return
+    }
+    for (let i = 0; i < starts.length; i += 3) this.#again(starts[i], starts[i + 1], starts[i + 2] === 1)
+    if (wakeInMs !== undefined && wakeInMs !== null) {
+      this.timer = setTimeout(this.ring, Math.min(Math.ceil(wakeInMs), LONGEST_TIMER))
+    }
+  }
+
+  /** A task that the run added: the function of its agent does it. */
+  #meet(place) {
+    if (this.calls === this.ready.calls) this.calls = [...this.calls]
+    const { agents } = this.ready
+    const agent = this.optionsOf(place).agent
+    this.calls.push(agents?.get(agent) ?? agents?.get('*') ?? nobody)
+    this.values.push(undefined)
+    this.live.push(undefined)
+  }
+
+  /** An attempt that is not a first one, or one to undo. */
+  #again(place, number, undo) {
+    const context = new Context(this, place, number, undo)
+    if (undo) this.#call(this.ready.undos.get(place), context, this.valueOf(place))
+    else this.#call(this.calls[place], context, undefined)
+  }
+
+  /** Tells an attempt to stop. One that does not listen is left to itself; one that does has a while to clear up. */
+  #cancel(place, number) {
+    const context = this.live[place]
+    if (context === undefined || context.attempt !== number || context._stopped !== undefined) return
+    const listens = context._listens
+    context._stop(new DOMException('the attempt was told to stop', 'AbortError'))
+    if (listens && this.graceMs > 0) context._grace = setTimeout(() => this.#abandon(context), this.graceMs)
+    else resolved.then(() => this.#abandon(context))
+  }
+
+  /** Nobody waits for the attempt any more. */
+  #abandon(context) {
+    if (this.live[context._place] !== context) return
+    this.waiting--
+    this.live[context._place] = undefined
+    this.#tell(context, 'cancelled', 'stopped')
+    this.#next()
+  }
+
+  /** Asks the run to stop. */
+  cancel(reason) {
+    if (this.state !== 'running') return
+    this.session.cancel(reason)
+    this.stale = true
+    this.poke()
+  }
+
+  #end(error) {
+    if (error !== undefined) {
+      this.state = 'failed'
+      this.broken = error
+    }
+    clearTimeout(this.timer)
+    clearTimeout(this.alive)
+    this.alive = undefined
+    awake.delete(this.number)
+    if (this.reader !== undefined) this.reader.close()
+    this.ended()
+  }
+
+  /** A run that waits for what other threads say keeps the process alive, which would else end. */
+  #stayAlive() {
+    const needed = this.state === 'running' && (this.waiting === 0 || this.ready.programs !== undefined)
+    if (needed) this.alive ??= setInterval(() => {}, LONGEST_TIMER)
+    else if (this.alive !== undefined) {
+      clearInterval(this.alive)
+      this.alive = undefined
+    }
+  }
+
+  // What attempts ask for.
+
+  idOf(place) {
+    const { ids } = this.ready
+    return place < ids.length ? ids[place] : this.session.task(place).id
+  }
+
+  optionsOf(place) {
+    return JSON.parse(this.session.task(place).options)
+  }
+
+  /** What a task made: here, or known to the core. */
+  valueOf(place) {
+    const value = this.values[place]
+    if (value !== undefined || !this.crossing) return value
+    const text = this.session.output(place)
+    return text === undefined || text === null ? undefined : JSON.parse(text)
+  }
+
+  inputsOf(context) {
+    const place = context._place
+    let inputs
+    if (this.crossing && this.state === 'running') {
+      const text = this.session.values(place, context.attempt, context._undo)
+      if (text !== undefined && text !== null) inputs = JSON.parse(text)
+    }
+    const { afters, places } = this.ready
+    const after = place < afters.length ? afters[place] : this.session.task(place).parents.map((at) => this.idOf(at))
+    if (after.length === 0 && inputs === undefined && this.given === undefined) return undefined
+    inputs = { ...inputs, ...this.given }
+    for (const id of after) inputs[id] = this.valueOf(places.get(id))
+    return inputs
+  }
+}
+
+/** Stands for the function of an agent that nobody gave. */
+function nobody(context) {
+  throw new Fatal(`there is no function for the agent \`${context.agent}\` of the added task \`${context.id}\``)
+}
+
+module.exports = { Driver }

@@ -1,0 +1,224 @@
+'use strict'
+
+const { InvalidDefinition, raised } = require('./errors.js')
+const native = require('./native.js')
+const { readTask, text, texts, object, whole, millis, noMore, callable } = require('./options.js')
+
+const NO_OPTIONS = Object.freeze({ after: Object.freeze([]), estimate: undefined, undo: undefined, core: undefined })
+
+/**
+ * A graph as runs need it: checked by the core, its functions by place.
+ */
+class Ready {
+  constructor(graph) {
+    this.graph = graph
+    /** @type {Function[]} by place */
+    this.calls = []
+    /** @type {(readonly string[])[]} what each waits for, by place */
+    this.afters = []
+    /** @type {Map<number, Function>} by place */
+    this.undos = new Map()
+    /** Whether what tasks make has to cross to the core. */
+    this.readsValues = graph.readsValues
+    /** Whether a run may be woken by what other threads or runs say. */
+    this.hearsOthers = graph.hearsOthers
+    this.programs = undefined
+    /** The functions of agents, for tasks that a run adds. */
+    this.agents = undefined
+    this.strict = undefined
+    this.plans = new Map()
+    this._ids = undefined
+    this._places = undefined
+  }
+
+  get ids() {
+    return (this._ids ??= this.graph.ids())
+  }
+
+  /** @returns {Map<string, number>} */
+  get places() {
+    return (this._places ??= new Map(this.ids.map((id, place) => [id, place])))
+  }
+
+  /** The plan; made once for each number of workers. */
+  plan(workers) {
+    let plan = this.plans.get(workers)
+    if (plan === undefined) {
+      plan = raised(() => this.graph.plan(undefined, workers))
+      this.plans.set(workers, plan)
+    }
+    return plan
+  }
+}
+
+/**
+ * Tasks that wait for one another.
+ *
+ * ```js
+ * const graph = new Graph('notes')
+ *   .task('collect', async () => ['faster', 'smaller'])
+ *   .task('draft', ({ inputs }) => inputs.collect.join(', '), { after: ['collect'], retries: 2 })
+ * const report = await run(graph)
+ * report.get('draft') // 'faster, smaller'
+ * ```
+ */
+class Graph {
+  #tasks = new Map()
+  #settings
+  #ready
+
+  constructor(name = 'graph') {
+    this.name = text(name, 'name')
+  }
+
+  /** Adds a task and answers the graph. Its function is called with a context: `inputs`, `signal`, `attempt`, and more. */
+  task(id, fn, options) {
+    text(id, 'id')
+    callable(fn, `the function of task ${id}`)
+    if (this.#tasks.has(id)) {
+      throw new InvalidDefinition(`\`${this.name}\` has a task \`${id}\` already; give this one another name`)
+    }
+    this.#tasks.set(id, { fn, place: this.#tasks.size, ...(options === undefined ? NO_OPTIONS : readTask(id, options)) })
+    this.#ready = undefined
+    return this
+  }
+
+  /** Declares something that only so many may use at once; tasks claim it. */
+  resource(name, limits = {}) {
+    const { capacity, requestsPerMinute, tokensPerMinute, ...rest } = object(limits, 'limits')
+    noMore(rest, 'limits')
+    const resource = { name: text(name, 'name') }
+    if (capacity !== undefined) resource.capacity = whole(capacity, 'capacity', 1)
+    if (requestsPerMinute !== undefined) resource.requests_per_minute = whole(requestsPerMinute, 'requestsPerMinute', 1)
+    if (tokensPerMinute !== undefined) resource.tokens_per_minute = whole(tokensPerMinute, 'tokensPerMinute', 1)
+    ;(this.#set().resources ??= []).push(resource)
+    return this
+  }
+
+  /** The group is good when `atLeast` of its tasks succeed: failures of the others are forgiven. */
+  quorum(group, atLeast) {
+    ;(this.#set().quorums ??= {})[text(group, 'group')] = whole(atLeast, 'atLeast', 0)
+    return this
+  }
+
+  /** How the circuit breaker of that name behaves. */
+  breaker(name, options = {}) {
+    const {
+      failureThreshold,
+      successThreshold,
+      resetTimeoutMs,
+      monitoringPeriodMs,
+      probes,
+      on,
+      whenOpen,
+      ...rest
+    } = object(options, 'options')
+    noMore(rest, 'options')
+    const made = {}
+    if (failureThreshold !== undefined) made.failure_threshold = whole(failureThreshold, 'failureThreshold', 1)
+    if (successThreshold !== undefined) made.success_threshold = whole(successThreshold, 'successThreshold', 1)
+    if (resetTimeoutMs !== undefined) made.reset_timeout_ms = millis(resetTimeoutMs, 'resetTimeoutMs')
+    if (monitoringPeriodMs !== undefined) made.monitoring_period_ms = millis(monitoringPeriodMs, 'monitoringPeriodMs')
+    if (probes !== undefined) made.probes = whole(probes, 'probes', 1)
+    if (on !== undefined) made.on = texts(on, 'on')
+    if (whenOpen !== undefined) made.when_open = text(whenOpen, 'whenOpen')
+    ;(this.#set().breakers ??= {})[text(name, 'name')] = made
+    return this
+  }
+
+  #set() {
+    this.#ready = undefined
+    return (this.#settings ??= {})
+  }
+
+  /** How many tasks it has. */
+  get size() {
+    return this.#tasks.size
+  }
+
+  /** The names of its tasks, in the order in which they were added. */
+  get ids() {
+    return [...this.#tasks.keys()]
+  }
+
+  /** Whether it has a task of that name. */
+  has(id) {
+    return this.#tasks.has(id)
+  }
+
+  /** Checks everything, once. @returns {Ready} */
+  _ready() {
+    return (this.#ready ??= this.#compile())
+  }
+
+  #compile() {
+    const tasks = this.#tasks
+    const links = []
+    const calls = []
+    const afters = []
+    const undos = new Map()
+    let { missing, estimates, options } = {}
+    for (const task of tasks.values()) {
+      const { place, after } = task
+      calls.push(task.fn)
+      afters.push(after)
+      const at = links.push(0) - 1
+      for (let i = 0; i < after.length; i++) {
+        const from = tasks.get(after[i])
+        if (from === undefined) (missing ??= []).push([place, after[i]])
+        else links.push(from.place)
+      }
+      links[at] = links.length - at - 1
+      if (task.estimate !== undefined) (estimates ??= []).push([place, task.estimate])
+      if (task.core !== undefined) (options ??= []).push([place, task.core])
+      if (task.undo !== undefined) undos.set(place, task.undo)
+    }
+    const ids = [...tasks.keys()]
+    const [joined, between] = join(ids)
+    const extras = missing || estimates || options || this.#settings
+    const told = extras ? JSON.stringify({ missing, estimates, options, ...this.#settings }) : undefined
+    const graph = raised(() => native.Graph.build(this.name, joined, between, Uint32Array.from(links), told))
+    const ready = new Ready(graph)
+    ready.calls = calls
+    ready.afters = afters
+    ready.undos = undos
+    ready._ids = ids
+    return ready
+  }
+
+  /** What follows from the graph alone: levels, critical path, forecasts. */
+  plan(options) {
+    const { Plan } = require('./plan.js')
+    return new Plan(this._ready(), options)
+  }
+
+  /** The graph as a Mermaid flowchart. */
+  toMermaid() {
+    return this._ready().graph.mermaid()
+  }
+
+  /** The graph as DOT, for Graphviz. */
+  toDot() {
+    return this._ready().graph.dot()
+  }
+
+  /** The plan of the graph as one HTML page. */
+  toHtml() {
+    return this._ready().plan().html()
+  }
+
+  /** The graph as a plain value, without its functions: what `JSON.stringify` asks for. */
+  toJSON() {
+    return JSON.parse(raised(() => this._ready().graph.json()))
+  }
+}
+
+/** The names as one text, and what is between them and in none of them: one text crosses quicker than many. */
+function join(ids) {
+  for (let between = '\n'; ; between += '\0') {
+    const joined = ids.join(between)
+    if (ids.length === 0 || joined.split(between).length === ids.length) return [joined, between]
+  }
+}
+
+module.exports = { Graph, Ready }

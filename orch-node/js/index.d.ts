@@ -1,0 +1,499 @@
+/**
+ * Runs graphs of tasks in parallel. A door to the engine, which is written in Rust.
+ *
+ * ```ts
+ * import { Graph, run } from '@orch-engine/orch'
+ *
+ * const graph = new Graph('notes')
+ *   .task('collect', async () => ['faster', 'smaller'])
+ *   .task('draft', ({ inputs }) => inputs.collect.join(', '), { after: ['collect'], retries: 2 })
+ *
+ * const report = await run(graph, { maxParallel: 8 })
+ * report.get('draft') // 'faster, smaller', a string
+ * ```
+ *
+ * Times are milliseconds everywhere; names say so.
+ */
+
+/** A value with a JSON form. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+/** What the tasks of a graph make, by name. */
+export type Results = Record<string, unknown>
+
+/** What a task may be told of its attempts: see {@link TaskOptions.retries}. */
+export interface Retry {
+  /** How many attempts there are in all, at least 1. Default: 3. */
+  attempts?: number
+  /** How the wait between attempts grows. Default: `exponential`. */
+  backoff?: 'immediate' | 'linear' | 'exponential' | 'fibonacci'
+  /** The first wait. Default: 1000. */
+  delayMs?: number
+  /** The longest wait. Default: 30000. */
+  maxDelayMs?: number
+  /** By how much the wait grows. Default: 2. */
+  factor?: number
+  /** Draws each wait evenly from zero to its full length, so that many do not come back at once. Default: true. */
+  jitter?: boolean
+  /** Repeats only failures whose kind or message contains one of these, in any case. Default: every one. */
+  on?: readonly string[]
+}
+
+/** What a task uses while it runs. */
+export interface Claim {
+  resource: string
+  /** Beside whom. Default: `exclusive`. */
+  mode?: 'shared' | 'upgradable' | 'exclusive'
+  /** How many units of the capacity. Default: 1. */
+  units?: number
+  /** Higher goes first among those who wait. Default: 0. */
+  priority?: number
+  /** How long to wait at most. Default: as long as it takes. */
+  waitMs?: number
+  /** How long it may hold it. */
+  leaseMs?: number
+  /** How many tokens of a minute's limit it uses. */
+  tokens?: number
+}
+
+/** How a task behaves. */
+export interface TaskOptions<After extends string = string, Key extends string = string, Result = unknown, Shared = unknown> {
+  /** The tasks that it waits for, whose results it is given. */
+  after?: After | readonly After[]
+  /** Values that it reads by key: from the inputs of the run, or from a task that has the key among its `outputs`. */
+  inputs?: Key | readonly Key[]
+  /** The keys of what it makes: its result is an object with them or, for one key, the value. With a number each stays good for so many milliseconds. */
+  outputs?: string | readonly string[] | { readonly [key: string]: number | null }
+  /** How often it is tried again: after 1, 2, 4, ... seconds, at most 30, with jitter. Default: not. */
+  retries?: number | Retry
+  /** The longest an attempt may take. */
+  timeoutMs?: number
+  /** The longest an attempt may go without a sign of life: {@link Context.heartbeat}. */
+  idleTimeoutMs?: number
+  /** How long it will probably take; only order and forecasts depend on it. Default: one minute. */
+  estimateMs?: number
+  /** What it uses while it runs. */
+  claims?: string | Claim | readonly (string | Claim)[]
+  /** Higher starts first among the ready. Default: 0. */
+  priority?: number
+  /** Runs only while these expressions hold; else it is skipped, and its dependents go on. */
+  when?: string | readonly string[]
+  /** The group whose quorum it counts for. */
+  group?: string
+  /** Its failure does not fail the run, and its dependents go on with `undefined`. */
+  allowFailure?: boolean
+  /** Its failure stops the run, also one that goes on after failures. */
+  critical?: boolean
+  /** What takes back what it did when the run does not succeed. */
+  undo?: (result: Result, context: Context<Record<string, any>, Shared>) => unknown
+  /** The circuit breaker that its attempts ask before they begin. */
+  breaker?: string
+  /** Who does it, for showing. */
+  agent?: string
+  description?: string
+  /** The phase it belongs to, for showing. */
+  phase?: string
+  /** Free values, for showing. */
+  params?: Json
+}
+
+/** What the function of a task is given. */
+export interface Context<Inputs = Record<string, any>, Shared = unknown> {
+  /** The name of the task. */
+  readonly id: string
+  /** The name of the run. */
+  readonly run: string
+  /** The attempt, from 1. */
+  readonly attempt: number
+  /** The results of the tasks that it waits for, by name, and the values that it reads, by key. */
+  readonly inputs: Inputs
+  /** Is aborted when the attempt is to stop: at its timeout, when the run is cancelled. */
+  readonly signal: AbortSignal
+  /** What the run was given as `context`. */
+  readonly context: Shared
+  /** The agent of the task, where it has one. */
+  readonly agent: string | undefined
+  /** The options of the task as the engine has them: description, parameters. */
+  readonly definition: { readonly [key: string]: any }
+  /** Says that the task is alive: its idle timeout begins anew. */
+  heartbeat(): void
+  /** Says a line, which is an event `task_output`. */
+  log(line: unknown): void
+}
+
+/** The function of a task: its result, or a promise of it. */
+export type TaskFunction<Inputs = Record<string, any>, Result = unknown, Shared = unknown> = (
+  context: Context<Inputs, Shared>,
+) => Result | PromiseLike<Result>
+
+/** Limits of a resource. */
+export interface ResourceLimits {
+  capacity?: number
+  requestsPerMinute?: number
+  tokensPerMinute?: number
+}
+
+/** How a circuit breaker behaves. */
+export interface BreakerOptions {
+  /** How many failures in a row open it, all within the monitoring period. Default: 5. */
+  failureThreshold?: number
+  /** How many probes in a row must work before it closes. Default: 2. */
+  successThreshold?: number
+  /** How long it stays open before it lets a probe through. Default: 60000. */
+  resetTimeoutMs?: number
+  /** Failures that are older than this do not count any more. Default: 300000. */
+  monitoringPeriodMs?: number
+  /** How many probes may run at once. Default: 1. */
+  probes?: number
+  /** Counts only failures whose kind or message contains one of these. Default: every one. */
+  on?: readonly string[]
+  /** What becomes of a task that is ready while no attempt may begin. Default: `wait`. */
+  whenOpen?: 'wait' | 'fail'
+}
+
+/**
+ * Tasks that wait for one another. The names and results of its tasks are part of its type: chain the calls of `task`, or say
+ * what they make, `new Graph<Record<string, number>>('many')`, where names are only known when it runs.
+ *
+ * @typeParam R - what the tasks make, by name
+ * @typeParam Shared - what runs are given as `context`
+ */
+export declare class Graph<R extends Results = {}, Shared = unknown> {
+  constructor(name?: string)
+  readonly name: string
+  /** How many tasks it has. */
+  readonly size: number
+  /** The names of its tasks, in the order in which they were added. */
+  readonly ids: (keyof R & string)[]
+  /** Whether it has a task of that name. */
+  has(id: string): boolean
+  /**
+   * Adds a task.
+   *
+   * @throws {@link InvalidDefinition} if the name is taken
+   * @throws {@link InvalidType} if something is of the wrong type; the message names it
+   */
+  task<const Id extends string, Result, const After extends keyof R & string = never, const Key extends string = never>(
+    id: Id,
+    fn: TaskFunction<{ [K in After]: R[K] } & { [K in Key]: any }, Result, Shared>,
+    options?: TaskOptions<After, Key, Awaited<NoInfer<Result>>, Shared>,
+  ): Graph<string extends keyof R ? R : R & { [K in Id]: Awaited<Result> }, Shared>
+  /** Declares something that only so many may use at once; tasks claim it. */
+  resource(name: string, limits?: ResourceLimits): this
+  /** The group is good when `atLeast` of its tasks succeed: failures of the others are forgiven. */
+  quorum(group: string, atLeast: number): this
+  /** How the circuit breaker of that name behaves. */
+  breaker(name: string, options?: BreakerOptions): this
+  /**
+   * What follows from the graph alone: levels, critical path, forecasts.
+   *
+   * @throws {@link InvalidDefinition} with every problem of the graph
+   */
+  plan(options?: { maxParallel?: number }): Plan
+  /** The graph as a Mermaid flowchart. */
+  toMermaid(): string
+  /** The graph as DOT, for Graphviz. */
+  toDot(): string
+  /** The plan of the graph as one HTML page. */
+  toHtml(): string
+  /** The graph without its functions. */
+  toJSON(): { readonly [key: string]: any }
+}
+
+/** What follows from a graph alone. A task without an estimate counts as one minute. */
+export declare class Plan {
+  private constructor()
+  /** The names of the tasks of each level; levels are for showing, no task waits for one. */
+  readonly levels: string[][]
+  readonly widest: number
+  /** What the tasks take one after the other. */
+  readonly serialMs: number
+  /** What they take with any number at once. */
+  readonly criticalMs: number
+  readonly criticalPath: string[]
+  step(id: string): PlanStep
+  /** What a run with so many at once would take, and what share of its workers' time it would use, from 0 to 1. */
+  forecast(maxParallel?: number): { makespanMs: number; utilisation: number }
+  /** The plan as one HTML page. */
+  toHtml(): string
+  toString(): string
+}
+
+/** One task of a plan. */
+export interface PlanStep {
+  id: string
+  level: number
+  estimateMs: number
+  earliestMs: number
+  slackMs: number
+  /** 0 starts first. */
+  rank: number
+}
+
+/** How a run behaves. */
+export interface RunOptions<Shared = unknown> {
+  /** How many tasks run at once; no limit by default. */
+  maxParallel?: number
+  /** `fail_fast` stops the others; `continue` goes on with all that does not need the failed one. Default: `fail_fast`. */
+  onFailure?: 'fail_fast' | 'continue'
+  /** Whether a run that does not succeed undoes what its tasks did, where they say how. Default: true. */
+  undo?: boolean
+  /** How long the run may take. */
+  deadlineMs?: number
+  /** Values that tasks and conditions read by key. */
+  inputs?: { readonly [key: string]: unknown }
+  /** Where the jitter of retries comes from. Default: 0. */
+  seed?: number
+  /** Whether a run that does not succeed throws. Default: true. */
+  check?: boolean
+  /** Aborted, it cancels the run. */
+  signal?: AbortSignal
+  /** What every task sees as `context.context`. */
+  context?: Shared
+  /** How long an attempt that has asked for its signal may take to stop; one that has not is left to itself at once. Default: 1000. */
+  graceMs?: number
+  /** Is called with each event, while the run goes on. */
+  onEvent?: (event: Event) => void
+}
+
+export type TaskState = 'pending' | 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled' | 'undone'
+export type RunState = 'running' | 'succeeded' | 'failed' | 'cancelled'
+export type FailureKind =
+  | 'error'
+  | 'fatal'
+  | 'validation'
+  | 'timeout'
+  | 'idle'
+  | 'panic'
+  | 'cancelled'
+  | 'circuit_open'
+  | 'lock_timeout'
+  | 'lease_expired'
+
+interface Happened<Type extends string> {
+  type: Type
+  /** Its number in the run, from 0, without gaps. */
+  seq: number
+  /** Milliseconds since the start of the run. */
+  atMs: number
+}
+
+interface Failed {
+  error: string
+  errorKind: FailureKind
+}
+
+/** What shared results spared. */
+export interface Saved {
+  time_ms: number
+  tokens: number
+  cost_usd: number | null
+}
+
+/** One thing that happened in a run; `type` says what. */
+export type Event =
+  | (Happened<'run_started'> & { run: string; graph: string; maxParallel: number | null })
+  | (Happened<'task_started'> & { task: string; attempt: number; queuedMs: number })
+  | (Happened<'task_waits'> & { task: string; resource: string; holder?: string })
+  | (Happened<'heartbeat'> & { task: string })
+  | (Happened<'task_output'> & { task: string; stream: 'stdout' | 'stderr'; text: string })
+  | (Happened<'task_held'> & { task: string; by: string; atMostMs: number })
+  | (Happened<'task_retrying'> & Failed & { task: string; attempt: number; delayMs: number; usage?: Json })
+  | (Happened<'task_finished'> &
+      Partial<Failed> & { task: string; attempt: number; state: TaskState; output?: unknown; usage?: Json })
+  | (Happened<'task_cached'> & { task: string; state: 'succeeded'; output?: unknown; saved: Saved })
+  | (Happened<'task_restored'> & { task: string; state: TaskState; output?: unknown })
+  | (Happened<'task_missed'> & { task: string; key: string; why: Json })
+  | (Happened<'context_read'> & { task: string; key: string; saved: Saved | null })
+  | (Happened<'task_skipped'> & {
+      task: string
+      state: 'skipped' | 'cancelled'
+      reason: 'condition' | 'upstream' | 'stopped'
+      message?: string
+      upstream?: string
+    })
+  | (Happened<'tasks_added'> & { by: string; tasks: Json[]; before: string[] })
+  | (Happened<'warning'> & { task?: string; message: string })
+  | (Happened<'run_stopping'> & { reason: string })
+  | (Happened<'undo_planned'> & { order: string[]; kept: { task: string; why: 'scope' | 'on' | 'broken' | 'off' }[] })
+  | (Happened<'undo_started'> & { task: string; attempt: number })
+  | (Happened<'undo_retrying'> & Failed & { task: string; attempt: number; delayMs: number; usage?: Json })
+  | (Happened<'undo_finished'> &
+      Partial<Failed> & { task: string; attempt: number; state: 'undone' | 'failed' | 'left'; output?: unknown; usage?: Json })
+  | (Happened<'breaker_changed'> &
+      Partial<Failed> & { breaker: string; state: 'closed' | 'open' | 'half_open'; probeInMs?: number })
+  | (Happened<'checkpoint_made'> & { checkpoint: string; tasks: string[] })
+  | (Happened<'run_finished'> & { state: RunState })
+
+/** What became of one task. Times in milliseconds since the start of the run. */
+export interface TaskResult<Value = unknown> {
+  id: string
+  state: TaskState
+  value: Value | undefined
+  /** What made it fail. */
+  error: unknown
+  /** The same in words, and for a skipped task the condition that did not hold. */
+  message: string | undefined
+  attempts: number
+  startedMs: number | undefined
+  finishedMs: number | undefined
+  /** How long its attempts ran. */
+  durationMs: number
+  /** How long it waited for a place though nothing else held it. */
+  queuedMs: number
+}
+
+/** What a run did, task by task and as a whole. */
+export declare class Report<R extends Results = Record<string, any>> implements Iterable<TaskResult> {
+  private constructor()
+  readonly graph: string
+  readonly run: string | undefined
+  readonly state: RunState
+  /** Why it ended before its time, where it did. */
+  readonly stopped: string | undefined
+  /** From the start of the run to its last event. */
+  readonly makespanMs: number
+  /** What the tasks would have taken one after the other. */
+  readonly serialMs: number
+  /** The shortest time that any order could have reached, knowing what each task really took. */
+  readonly lowerBoundMs: number
+  readonly speedup: number | undefined
+  /** What share of its workers' time it used, from 0 to 1. */
+  readonly utilisation: number | undefined
+  /** The most tasks that ran at once. */
+  readonly peak: number
+  readonly tokens: number
+  readonly costUsd: number | undefined
+  readonly warnings: string[]
+  readonly counts: Record<TaskState, number>
+  readonly ids: (keyof R & string)[]
+  readonly size: number
+  /**
+   * The task's result; `undefined` if it was skipped.
+   *
+   * @throws what made it fail
+   * @throws {@link TaskFailed} if it did not run
+   */
+  get<Id extends keyof R & string>(id: Id): R[Id]
+  /** What became of that task. */
+  task<Id extends keyof R & string>(id: Id): TaskResult<R[Id]>
+  /** What became of each task, in the order of definition. */
+  readonly tasks: TaskResult[]
+  [Symbol.iterator](): Iterator<TaskResult>
+  /** What failed tasks threw, by name, forgiven ones left out. */
+  readonly errors: Map<string, unknown>
+  /**
+   * Nothing if the run succeeded.
+   *
+   * @throws {@link RunFailed} or {@link RunCancelled}, caused by what the first failed task threw
+   */
+  check(): void
+  toString(): string
+  /** The report as text, with a table of the tasks. */
+  toText(width?: number): string
+  toJSON(): { readonly [key: string]: any }
+  toHtml(): string
+  toJUnit(): string
+  toTrace(): string
+  toGitHub(): string
+}
+
+/** A run that goes on: read its events, await its report, cancel it. */
+export declare class Run<R extends Results = Record<string, any>> implements AsyncIterable<Event>, AsyncDisposable {
+  private constructor()
+  /** The name of the run. */
+  readonly id: string
+  readonly state: RunState
+  /** Asks the run to stop: its tasks are told to, what can be undone is undone. */
+  cancel(reason?: unknown): void
+  /** Waits for the end and answers the report, whatever became of the run. Events that nobody read are dropped. */
+  report(): Promise<Report<R>>
+  /** The events, to the last. A slow reader slows the start of tasks. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Event>
+  /** Cancels the run if it still goes on, and waits until it has ended. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Runs the graph to its end and answers the report.
+ *
+ * Rejects with {@link RunFailed}, caused by what the first failed task threw, and with {@link RunCancelled}.
+ */
+export declare function run<R extends Results, Shared = unknown>(
+  graph: Graph<R, Shared>,
+  options?: RunOptions<Shared>,
+): Promise<Report<R>>
+
+/**
+ * Begins a run and answers a handle.
+ *
+ * ```ts
+ * await using running = start(graph)
+ * for await (const event of running) console.log(event.type)
+ * console.log(String(await running.report()))
+ * ```
+ */
+export declare function start<R extends Results, Shared = unknown>(
+  graph: Graph<R, Shared>,
+  options?: RunOptions<Shared>,
+): Run<R>
+
+/** The version of the engine. */
+export declare function version(): string
+
+/** One thing that is wrong with a definition. */
+export interface Problem {
+  code: string
+  severity: 'error' | 'warning'
+  path: string
+  line: number | null
+  message: string
+}
+
+/** Why the engine could not do what it was asked. `code` is stable text for programs to match on. */
+export declare class OrchError extends Error {
+  constructor(message: string, options?: { cause?: unknown })
+  static readonly code: string
+  readonly code: string
+  readonly problems: readonly Problem[]
+}
+/** A graph or a definition cannot run; `problems` has every reason, not only the first. */
+export declare class InvalidDefinition extends OrchError {}
+/** The text is not well-formed. */
+export declare class InvalidFormat extends OrchError {}
+/** A value is outside its range, or has no JSON form where it needs one. */
+export declare class InvalidValue extends OrchError {}
+/** Something was named that does not exist: a task, a file, an agent. */
+export declare class NotFound extends OrchError {}
+/** A size or depth limit of the engine was passed. */
+export declare class TooLarge extends OrchError {}
+/** A task of the run failed. What it threw is the `cause`. */
+export declare class RunFailed extends OrchError {
+  readonly report: Report
+  /** What each failed task threw, by name. */
+  readonly errors: ReadonlyMap<string, unknown>
+}
+/** The run was cancelled before it was done. */
+export declare class RunCancelled extends RunFailed {}
+/** Reading or writing failed. */
+export declare class InputOutputError extends OrchError {}
+/** A resource was not free in time. */
+export declare class LockTimeout extends OrchError {}
+/** A request for a resource was refused to end a deadlock. */
+export declare class Deadlock extends OrchError {}
+/** Somebody gave back what another holds. */
+export declare class NotOwner extends OrchError {}
+/** The engine was used in a way that it does not allow. */
+export declare class Misuse extends OrchError {}
+/** Why a task failed, where it was not by something that it threw. */
+export declare class TaskFailed extends OrchError {}
+/** An attempt took longer than its timeout, or was silent for too long. */
+export declare class TaskTimeout extends TaskFailed {}
+/** Throw it in a task: the attempt failed, and trying again is no use. */
+export declare class Fatal extends OrchError {}
+/** Throw it in a task: the work was done, but what it made or looked at is not as it should be. */
+export declare class Invalid extends OrchError {}
+/** A value of the wrong type; the message names the field. */
+export declare class InvalidType extends TypeError {
+  readonly code: 'INVALID_TYPE'
+}

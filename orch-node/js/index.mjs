@@ -1,0 +1,31 @@
+import orch from './index.js'
+
+export const {
+  Graph,
+  Plan,
+  Report,
+  Run,
+  run,
+  start,
+  version,
+  OrchError,
+  InvalidDefinition,
+  InvalidFormat,
+  InvalidValue,
+  NotFound,
+  TooLarge,
+  RunFailed,
+  RunCancelled,
+  InputOutputError,
+  LockTimeout,
+  Deadlock,
+  NotOwner,
+  Misuse,
+  TaskFailed,
+  TaskTimeout,
+  Fatal,
+  Invalid,
+  InvalidType,
+} = orch
+
+export default orch

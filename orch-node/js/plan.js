@@ -1,0 +1,73 @@
+'use strict'
+
+const { NotFound, raised } = require('./errors.js')
+const native = require('./native.js')
+const { object, whole, noMore } = require('./options.js')
+
+/** What follows from a graph alone. Times in milliseconds; a task without an estimate counts as one minute. */
+class Plan {
+  #ids
+  #places
+  #native
+  #workers
+
+  constructor(ready, options = {}) {
+    const { maxParallel, ...rest } = object(options, 'options')
+    noMore(rest, 'options')
+    this.#workers = maxParallel === undefined ? undefined : whole(maxParallel, 'maxParallel', 1)
+    this.#ids = ready.ids
+    this.#places = ready.places
+    this.#native = ready.plan(this.#workers)
+  }
+
+  /** The names of the tasks of each level; levels are for showing, no task waits for one. */
+  get levels() {
+    return this.#native.levels().map((level) => level.map((place) => this.#ids[place]))
+  }
+
+  /** The most tasks of a level. */
+  get widest() {
+    return this.#native.widest
+  }
+
+  /** What the tasks take one after the other. */
+  get serialMs() {
+    return this.#native.serialMs
+  }
+
+  /** What they take with any number at once: the length of the critical path. */
+  get criticalMs() {
+    return this.#native.criticalMs
+  }
+
+  /** The names of the tasks of the critical path. */
+  get criticalPath() {
+    return this.#native.criticalPath().map((place) => this.#ids[place])
+  }
+
+  /** One task: its level, estimate, earliest start, slack, and rank among all. */
+  step(id) {
+    const place = this.#places.get(id)
+    if (place === undefined) throw new NotFound(`there is no task \`${String(id)}\` in the plan`)
+    const [level, estimateMs, earliestMs, slackMs, rank] = this.#native.step(place)
+    return { id, level, estimateMs, earliestMs, slackMs, rank }
+  }
+
+  /** What a run with so many at once would take, and what share of its workers' time it would use. */
+  forecast(maxParallel = this.#workers) {
+    const [makespanMs, utilisation] = raised(() => this.#native.forecast(maxParallel))
+    return { makespanMs, utilisation }
+  }
+
+  /** The plan as one HTML page. */
+  toHtml() {
+    return this.#native.html()
+  }
+
+  toString() {
+    const short = (ms) => native.Plan.short(ms)
+    return `${this.#ids.length} tasks in ${this.levels.length} levels, critical path ${short(this.criticalMs)}`
+  }
+}
+
+module.exports = { Plan }

@@ -1,0 +1,228 @@
+'use strict'
+
+const diagnostics = require('node:diagnostics_channel')
+
+const { Driver } = require('./driver.js')
+const { InvalidType } = require('./errors.js')
+const { eventAt, NUMBERS } = require('./event.js')
+const { Graph } = require('./graph.js')
+const { readRun, typeOf } = require('./options.js')
+const { Report } = require('./report.js')
+
+/** How many events wait for their reader before the start of tasks waits too. */
+const MOST_EVENTS = 4096
+
+/** `{run, graph, event}` for each event of each run, where somebody has subscribed before the run began. */
+const channel = diagnostics.channel('orch:event')
+
+/** Holds the events that nobody has read yet. */
+class Reader {
+  constructor() {
+    this.driver = undefined
+    this.batches = []
+    this.at = 0
+    this.held = 0
+    this.waiter = undefined
+    this.closed = false
+    this.left = false
+    this.hear = undefined
+  }
+
+  put(batch) {
+    if (batch === undefined || batch === null) return
+    const { first, numbers, texts } = batch
+    if (this.hear !== undefined) {
+      for (let i = 0; i < numbers.length; i += NUMBERS) this.hear(eventAt(first, numbers, texts, i, this.driver))
+    }
+    if (this.left) return
+    this.batches.push(batch)
+    this.held += numbers.length / NUMBERS
+    this.call()
+  }
+
+  /** The next event; nothing if there is none yet. */
+  take() {
+    const batch = this.batches[0]
+    if (batch === undefined) return undefined
+    const event = eventAt(batch.first, batch.numbers, batch.texts, this.at, this.driver)
+    this.at += NUMBERS
+    if (this.at === batch.numbers.length) {
+      this.batches.shift()
+      this.at = 0
+    }
+    if (this.held-- === MOST_EVENTS + 1) this.driver.hurry()
+    return event
+  }
+
+  isFull() {
+    return this.held > MOST_EVENTS
+  }
+
+  /** Nobody reads any more: the run goes on without. */
+  leave() {
+    if (this.left) return
+    this.left = true
+    this.batches = []
+    const was = this.held
+    this.held = 0
+    if (was > MOST_EVENTS) this.driver.hurry()
+  }
+
+  close() {
+    this.closed = true
+    this.call()
+  }
+
+  call() {
+    const { waiter } = this
+    this.waiter = undefined
+    waiter?.()
+  }
+}
+
+const END = Promise.resolve({ value: undefined, done: true })
+
+/** A run that goes on: read its events, await its report, cancel it. */
+class Run {
+  #driver
+  #reader
+  #graph
+  #check
+  #report
+  #ended
+  #signal
+  #onAbort
+
+  constructor(graph, options, listens) {
+    if (!(graph instanceof Graph)) throw new InvalidType(`\`graph\` must be a Graph; got ${typeOf(graph)}`)
+    const read = readRun(options)
+    const ready = graph._ready()
+    const { signal, onEvent } = read
+    const published = channel.hasSubscribers
+    const reader = listens || onEvent !== undefined || published ? new Reader() : undefined
+    this.#graph = graph
+    this.#check = read.check
+    this.#reader = reader
+    let end
+    this.#ended = new Promise((resolve) => (end = resolve))
+    this.#driver = new Driver(ready, read, reader, () => {
+      this.#signal?.removeEventListener('abort', this.#onAbort)
+      end()
+    })
+    if (reader !== undefined) {
+      reader.driver = this.#driver
+      // Without another reader nobody waits for events.
+      reader.left = !listens
+      if (onEvent !== undefined || published) reader.hear = this.#listener(onEvent, published)
+    }
+    if (signal !== undefined) {
+      this.#signal = signal
+      this.#onAbort = () => this.cancel(signal.reason)
+      if (signal.aborted) this.cancel(signal.reason)
+      else signal.addEventListener('abort', this.#onAbort, { once: true })
+    }
+    // In the next microtask: the caller has the handle by then.
+    this.#driver.poke()
+  }
+
+  /** A listener that throws ends with a warning, and is called no more. */
+  #listener(onEvent, published) {
+    return (event) => {
+      if (published) channel.publish({ run: this.id, graph: this.#graph.name, event })
+      if (onEvent === undefined) return
+      try {
+        onEvent(event)
+      } catch (error) {
+        onEvent = undefined
+        process.emitWarning(`\`onEvent\` threw and is called no more: ${error?.stack ?? error}`, 'OrchWarning')
+      }
+    }
+  }
+
+  /** The name of the run. */
+  get id() {
+    return this.#driver.session.run
+  }
+
+  /** `running`, `succeeded`, `failed` or `cancelled`. */
+  get state() {
+    return this.#driver.state
+  }
+
+  /** Asks the run to stop: its tasks are told to, what can be undone is undone. */
+  cancel(reason = 'cancelled by the program') {
+    this.#driver.cancel(reasonOf(reason))
+  }
+
+  /** Waits for the end and answers the report, whatever became of the run. Events that nobody read are dropped. */
+  async report() {
+    this.#reader?.leave()
+    await this.#ended
+    const driver = this.#driver
+    if (driver.broken !== undefined) throw driver.broken
+    return (this.#report ??= new Report(driver))
+  }
+
+  /** Waits for the end and answers the report; throws if the run did not succeed, unless `check` is false. */
+  async _checked() {
+    const report = await this.report()
+    if (this.#check) report.check()
+    return report
+  }
+
+  /** The events, to the last. A slow reader slows the start of tasks. */
+  [Symbol.asyncIterator]() {
+    const reader = this.#reader
+    const driver = this.#driver
+    let done = false
+    const next = () => {
+      if (done) return END
+      const event = reader.take()
+      if (event !== undefined) return Promise.resolve({ value: event, done: false })
+      if (reader.closed || reader.left) {
+        done = true
+        return driver.broken === undefined ? END : Promise.reject(driver.broken)
+      }
+      return new Promise((resolve) => (reader.waiter = resolve)).then(next)
+    }
+    return {
+      next,
+      // Who leaves the loop does not stop the run, and does not hold it up.
+      return: (value) => {
+        done = true
+        reader.leave()
+        return Promise.resolve({ value, done: true })
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
+  /** Leaving an `await using` block cancels the run, if it still goes on, and waits until it has ended. */
+  async [Symbol.asyncDispose]() {
+    this.cancel('its block was left')
+    await this.report().catch(() => {})
+  }
+}
+
+function reasonOf(reason) {
+  if (typeof reason === 'string') return reason
+  try {
+    return reason instanceof Error ? reason.message : String(reason)
+  } catch {
+    return 'cancelled'
+  }
+}
+
+/** Begins a run and answers a handle: `for await (const event of run)`, `run.report()`, `run.cancel()`. */
+function start(graph, options) {
+  return new Run(graph, options, true)
+}
+
+/** Runs the graph to its end and answers the report. Rejects with `RunFailed`, caused by what the first failed task threw. */
+async function run(graph, options) {
+  return new Run(graph, options, false)._checked()
+}
+
+module.exports = { Run, start, run }

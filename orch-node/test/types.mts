@@ -1,0 +1,55 @@
+// What the types promise: compiled by `tsc --strict`, run by nobody.
+
+import { Graph, type Event, type Report, run, start } from '@orch-engine/orch'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<A, B>(_: Same<A, B>): void {}
+
+const graph = new Graph('typed')
+  .task('words', async () => ['a', 'b'])
+  .task('count', ({ inputs }) => inputs.words.length, { after: ['words'], retries: 2 })
+  .task('both', ({ inputs, signal }) => ({ ...inputs, aborted: signal.aborted }), {
+    after: ['words', 'count'],
+    undo: (result) => result.aborted,
+  })
+
+const report = await run(graph, { maxParallel: 2, signal: AbortSignal.timeout(1000) })
+same<ReturnType<typeof report.get<'words'>>, string[]>(true)
+const count: number = report.get('count')
+const aborted: boolean = report.get('both').aborted
+const words: string[] | undefined = report.task('words').value
+same<typeof report.ids, ('words' | 'count' | 'both')[]>(true)
+
+// @ts-expect-error there is no such task
+report.get('wrods')
+// @ts-expect-error the result is a number
+const wrong: string = report.get('count')
+// @ts-expect-error it waits for a task that is not there
+graph.task('late', () => 1, { after: ['wrods'] })
+// @ts-expect-error it does not wait for `count`
+graph.task('early', ({ inputs }) => inputs.count, { after: ['words'] })
+// @ts-expect-error no such option
+graph.task('slow', () => 1, { timeout: 5 })
+// @ts-expect-error a number
+await run(graph, { maxParallel: '2' })
+
+const shared = new Graph<{}, { user: string }>('shared').task('who', ({ context }) => context.user)
+same<Awaited<ReturnType<typeof run<{ who: string }, { user: string }>>>, Report<{ who: string }>>(true)
+await run(shared, { context: { user: 'ada' } })
+// @ts-expect-error the context has a user
+await run(shared, { context: {} })
+
+const many = new Graph<Record<string, number>>('many')
+for (let i = 1; i < 10; i++) many.task(`t${i}`, ({ inputs }) => inputs[`t${i - 1}`]! + 1, { after: `t${i - 1}` })
+const sum: number = (await run(many)).get('t9')
+
+async function events(): Promise<void> {
+  await using running = start(graph)
+  for await (const event of running) {
+    const told: Event = event
+    if (told.type === 'task_retrying') same<typeof told.delayMs, number>(true)
+    if (told.type === 'run_finished') same<typeof told.state, 'running' | 'succeeded' | 'failed' | 'cancelled'>(true)
+  }
+}
+
+export { aborted, count, events, sum, words, wrong }
