@@ -104,7 +104,7 @@ pub use cost::{Price, PriceSource, PriceTable, Rates};
 pub use definition::{
     Backoff, BreakerOptions, Change, Claim, ClaimMode, Command, Edit, Expand, Graph, GraphBuilder, GraphHash,
     GraphOptions, Input, Optimized, OutputSpec, PhaseOrder, RedundantEdge, RedundantEdges, Resource, ResourceKind,
-    Retry, Rollback, Task, TaskOptions, Undo, UndoOn, UndoScope, WhenOpen,
+    Retry, Rollback, Task, TaskOptions, Undo, UndoOn, UndoScope, WhenOpen, WorkHash,
 };
 pub use engine::{Engine, EngineBuilder, Inline, Run, RunOptions, blocking};
 pub use error::{Error, ErrorKind, Problem, Result, Severity};
@@ -116,7 +116,7 @@ pub use event::{
 pub use executor::{Agent, Agents, ExitMeaning, ProcessExecutor, ProcessOptions};
 pub use executor::{Body, DryRun, Executor, Inputs, Redactor, TaskContext, ToUndo};
 pub use id::{Printable, ResourceId, RunId, TaskId, TaskIx};
-pub use plan::{Plan, PlanOptions, Step};
+pub use plan::{History, Learned, LearnedBy, LearnedCost, Plan, PlanOptions, Sample, Step};
 pub use report::{Progress, Report, TaskResult};
 pub use run::FailurePolicy;
 pub use units::{Cost, ModelUsage, Usage, Usd};

@@ -30,6 +30,7 @@ mod redundant;
 mod sources;
 mod task;
 mod undo;
+mod work;
 
 pub use breaker::{BreakerOptions, WhenOpen};
 pub use builder::GraphBuilder;
@@ -46,6 +47,7 @@ pub use sources::Sources;
 pub(crate) use task::millis;
 pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};
 pub use undo::{Rollback, Undo, UndoOn, UndoScope};
+pub use work::WorkHash;
 
 #[cfg(test)]
 mod tests;

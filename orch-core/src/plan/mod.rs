@@ -2,7 +2,7 @@
 //!
 //! A [`Plan`] says how tasks would run with unlimited workers and their estimated durations: levels, the critical path,
 //! how much slack each task has, and the order in which ready tasks are started. Levels are for showing: nothing waits
-//! for a level.
+//! for a level. What past runs took is a better estimate than what a definition says: see [`History`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -22,10 +22,12 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod history;
 mod model;
 mod order;
 mod select;
 
+pub use history::{History, Learned, LearnedBy, LearnedCost, Sample};
 pub use model::{Plan, PlanOptions, Step};
 pub use select::select;
 

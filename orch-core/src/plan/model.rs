@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::order::order;
+use super::{
+    history::{History, Learned},
+    order::order,
+};
 use crate::{definition::Graph, error::Result, id::TaskIx};
 
 /// How a graph is planned. `PlanOptions::default()` takes 60 s for a task without an estimate.
@@ -13,11 +16,14 @@ pub struct PlanOptions {
     /// How many tasks will run at once, where that is known: then the order in which ready tasks start is the best of a few
     /// for that number and these estimates. Default: `None`, the longest way to the end first.
     pub workers: Option<u32>,
+    /// How long tasks took in past runs: a task that is known from there takes its median, whatever its definition says.
+    /// Default: `None`.
+    pub history: Option<Arc<History>>,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { default_estimate: Duration::from_secs(60), workers: None }
+        Self { default_estimate: Duration::from_secs(60), workers: None, history: None }
     }
 }
 
@@ -58,7 +64,7 @@ pub struct Step {
     pub task: TaskIx,
     /// How many tasks must be done one after the other before it, from 0.
     pub level: u32,
-    /// Its estimate, or the default.
+    /// Its median in past runs, else its estimate, or the default.
     pub estimate: Duration,
     /// When it could start with unlimited workers, since the start of the run.
     pub earliest: Duration,
@@ -87,7 +93,8 @@ impl Plan {
             .tasks()
             .iter()
             .map(|task| {
-                let estimate = task.estimated().map_or(default, nanos);
+                let learned = options.history.as_ref().and_then(|history| history.of(task));
+                let estimate = learned.map(|learned| learned.median).or(task.estimated()).map_or(default, nanos);
                 Planned { level: 0, rank: 0, estimate, earliest: 0, remaining: estimate }
             })
             .collect();
@@ -179,6 +186,11 @@ impl Plan {
         Duration::from_nanos(self.0.critical.max(share))
     }
 
+    /// What past runs say of that task; `None`: nothing, or none were given. Panics as [`Graph::task`] does.
+    pub fn learned(&self, ix: TaskIx) -> Option<Learned> {
+        self.0.options.history.as_ref()?.of(self.0.graph.task(ix))
+    }
+
     /// What the plan says of that task. Panics as [`Graph::task`] does.
     #[expect(clippy::indexing_slicing, reason = "a place of another graph is the caller's bug, as with a slice")]
     pub fn step(&self, ix: TaskIx) -> Step {
@@ -215,7 +227,7 @@ impl Plan {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

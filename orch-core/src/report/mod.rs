@@ -43,6 +43,7 @@ pub mod render;
 mod script;
 mod short;
 mod task;
+mod teach;
 pub mod todo;
 mod undo;
 mod width;
