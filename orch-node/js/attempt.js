@@ -35,6 +35,11 @@ class Context {
     return this.#driver.optionsOf(this._place)
   }
 
+  /** Whether the attempt is to take back what the task did: agents of definitions do both. */
+  get isUndo() {
+    return this._undo
+  }
+
   /** The name of the run. */
   get run() {
     return this.#driver.session.run

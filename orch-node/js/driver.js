@@ -343,7 +343,7 @@ class Driver {
       this.broken = error
     }
     clearTimeout(this.timer)
-    clearTimeout(this.alive)
+    clearInterval(this.alive)
     this.alive = undefined
     awake.delete(this.number)
     if (this.reader !== undefined) this.reader.close()
@@ -386,11 +386,17 @@ class Driver {
       const text = this.session.values(place, context.attempt, context._undo)
       if (text !== undefined && text !== null) inputs = JSON.parse(text)
     }
-    const { afters, places } = this.ready
-    const after = place < afters.length ? afters[place] : this.session.task(place).parents.map((at) => this.idOf(at))
+    const { ready } = this
+    if (this.calls !== ready.calls) {
+      // The run added tasks: also older ones may wait for them.
+      inputs = { ...inputs, ...this.given }
+      for (const parent of this.session.task(place).parents) inputs[this.idOf(parent)] = this.valueOf(parent)
+      return inputs
+    }
+    const after = ready.afters[place]
     if (after.length === 0 && inputs === undefined && this.given === undefined) return undefined
     inputs = { ...inputs, ...this.given }
-    for (const id of after) inputs[id] = this.valueOf(places.get(id))
+    for (const id of after) inputs[id] = this.valueOf(ready.places.get(id))
     return inputs
   }
 }

@@ -113,6 +113,8 @@ export interface Context<Inputs = Record<string, any>, Shared = unknown> {
   readonly context: Shared
   /** The agent of the task, where it has one. */
   readonly agent: string | undefined
+  /** Whether the attempt is to take back what the task did: agents of definitions do both. */
+  readonly isUndo: boolean
   /** The options of the task as the engine has them: description, parameters. */
   readonly definition: { readonly [key: string]: any }
   /** Says that the task is alive: its idle timeout begins anew. */
@@ -437,6 +439,48 @@ export declare function start<R extends Results, Shared = unknown>(
   graph: Graph<R, Shared>,
   options?: RunOptions<Shared>,
 ): Run<R>
+
+/** The function of an agent. */
+export type AgentFunction<Shared = unknown> = TaskFunction<Record<string, any>, unknown, Shared>
+
+/** The functions of agents, by name; `*` stands for all others. */
+export type Agents<Shared = unknown> = { readonly [agent: string]: AgentFunction<Shared> } | ReadonlyMap<string, AgentFunction<Shared>>
+
+/** The program of an agent: a command line, its arguments, or a table as in TOML. No shell runs. */
+export type Program = string | readonly string[] | { readonly argv: readonly string[]; readonly [option: string]: unknown }
+
+/** How a definition is read. */
+export interface LoadOptions {
+  /** The programs of agents, by name: `'claude -p {prompt}'`. */
+  programs?: { readonly [agent: string]: Program }
+  /** Whether every phase waits for the whole phase before it. Default: false. */
+  barriers?: boolean
+  /** Names of values that the run will be given, beside those that the definition declares. */
+  inputs?: string | readonly string[]
+}
+
+/** A graph from a definition, whose agents are functions and programs. */
+export declare class LoadedGraph<Shared = unknown> extends Graph<Record<string, any>, Shared> {
+  private constructor()
+  /** What is odd about the definition. */
+  readonly warnings: string[]
+}
+
+/**
+ * The graph of a definition's file: version 2 JSON of any dialect, version 1 Markdown, or WfFormat.
+ *
+ * ```ts
+ * const graph = load('review-all.json', { 'map-code': ({ inputs }) => draw(inputs) }, { programs: { '*': 'claude -p {prompt}' } })
+ * await run(graph, { maxParallel: 4 })
+ * ```
+ *
+ * @throws {@link NotFound} without such a file
+ * @throws {@link InvalidFormat}, {@link InvalidDefinition} with every problem
+ */
+export declare function load<Shared = unknown>(path: string | URL, agents?: Agents<Shared>, options?: LoadOptions): LoadedGraph<Shared>
+
+/** The graph of a definition that is text already. See {@link load}. */
+export declare function parse<Shared = unknown>(source: string, agents?: Agents<Shared>, options?: LoadOptions): LoadedGraph<Shared>
 
 /** The version of the engine. */
 export declare function version(): string

@@ -2,6 +2,7 @@
 
 const { classes } = require('./errors.js')
 const { Graph } = require('./graph.js')
+const { LoadedGraph, load, parse } = require('./load.js')
 const native = require('./native.js')
 const { Plan } = require('./plan.js')
 const { Report } = require('./report.js')
@@ -9,9 +10,12 @@ const { Run, run, start } = require('./run.js')
 
 module.exports = {
   Graph,
+  LoadedGraph,
   Plan,
   Report,
   Run,
+  load,
+  parse,
   run,
   start,
   version: native.version,

@@ -2,9 +2,12 @@ import orch from './index.js'
 
 export const {
   Graph,
+  LoadedGraph,
   Plan,
   Report,
   Run,
+  load,
+  parse,
   run,
   start,
   version,

@@ -223,8 +223,11 @@ export interface Row {
   message?: string
 }
 
-/** What the engine makes of the input of a vector of that area, through the same conversions as everything that crosses. */
-export declare function vector(area: string, input: string): string
+/**
+ * What the engine makes of the input of a vector of that area, through the same conversions as everything that crosses. It is
+ * given the text of the file: JavaScript knows one kind of numbers, and would make 1 of 1.0.
+ */
+export declare function vector(area: string, text: string): string
 
 /** The areas that the engine knows. */
 export declare function vectorAreas(): Array<string>
