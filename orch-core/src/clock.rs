@@ -129,6 +129,14 @@ fn nanos_of(time: Duration) -> u64 {
 #[serde(transparent)]
 pub struct WallTime(pub u64);
 
+impl WallTime {
+    /// That much later, in whole milliseconds; stops at the end of time.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.

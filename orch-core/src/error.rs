@@ -44,6 +44,10 @@ pub enum ErrorKind {
     Deadlock,
     /// Somebody gave back what another holds.
     NotOwner,
+    /// Somebody else owns what was to be written: a run that another process has taken over.
+    Conflict,
+    /// A file is damaged: what it says is not what was written.
+    Corrupt,
     /// The engine was used in a way that it does not allow, for example without a runtime.
     Misuse,
 }
@@ -63,6 +67,8 @@ impl ErrorKind {
             Self::LockTimeout => "LOCK_TIMEOUT",
             Self::Deadlock => "DEADLOCK",
             Self::NotOwner => "NOT_OWNER",
+            Self::Conflict => "CONFLICT",
+            Self::Corrupt => "CORRUPT",
             Self::Misuse => "MISUSE",
         }
     }

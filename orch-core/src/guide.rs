@@ -111,6 +111,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0035-arguments-are-keys-by-type-and-content.md")]
     pub mod d0035_arguments_are_keys_by_type_and_content {}
+
+    #[doc = include_str!("../docs/decisions/0055-a-store-blocks-and-knows-bytes.md")]
+    pub mod d0055_a_store_blocks_and_knows_bytes {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

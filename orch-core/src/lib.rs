@@ -65,6 +65,7 @@
 //! | `process` | programs as tasks |
 //! | `html` | the report as one HTML file |
 //! | `prices` | what tokens cost, from the data of genai-prices |
+//! | `sqlite` | the [`store`] on disk, one file |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -90,6 +91,7 @@ pub mod recovery;
 pub mod report;
 pub mod run;
 pub mod session;
+pub mod store;
 mod sync;
 #[cfg(any(test, feature = "testing", feature = "vectors"))]
 pub mod testing;

@@ -1,7 +1,7 @@
 //! Aids for tests: of orch, and of what is built on it (features `testing` and `vectors`).
 //!
 //! `graphs` makes random graphs for property tests (feature `testing`); `vectors` answers the conformance vectors (feature
-//! `vectors`, which needs no other crate). Nothing here belongs in a program that runs tasks.
+//! `vectors`, which needs no other crate); `store` holds what every store must pass (feature `testing`). Nothing here belongs in a program that runs tasks.
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
@@ -16,5 +16,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod graphs;
+#[cfg(any(test, feature = "testing"))]
+pub mod store;
 #[cfg(feature = "vectors")]
 pub mod vectors;

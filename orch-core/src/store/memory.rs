@@ -1,0 +1,241 @@
+//! A store for tests: it keeps everything while the process lives.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish};
+use crate::{
+    clock::{Clock, WallTime},
+    error::{Error, ErrorKind, Result},
+    event::RunState,
+    id::RunId,
+};
+
+/// Keeps everything in memory. Clones share it.
+///
+/// It is the model that tests compare other stores with, and lets a program try resume without a file. No owner is ever known
+/// to have died: its leases end by time alone.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    clock: Clock,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    content: Mutex<Content>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    runs: BTreeMap<RunId, RunRow>,
+    records: BTreeMap<(RunId, u64), Vec<Record>>,
+    blobs: HashMap<BlobHash, Vec<u8>>,
+    leases: HashMap<String, Held>,
+    cache: HashMap<String, (CacheRow, WallTime)>,
+    wishes: HashMap<RunId, Vec<Wish>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    fence: u64,
+    holder: String,
+    lasts: Duration,
+    until: WallTime,
+    free: bool,
+}
+
+impl MemoryStore {
+    /// An empty store whose leases and entries end by that clock's time of day.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, shared: Arc::default() }
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.shared.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn after(&self, lasts: Duration) -> WallTime {
+        self.clock.wall().after(lasts)
+    }
+}
+
+pub(super) fn no_run(run: RunId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no run `{run}` in the store; `orch runs` lists them"))
+}
+
+pub(super) fn taken_over(run: RunId) -> Error {
+    Error::new(ErrorKind::Conflict, format!("the run `{run}` was taken over by another process"))
+}
+
+pub(super) fn wrong_length(append: &Append<'_>, length: u64) -> Error {
+    let Append { run, seq, .. } = append;
+    Error::new(
+        ErrorKind::Conflict,
+        format!("the run `{run}` has {length} events, not {seq}: somebody else wrote to it"),
+    )
+}
+
+impl Store for MemoryStore {
+    fn open_run(&self, header: &RunHeader) -> Result<()> {
+        let now = self.clock.wall();
+        let mut content = self.content();
+        let created = match content.runs.get(&header.run) {
+            Some(row) if row.fence > header.fence => return Err(taken_over(header.run)),
+            Some(row) if row.fence == header.fence => return Ok(()),
+            Some(row) => row.created,
+            None => now,
+        };
+        let RunHeader { run, fence, source, name, graph, options } = header.clone();
+        let row = RunRow {
+            run,
+            fence,
+            source,
+            name,
+            graph,
+            options,
+            state: RunState::Running,
+            events: 0,
+            created,
+            updated: now,
+        };
+        content.runs.insert(run, row);
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn append(&self, append: &Append<'_>) -> Result<()> {
+        let now = self.clock.wall();
+        let mut content = self.content();
+        let row = content.runs.get_mut(&append.run).ok_or_else(|| no_run(append.run))?;
+        if row.fence != append.fence {
+            return Err(taken_over(append.run));
+        }
+        if row.events != append.seq {
+            return Err(wrong_length(append, row.events));
+        }
+        row.events += u64::from(append.events);
+        (row.state, row.updated) = (append.state, now);
+        let record = Record { seq: append.seq, events: append.events, body: append.body.to_vec() };
+        content.records.entry((append.run, append.fence)).or_default().push(record);
+        for blob in append.blobs {
+            content.blobs.entry(blob.hash()).or_insert_with(|| blob.bytes().to_vec());
+        }
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn read(&self, run: RunId, fence: u64, from: u64) -> Result<Vec<Record>> {
+        let content = self.content();
+        let records = content.records.get(&(run, fence)).map(Vec::as_slice).unwrap_or_default();
+        let first = records.partition_point(|record| record.seq + u64::from(record.events) <= from);
+        Ok(records.get(first..).unwrap_or_default().to_vec())
+    }
+
+    fn watch(&self, seen: &RunRow, at_most: Duration) -> Result<RunRow> {
+        let same = |content: &mut Content| {
+            content
+                .runs
+                .get(&seen.run)
+                .is_some_and(|row| (row.fence, row.events, row.state) == (seen.fence, seen.events, seen.state))
+        };
+        let (content, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(self.content(), at_most, same)
+            .unwrap_or_else(PoisonError::into_inner);
+        content.runs.get(&seen.run).cloned().ok_or_else(|| no_run(seen.run))
+    }
+
+    fn runs(&self, source: Option<&str>, limit: usize) -> Result<Vec<RunRow>> {
+        let content = self.content();
+        let mut rows: Vec<&RunRow> =
+            content.runs.values().filter(|row| source.is_none_or(|source| row.source == source)).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.created, row.run)));
+        Ok(rows.into_iter().take(limit).cloned().collect())
+    }
+
+    fn run(&self, run: RunId) -> Result<Option<RunRow>> {
+        Ok(self.content().runs.get(&run).cloned())
+    }
+
+    fn put_blobs(&self, blobs: &[Blob]) -> Result<()> {
+        let mut content = self.content();
+        for blob in blobs {
+            content.blobs.entry(blob.hash()).or_insert_with(|| blob.bytes().to_vec());
+        }
+        Ok(())
+    }
+
+    fn blob(&self, hash: BlobHash) -> Result<Option<Vec<u8>>> {
+        Ok(self.content().blobs.get(&hash).cloned())
+    }
+
+    fn lock(&self, name: &str, holder: &str, lasts: Duration) -> Result<Locked> {
+        let (now, until) = (self.clock.wall(), self.after(lasts));
+        let mut content = self.content();
+        let held = content.leases.entry(name.to_owned()).or_insert_with(|| Held {
+            fence: 0,
+            holder: String::new(),
+            lasts,
+            until: WallTime(0),
+            free: true,
+        });
+        if !held.free && held.until > now {
+            // The time of day may have gone back since. It lasts no longer than it would have, from when somebody sees it.
+            let left = Duration::from_millis(held.until.0 - now.0).min(held.lasts);
+            held.until = now.after(left);
+            return Ok(Locked::Held { holder: held.holder.clone(), left });
+        }
+        let lease = Lease { fence: held.fence + 1, taken_over: !held.free };
+        *held = Held { fence: lease.fence, holder: holder.to_owned(), lasts, until, free: false };
+        Ok(Locked::Granted(lease))
+    }
+
+    fn renew(&self, name: &str, fence: u64, lasts: Duration) -> Result<bool> {
+        let until = self.after(lasts);
+        let mut content = self.content();
+        let held = content.leases.get_mut(name).filter(|held| held.fence == fence && !held.free);
+        Ok(held.map(|held| (held.lasts, held.until) = (lasts, until)).is_some())
+    }
+
+    fn release(&self, name: &str, fence: u64) -> Result<bool> {
+        let mut content = self.content();
+        let held = content.leases.get_mut(name).filter(|held| held.fence == fence && !held.free);
+        Ok(held.map(|held| held.free = true).is_some())
+    }
+
+    fn cache_get(&self, key: &str) -> Result<Option<CacheRow>> {
+        let now = self.clock.wall();
+        let content = self.content();
+        let fresh = content.cache.get(key).filter(|(_, until)| *until > now);
+        Ok(fresh.map(|(row, until)| CacheRow { left: Duration::from_millis(until.0 - now.0), ..row.clone() }))
+    }
+
+    fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration) -> Result<()> {
+        let until = self.after(lasts);
+        self.content().cache.insert(key.to_owned(), (row.clone(), until));
+        Ok(())
+    }
+
+    fn cache_drop(&self, key: &str) -> Result<bool> {
+        Ok(self.content().cache.remove(key).is_some())
+    }
+
+    fn wish(&self, run: RunId, wish: &Wish) -> Result<()> {
+        let mut content = self.content();
+        if !content.runs.contains_key(&run) {
+            return Err(no_run(run));
+        }
+        content.wishes.entry(run).or_default().push(wish.clone());
+        Ok(())
+    }
+
+    fn take_wishes(&self, run: RunId) -> Result<Vec<Wish>> {
+        Ok(self.content().wishes.remove(&run).unwrap_or_default())
+    }
+}

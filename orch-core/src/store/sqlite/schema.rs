@@ -1,0 +1,110 @@
+//! The tables, and how those of older versions become them.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::fault::Fault;
+use crate::error::Result;
+
+/// `orch` as four bytes: says of an SQLite file that it is a store.
+pub(super) const APPLICATION: i32 = 0x6f72_6368;
+
+/// What makes version n + 1 of version n, from an empty file on. A step that was released is never changed; a new one is added.
+const STEPS: &[&str] = &["
+-- A run, and where its latest part stands.
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL UNIQUE,
+    fence INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    graph BLOB NOT NULL,
+    options TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    state TEXT NOT NULL,
+    events INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+);
+CREATE INDEX runs_by_source ON runs (source, created);
+CREATE INDEX runs_by_time ON runs (created);
+-- What one owner wrote of a run.
+CREATE TABLE parts (
+    part INTEGER PRIMARY KEY AUTOINCREMENT,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    fence INTEGER NOT NULL,
+    UNIQUE (run, fence)
+);
+-- One append. Its id is the part times 2^40 plus the number of its first event, so that a part lies together and in order.
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    events INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE blobs (hash BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+-- Which part names which blob.
+CREATE TABLE uses (part INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (part, hash)) WITHOUT ROWID;
+-- Times are milliseconds since 1970.
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    fence INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    lasts INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    free INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE cache (
+    key TEXT PRIMARY KEY,
+    about TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    until INTEGER NOT NULL,
+    value BLOB NOT NULL
+);
+CREATE INDEX cache_by_end ON cache (until);
+CREATE TABLE wishes (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, wish TEXT NOT NULL);
+"];
+
+/// The version that this orch writes.
+pub(super) const VERSION: i32 = STEPS.len() as i32;
+
+pub(super) fn number(on: &Connection, fault: Fault<'_>, pragma: &str) -> Result<i32> {
+    on.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| fault.of(error))
+}
+
+/// Refuses what is no store, or one of a later version.
+pub(super) fn judge(on: &Connection, fault: Fault<'_>) -> Result<i32> {
+    let (application, version) = (number(on, fault, "application_id")?, number(on, fault, "user_version")?);
+    if application != APPLICATION {
+        let tables: i64 = on
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|error| fault.of(error))?;
+        if application != 0 || version != 0 || tables > 0 {
+            return Err(fault.foreign("is a database of another program; it was left as it is"));
+        }
+        return Ok(0);
+    }
+    if version > VERSION {
+        let what = format!("has version {version}, and this orch knows versions up to {VERSION}: use a newer orch");
+        return Err(fault.foreign(&what));
+    }
+    Ok(version)
+}
+
+/// Brings the tables to the present version.
+pub(super) fn migrate(on: &mut Connection, fault: Fault<'_>) -> Result<()> {
+    if judge(on, fault)? == VERSION {
+        return Ok(());
+    }
+    let transaction = on.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| fault.of(error))?;
+    // Another process may have done it while this one waited.
+    let version = judge(&transaction, fault)?;
+    for step in STEPS.iter().skip(usize::try_from(version).unwrap_or_default()) {
+        transaction.execute_batch(step).map_err(|error| fault.of(error))?;
+    }
+    for (pragma, value) in [("application_id", APPLICATION), ("user_version", VERSION)] {
+        transaction.pragma_update(None, pragma, value).map_err(|error| fault.of(error))?;
+    }
+    transaction.commit().map_err(|error| fault.of(error))
+}

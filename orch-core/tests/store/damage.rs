@@ -1,0 +1,116 @@
+//! Damaged files: opened as they were before, or refused. Never another answer.
+
+use super::*;
+
+/// What a store of [`filled`] answers at most, each record once and in order.
+fn expected(appends: u64) -> Vec<Vec<u8>> {
+    (0..appends).map(|nth| format!("event {nth}, and another one").into_bytes()).collect()
+}
+
+/// What can be read of that file: all records up to some place, or an error.
+fn readable(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    let store = SqliteStore::open(path, SqliteOptions::default())?;
+    Ok(store.read(RUN(), 1, 0)?.into_iter().map(|record| record.body).collect())
+}
+
+#[test]
+fn a_log_that_was_cut_anywhere_in_its_last_transaction_ends_before_it() {
+    const APPENDS: u64 = 4;
+    let folder = Folder::new();
+    let store = folder.open().unwrap();
+    filled(&store, APPENDS - 1);
+    let log = folder.0.path().join("orch.db-wal");
+    let before = fs::metadata(&log).unwrap().len() as usize;
+    let body = expected(APPENDS).pop().unwrap();
+    let seq = 2 * (APPENDS - 1);
+    store.append(&Append { run: RUN(), fence: 1, seq, events: 2, body: &body, ..Append::default() }).unwrap();
+    // A copy while nobody writes, without the shared memory: as after a crash.
+    let (base, whole) = (fs::read(folder.path()).unwrap(), fs::read(&log).unwrap());
+    drop(store);
+    assert!(before < whole.len());
+    let copies = Folder::new();
+    let (path, copied_log) = (copies.path(), copies.0.path().join("orch.db-wal"));
+    // Every byte of the last page is the same to SQLite but for the end of it: a frame is whole or not.
+    for length in (before..=whole.len()).filter(|at| at % 7 == 0 || whole.len() - at < 64 || at - before < 64) {
+        drop(fs::remove_file(copies.0.path().join("orch.db-shm")));
+        fs::write(&path, &base).unwrap();
+        private(&path);
+        fs::write(&copied_log, whole.get(..length).unwrap()).unwrap();
+        let read = readable(&path).unwrap_or_else(|error| panic!("cut at {length}: {error}"));
+        let left = if length == whole.len() { APPENDS } else { APPENDS - 1 };
+        assert_eq!(read, expected(left), "cut at {length}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_never_another_answer() {
+    const APPENDS: u64 = 6;
+    let folder = Folder::new();
+    filled(&folder.open().unwrap(), APPENDS);
+    // Nobody has it open: everything is in the file itself.
+    let whole = fs::read(folder.path()).unwrap();
+    let wanted = expected(APPENDS);
+    let copies = Folder::new();
+    let (mut same, mut refused) = (0, 0);
+    // A stride that is prime meets every place of a page, and every bit, over the file.
+    for bit in (0..whole.len() * 8).step_by(4_001) {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        for beside in ["orch.db-wal", "orch.db-shm"] {
+            drop(fs::remove_file(copies.0.path().join(beside)));
+        }
+        fs::write(copies.path(), &bytes).unwrap();
+        private(&copies.path());
+        match readable(&copies.path()) {
+            Ok(read) => {
+                assert_eq!(read, wanted, "bit {bit}");
+                same += 1;
+            }
+            Err(error) => {
+                let kinds = [ErrorKind::Corrupt, ErrorKind::InvalidFormat, ErrorKind::Io];
+                assert!(kinds.contains(&error.kind()), "bit {bit}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(same > 0 && refused > 0, "{same} as before, {refused} refused");
+}
+
+#[test]
+fn a_full_disk_is_said_and_loses_nothing() {
+    let folder = Folder::new();
+    let store = folder.open().unwrap();
+    filled(&store, 2);
+    // Another process fills what is left: SQLite counts pages as a disk does blocks.
+    let body = vec![0; 400_000];
+    let append = Append { run: RUN(), fence: 1, seq: 4, events: 1, body: &body, ..Append::default() };
+    store.limit_pages(60).unwrap();
+    let error = store.append(&append).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    assert_eq!(store.read(RUN(), 1, 0).unwrap().len(), 2);
+    store.limit_pages(u32::MAX - 1).unwrap();
+    store.append(&append).unwrap();
+    assert!(store.check().unwrap().problems.is_empty());
+}
+
+#[test]
+fn what_was_changed_by_hand_is_found() {
+    for (change, problem) in [
+        ("UPDATE journal SET body = x'00' WHERE rowid = (SELECT min(rowid) FROM journal)", "not what was written"),
+        ("DELETE FROM journal WHERE rowid = (SELECT min(rowid) FROM journal)", "missing"),
+        ("DELETE FROM journal WHERE rowid = (SELECT max(rowid) FROM journal)", "missing"),
+        ("DELETE FROM journal", "missing"),
+        ("UPDATE runs SET options = '{}'", "not what was written"),
+        ("UPDATE runs SET state = 'fine'", "not as it was written"),
+        ("UPDATE blobs SET bytes = x'00'", "not what was written"),
+    ] {
+        let folder = Folder::new();
+        filled(&folder.open().unwrap(), 3);
+        let connection = rusqlite::Connection::open(folder.path()).unwrap();
+        connection.execute_batch(change).unwrap();
+        drop(connection);
+        let problems = folder.open().unwrap().check().unwrap().problems;
+        assert!(problems.iter().any(|it| it.contains(problem)), "{change}: {problems:?}");
+    }
+}
