@@ -114,6 +114,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0055-a-store-blocks-and-knows-bytes.md")]
     pub mod d0055_a_store_blocks_and_knows_bytes {}
+
+    #[doc = include_str!("../docs/decisions/0040-node-driver.md")]
+    pub mod d0040_node_driver {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

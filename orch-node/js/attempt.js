@@ -64,14 +64,14 @@ class Context {
     return this.#controller.signal
   }
 
-  /** Says that the task is alive: its idle timeout begins anew. */
-  heartbeat() {
-    this.#driver.say(this, 'heartbeat', undefined)
+  /** Says that the task is alive: its idle timeout begins anew. May be taken out of the context, as all of it. */
+  get heartbeat() {
+    return () => this.#driver.say(this, 'heartbeat', undefined)
   }
 
   /** Says a line, which is an event `task_output`. */
-  log(line) {
-    this.#driver.say(this, 'stdout', String(line))
+  get log() {
+    return (line) => this.#driver.say(this, 'stdout', String(line))
   }
 
   /** Whether anybody has asked for the signal. */
@@ -86,10 +86,15 @@ class Context {
   }
 }
 
-/** The kind of failure that a thrown value is. */
+/** The kind of failure that a thrown value is. Whatever it is, this does not throw. */
 function kindOf(error) {
-  if (error instanceof Fatal) return 'fatal'
-  return error instanceof Invalid || error instanceof InvalidValue || error instanceof InvalidType ? 'validation' : 'error'
+  try {
+    if (error instanceof Fatal) return 'fatal'
+    if (error instanceof Invalid || error instanceof InvalidValue || error instanceof InvalidType) return 'validation'
+  } catch {
+    // A proxy with traps.
+  }
+  return 'error'
 }
 
 /** A thrown value in one line. Whatever it is, this does not throw. */

@@ -14,6 +14,7 @@ const NEWS = 1 << 24
 const MORE = 1 << 25
 const TURN_OVER = 1 << 26
 const ONE = 1 << 27
+const EVENTS = 1 << 28
 const COUNT = NEWS - 1
 
 /** How many results are told in one step at most. */
@@ -64,6 +65,7 @@ class Driver {
     this.scheduled = false
     /** There is something to hear or to do beside what finished. */
     this.stale = true
+    this.telling = false
     /** More could begin at once. */
     this.more = false
     this.timer = undefined
@@ -126,6 +128,10 @@ class Driver {
         this.done = 0
         this.stale = false
         this.more = (word & MORE) !== 0
+        if ((word & EVENTS) !== 0 && !this.telling) {
+          this.telling = true
+          setImmediate(this.#tellEvents)
+        }
         if ((word & ONE) !== 0) {
           if ((word & NEWS) !== 0 || this.rung) this.#news()
           this.#begin(word & COUNT)
@@ -141,6 +147,12 @@ class Driver {
     }
     this.busy = false
     if (this.hears) this.#stayAlive()
+  }
+
+  /** Events are told once a turn of the loop, or when there are many. */
+  #tellEvents = () => {
+    this.telling = false
+    if (this.state === 'running') this.reader.put(this.session.takeEvents())
   }
 
   #afterTurn = () => {
@@ -172,7 +184,7 @@ class Driver {
     let value
     try {
       value = context._undo ? fn(given, context) : fn(context)
-      if (value !== null && typeof value === 'object' && typeof value.then === 'function') {
+      if (value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function') {
         this.waiting++
         this.#wait(context, value)
         return

@@ -118,9 +118,9 @@ export interface Context<Inputs = Record<string, any>, Shared = unknown> {
   /** The options of the task as the engine has them: description, parameters. */
   readonly definition: { readonly [key: string]: any }
   /** Says that the task is alive: its idle timeout begins anew. */
-  heartbeat(): void
+  readonly heartbeat: () => void
   /** Says a line, which is an event `task_output`. */
-  log(line: unknown): void
+  readonly log: (line: unknown) => void
 }
 
 /** The function of a task: its result, or a promise of it. */

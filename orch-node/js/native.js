@@ -4,13 +4,7 @@
 
 const { join } = require('node:path')
 
-const ABIS = { linux: ['gnu', 'musl'], win32: ['msvc'] }
-
-/** The names that the native half may have here, the likeliest first. */
-function targets(platform = process.platform, arch = process.arch) {
-  const abis = ABIS[platform]
-  return abis ? abis.map((abi) => `${platform}-${arch}-${abi}`) : [`${platform}-${arch}`]
-}
+const { targets } = require('./targets.js')
 
 function load() {
   const told = []
@@ -23,9 +17,9 @@ function load() {
       }
     }
   }
-  const names = targets().join(' or ')
-  const why = told.length > 0 ? told.join('; ') : `nothing is built for ${names}`
-  throw new Error(`the native half of @orch-engine/orch cannot be loaded: ${why}; with cargo at hand \`npm rebuild @orch-engine/orch\` builds it`)
+  const why = told.length > 0 ? told.join('; ') : `there is none for ${targets().join(' or ')}`
+  const what = 'in its folder of the repository, with cargo at hand, `npm install` builds it'
+  throw new Error(`the native half of @orch-engine/orch cannot be loaded: ${why}; ${what}`)
 }
 
 module.exports = load()

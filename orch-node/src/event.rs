@@ -41,6 +41,10 @@ impl Batch {
         self.first.is_none()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.numbers.len() / NUMBERS
+    }
+
     pub(crate) fn hear(&mut self, events: &[Event]) {
         self.numbers.reserve(events.len() * NUMBERS);
         for event in events {

@@ -28,8 +28,13 @@ const NEWS: u32 = 1 << 24;
 const MORE: u32 = 1 << 25;
 /// In the answer of a step, which did nothing: let others of the loop have a turn first.
 const TURN_OVER: u32 = 1 << 26;
+/// In the answer of a step: there are events to [take](Session::take_events), which has time until others have had a turn.
+const EVENTS: u32 = 1 << 28;
 /// In the answer of a step: the one task to begin.
 const ONE: u32 = 1 << 27;
+
+/// How many events may wait until others of the loop have had a turn.
+const PRESSING: usize = 1024;
 
 /// How long a run goes on without letting timers and others of the loop have a turn.
 const TURN: Duration = Duration::from_millis(8);
@@ -274,18 +279,23 @@ impl Session {
         self.cancels.extend_from_slice(&actions.cancel);
         let more = actions.more;
         let ended = actions.events.last().is_some_and(|event| matches!(event.kind, EventKind::RunFinished { .. }));
-        let mut told = false;
+        let (mut events_wait, mut events_press) = (false, false);
         if let Some(events) = &mut self.events {
-            told = !actions.events.is_empty();
             events.hear(&actions.events);
             events.write(self.session.graph())?;
+            events_wait = !events.is_empty();
+            events_press = events.len() >= PRESSING;
         }
         if self.programs.is_some() {
             self.begin_programs()?;
         }
-        let news =
-            ended || told || !self.starts.is_empty() || !self.cancels.is_empty() || self.wake_at != self.told_wake_at;
-        let signs = if news { NEWS } else { 0 } | if more { MORE } else { 0 };
+        let news = ended
+            || events_press
+            || !self.starts.is_empty()
+            || !self.cancels.is_empty()
+            || self.wake_at != self.told_wake_at;
+        let sign = |holds: bool, sign: u32| if holds { sign } else { 0 };
+        let signs = sign(news, NEWS) | sign(more, MORE) | sign(events_wait, EVENTS);
         Ok(match self.plain[..] {
             [place] if place < NEWS => place | ONE | signs,
             _ => self.plain.len() as u32 | signs,

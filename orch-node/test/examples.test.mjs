@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const sources = join(root, '..', 'examples', 'node')
+let folder
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'orch-examples-'))
+  mkdirSync(join(folder, 'node_modules', '@orch-engine'), { recursive: true })
+  symlinkSync(root, join(folder, 'node_modules', '@orch-engine', 'orch'), 'junction')
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', sources, '--outDir', folder], { encoding: 'utf8' })
+  assert.deepEqual([stdout, status], ['', 0])
+})
+
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+test('review-all: a map, five reviews, one list', () => {
+  const code = join(folder, 'code')
+  mkdirSync(code)
+  writeFileSync(join(code, 'a.js'), '// reads\nconst text = readFileSync(path)\n')
+  writeFileSync(join(code, 'b.ts'), 'eval(input)\n')
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(folder, 'review-all.js'), code], { encoding: 'utf8' })
+  assert.deepEqual([stderr, status], ['', 0])
+  const lines = stdout.trimEnd().split('\n')
+  assert.deepEqual(lines.slice(0, 3), ['3 levels, critical path map → quality → rank', '  map: 2 files', '✓ map'])
+  assert.deepEqual(lines.slice(3, 8).sort(), ['✓ documents', '✓ quality', '✓ security', '✓ speed', '✓ tests'])
+  assert.deepEqual(lines.slice(8), [
+    '✓ rank',
+    'security: b.ts: eval(input)',
+    'speed: a.js: const text = readFileSync(path)',
+    'documents: b.ts: no comment',
+    '7 of 7 tasks succeeded',
+  ])
+})
