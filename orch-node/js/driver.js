@@ -95,6 +95,7 @@ class Driver {
     try {
       this.session = new native.Session(ready.plan(), said, reader !== undefined, ring, this.number, ready.programs)
       this.session.setBatch(FIRST_BATCH)
+      this.key = this.session.key
     } catch (error) {
       awake.delete(this.number)
       throw ofNative(error)
@@ -115,10 +116,10 @@ class Driver {
     if (this.busy) return
     this.busy = true
     try {
-      const { session } = this
+      const { key } = this
       while (this.state === 'running' && (this.done > 0 || this.stale || this.more)) {
         if (!this.stale && this.reader !== undefined && this.reader.isFull()) break
-        const word = this.done === 1 ? session.stepOne(this.places[0]) : session.step(this.places, this.done)
+        const word = this.done === 1 ? native.stepOne(key, this.places[0]) : native.step(key, this.places, this.done)
         if ((word & TURN_OVER) !== 0) {
           // What finished has been told. `busy` until then: whatever finishes in the meantime is only noted.
           this.done = 0
@@ -138,7 +139,7 @@ class Driver {
           continue
         }
         const count = word & COUNT
-        const starts = count > 0 ? session.starts() : undefined
+        const starts = count > 0 ? native.starts(key) : undefined
         if ((word & NEWS) !== 0 || this.rung) this.#news()
         if (starts !== undefined) this.#beginAll(starts)
       }

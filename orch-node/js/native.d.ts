@@ -119,23 +119,14 @@ export declare class Report {
   render(form: string): string
 }
 
-/** One run. `step` tells it what finished and answers what to begin. */
+/** One run. [`step`] tells it what finished and answers what to begin. */
 export declare class Session {
+  /** Where the functions find it. */
+  get key(): number
   /** `number` is what the waker is called with; without one the run must not need to be woken. */
   constructor(plan: Plan, options: string | undefined | null, events: boolean, waker: Waker | undefined | null, number: number, programs?: Programs | undefined | null)
-  /**
-   * Hears what was [told](Self::tell), and that the first attempts of these tasks worked: the first `count` of `places`.
-   *
-   * Answers one number: the place of the task to begin, with the sign [`ONE`], or how many there are to begin, whose places
-   * [`starts`](Self::starts) has; with signs.
-   */
-  step(places: Uint32Array, count: number): number
-  /** The same for one task: the quickest. */
-  stepOne(place: number): number
   /** How many attempts one step begins at most. */
   setBatch(batch: number): void
-  /** The places of the tasks to begin: once after a step that says that there is more than one. */
-  starts(): Uint32Array
   /** Tells something for the next step: see [`message`]. */
   tell(task: number, attempt: number, kind: string, text?: string | undefined | null): void
   /** Tells for the next step that the first attempts of these tasks worked. */
@@ -222,6 +213,20 @@ export interface Row {
   /** Why it failed, was skipped or was cancelled. */
   message?: string
 }
+
+/** The places of the tasks to begin: once after a step that says that there is more than one. */
+export declare function starts(key: number): Uint32Array
+
+/**
+ * Hears what was [told](Session::tell), and that the first attempts of these tasks worked: the first `count` of `places`.
+ *
+ * Answers one number: the place of the task to begin, with the sign `ONE`, or how many there are to begin, whose places
+ * [`starts`] has; with signs.
+ */
+export declare function step(key: number, places: Uint32Array, count: number): number
+
+/** The same for one task: the quickest. */
+export declare function stepOne(key: number, place: number): number
 
 /**
  * What the engine makes of the input of a vector of that area, through the same conversions as everything that crosses. It is

@@ -1,14 +1,10 @@
 //! One run, as the driver on the loop of Node sees it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use napi::bindgen_prelude::Uint32Array;
 use napi_derive::napi;
-use orch_core::{
-    Clock, Error, ErrorKind, EventKind, Executor, Hand, Output, PriceSource, PriceTable, TaskIx,
-    run::{Attempt, Message},
-    session::Native,
-};
+use orch_core::{Clock, Error, ErrorKind, Output, PriceSource, PriceTable, TaskIx, run::Attempt};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -16,28 +12,12 @@ use crate::{
     error::Raised,
     event::{Batch, Events},
     plan::Plan,
-    programs::{Known, Programs},
+    programs::Programs,
     report::Report,
+    steps::Steps,
     told::{Options, message, worked},
     wake::Waker,
 };
-
-/// In the answer of a step, beside how many to begin: read the [`news`](Session::news).
-const NEWS: u32 = 1 << 24;
-/// In the answer of a step: more could begin at once.
-const MORE: u32 = 1 << 25;
-/// In the answer of a step, which did nothing: let others of the loop have a turn first.
-const TURN_OVER: u32 = 1 << 26;
-/// In the answer of a step: there are events to [take](Session::take_events), which has time until others have had a turn.
-const EVENTS: u32 = 1 << 28;
-/// In the answer of a step: the one task to begin.
-const ONE: u32 = 1 << 27;
-
-/// How many events may wait until others of the loop have had a turn.
-const PRESSING: usize = 1024;
-
-/// How long a run goes on without letting timers and others of the loop have a turn.
-const TURN: Duration = Duration::from_millis(8);
 
 /// What is rare in a run of plain tasks.
 #[napi(object, object_from_js = false)]
@@ -65,31 +45,96 @@ pub struct Met {
     pub options: String,
 }
 
-/// One run. `step` tells it what finished and answers what to begin.
+/// The runs of one thread of JavaScript, by key. A function that is given a key costs a tenth of a method, for which napi-rs finds
+/// and checks the object: so the steps, which are many, are functions.
+#[derive(Default)]
+struct Live {
+    runs: Vec<Option<Rc<RefCell<Steps>>>>,
+    free: Vec<u32>,
+}
+
+impl Live {
+    fn enter(&mut self, steps: Rc<RefCell<Steps>>) -> u32 {
+        if let Some(key) = self.free.pop()
+            && let Some(place) = self.runs.get_mut(key as usize)
+        {
+            *place = Some(steps);
+            return key;
+        }
+        self.runs.push(Some(steps));
+        self.runs.len() as u32 - 1
+    }
+
+    fn leave(&mut self, key: u32) -> Option<Rc<RefCell<Steps>>> {
+        let steps = self.runs.get_mut(key as usize)?.take()?;
+        self.free.push(key);
+        Some(steps)
+    }
+}
+
+thread_local! {
+    static LIVE: RefCell<Live> = RefCell::default();
+}
+
+fn with<T>(key: u32, call: impl FnOnce(&mut Steps) -> napi::Result<T>) -> napi::Result<T> {
+    let found = LIVE.with_borrow(|live| live.runs.get(key as usize).cloned().flatten());
+    match found {
+        Some(steps) => call(&mut steps.borrow_mut()),
+        None => Err(Error::new(ErrorKind::NotFound, format!("there is no run {key}"))).raised(),
+    }
+}
+
+/// Hears what was [told](Session::tell), and that the first attempts of these tasks worked: the first `count` of `places`.
+///
+/// Answers one number: the place of the task to begin, with the sign `ONE`, or how many there are to begin, whose places
+/// [`starts`] has; with signs.
+#[napi]
+pub fn step(key: u32, places: &[u32], count: u32) -> napi::Result<u32> {
+    with(key, |steps| {
+        let plain = places.iter().take(count as usize).map(|&place| worked(place.into(), 1, Output::NOTHING));
+        steps.finished.extend(plain);
+        steps.go_on()
+    })
+}
+
+/// The same for one task: the quickest.
+#[napi]
+pub fn step_one(key: u32, place: u32) -> napi::Result<u32> {
+    with(key, |steps| {
+        steps.finished.push(worked(place.into(), 1, Output::NOTHING));
+        steps.go_on()
+    })
+}
+
+/// The places of the tasks to begin: once after a step that says that there is more than one.
+#[napi]
+pub fn starts(key: u32) -> napi::Result<Uint32Array> {
+    with(key, |steps| Ok(std::mem::take(&mut steps.plain).into()))
+}
+
+/// One run. [`step`] tells it what finished and answers what to begin.
 #[napi]
 pub struct Session {
-    session: orch_core::session::Session,
-    clock: Clock,
-    /// Where time stands still.
-    hand: Option<Hand>,
-    finished: Vec<Message>,
-    events: Option<Batch>,
-    programs: Option<(Arc<dyn Executor>, Arc<Known>)>,
-    natives: HashMap<TaskIx, (Attempt, Native)>,
-    /// How many tasks the graph had at first: the driver knows what these call.
-    known: usize,
-    /// Plain ones to begin, of the latest step.
-    plain: Vec<u32>,
-    /// Not told yet.
-    starts: Vec<Attempt>,
-    cancels: Vec<Attempt>,
-    wake_at: Option<Duration>,
-    told_wake_at: Option<Duration>,
-    turn_began: Duration,
+    /// Where the functions find it.
+    key: u32,
+    steps: Rc<RefCell<Steps>>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // The thread may be ending, and its table gone. What is dropped here may look at the table: after it is free.
+        drop(LIVE.try_with(|live| live.try_borrow_mut().ok().and_then(|mut live| live.leave(self.key))));
+    }
 }
 
 #[napi]
 impl Session {
+    /// Where the functions find it.
+    #[napi(getter)]
+    pub fn key(&self) -> u32 {
+        self.key
+    }
+
     /// `number` is what the waker is called with; without one the run must not need to be woken.
     #[napi(constructor)]
     pub fn new(
@@ -104,7 +149,7 @@ impl Session {
         options.prices = programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>);
         let wake = waker.map_or_else(|| Arc::new(|| ()) as Arc<dyn Fn() + Send + Sync>, |waker| waker.of(number));
         let session = orch_core::session::Session::new(&plan.0, options, wake).raised()?;
-        Ok(Self {
+        let steps = Steps {
             session,
             clock: Clock::system(),
             hand: None,
@@ -119,84 +164,70 @@ impl Session {
             wake_at: None,
             told_wake_at: None,
             turn_began: Duration::ZERO,
-        })
-    }
-
-    /// Hears what was [told](Self::tell), and that the first attempts of these tasks worked: the first `count` of `places`.
-    ///
-    /// Answers one number: the place of the task to begin, with the sign [`ONE`], or how many there are to begin, whose places
-    /// [`starts`](Self::starts) has; with signs.
-    #[napi]
-    pub fn step(&mut self, places: &[u32], count: u32) -> napi::Result<u32> {
-        let plain = places.iter().take(count as usize).map(|&place| worked(place.into(), 1, Output::NOTHING));
-        self.finished.extend(plain);
-        self.go_on()
-    }
-
-    /// The same for one task: the quickest.
-    #[napi]
-    pub fn step_one(&mut self, place: u32) -> napi::Result<u32> {
-        self.finished.push(worked(place.into(), 1, Output::NOTHING));
-        self.go_on()
+        };
+        let steps = Rc::new(RefCell::new(steps));
+        let key = LIVE.with_borrow_mut(|live| live.enter(steps.clone()));
+        Ok(Self { key, steps })
     }
 
     /// How many attempts one step begins at most.
     #[napi]
-    pub fn set_batch(&mut self, batch: u32) {
-        self.session.set_batch(batch as usize);
-    }
-
-    /// The places of the tasks to begin: once after a step that says that there is more than one.
-    #[napi]
-    pub fn starts(&mut self) -> Uint32Array {
-        std::mem::take(&mut self.plain).into()
+    pub fn set_batch(&self, batch: u32) {
+        let steps = &mut *self.steps.borrow_mut();
+        steps.session.set_batch(batch as usize);
     }
 
     /// Tells something for the next step: see [`message`].
     #[napi]
-    pub fn tell(&mut self, task: u32, attempt: u32, kind: String, text: Option<String>) -> napi::Result<()> {
-        self.finished.push(message(task, attempt, &kind, text)?);
+    pub fn tell(&self, task: u32, attempt: u32, kind: String, text: Option<String>) -> napi::Result<()> {
+        let steps = &mut *self.steps.borrow_mut();
+        steps.finished.push(message(task, attempt, &kind, text)?);
         Ok(())
     }
 
     /// Tells for the next step that the first attempts of these tasks worked.
     #[napi]
-    pub fn tell_done(&mut self, places: &[u32]) {
-        self.finished.extend(places.iter().map(|&place| worked(place.into(), 1, Output::NOTHING)));
+    pub fn tell_done(&self, places: &[u32]) {
+        let steps = &mut *self.steps.borrow_mut();
+        steps.finished.extend(places.iter().map(|&place| worked(place.into(), 1, Output::NOTHING)));
     }
 
     /// What `step` had to say beside plain starts.
     #[napi]
-    pub fn news(&mut self) -> News {
+    pub fn news(&self) -> News {
+        let steps = &mut *self.steps.borrow_mut();
         let told = |attempt: Attempt| [attempt.task.index() as u32, attempt.number, u32::from(attempt.undo)];
-        self.told_wake_at = self.wake_at;
-        let now = self.clock.elapsed();
+        steps.told_wake_at = steps.wake_at;
+        let now = steps.clock.elapsed();
         News {
-            starts: self.starts.drain(..).flat_map(told).collect(),
-            cancels: self.cancels.drain(..).flat_map(told).collect(),
-            wake_in_ms: self.wake_at.map(|at| at.saturating_sub(now).as_secs_f64() * 1000.0),
-            state: self.session.state().name(),
-            size: self.session.graph().len() as u32,
+            starts: steps.starts.drain(..).flat_map(told).collect(),
+            cancels: steps.cancels.drain(..).flat_map(told).collect(),
+            wake_in_ms: steps.wake_at.map(|at| at.saturating_sub(now).as_secs_f64() * 1000.0),
+            state: steps.session.state().name(),
+            size: steps.session.graph().len() as u32,
         }
     }
 
     /// The events since the last call.
     #[napi]
-    pub fn take_events(&mut self) -> Option<Events> {
-        self.events.as_mut().filter(|events| !events.is_empty()).map(Batch::take)
+    pub fn take_events(&self) -> Option<Events> {
+        let steps = &mut *self.steps.borrow_mut();
+        steps.events.as_mut().filter(|events| !events.is_empty()).map(Batch::take)
     }
 
     /// Makes time stand still but for [`advance`](Self::advance): for tests, before the first step.
     #[napi]
-    pub fn hold(&mut self) {
+    pub fn hold(&self) {
+        let steps = &mut *self.steps.borrow_mut();
         let (clock, hand) = Clock::manual();
-        (self.clock, self.hand) = (clock, Some(hand));
+        (steps.clock, steps.hand) = (clock, Some(hand));
     }
 
     /// Moves the time on, by milliseconds, where it stands still.
     #[napi]
     pub fn advance(&self, ms: f64) -> napi::Result<()> {
-        if let Some(hand) = &self.hand {
+        let steps = self.steps.borrow();
+        if let Some(hand) = &steps.hand {
             hand.advance(convert::duration(ms)?);
         }
         Ok(())
@@ -204,15 +235,17 @@ impl Session {
 
     /// Asks the run to stop; the next step carries it out.
     #[napi]
-    pub fn cancel(&mut self, reason: String) {
-        self.session.cancel(reason);
+    pub fn cancel(&self, reason: String) {
+        let steps = &mut *self.steps.borrow_mut();
+        steps.session.cancel(reason);
     }
 
     /// The values, by key, that an attempt reads, as JSON.
     #[napi]
-    pub fn values(&mut self, task: u32, number: u32, undo: bool) -> napi::Result<Option<String>> {
+    pub fn values(&self, task: u32, number: u32, undo: bool) -> napi::Result<Option<String>> {
+        let steps = &mut *self.steps.borrow_mut();
         let attempt = Attempt { task: task.into(), number, undo };
-        let Some(inputs) = self.session.inputs(attempt) else { return Ok(None) };
+        let Some(inputs) = steps.session.inputs(attempt) else { return Ok(None) };
         let values: Map<String, Value> =
             inputs.values().iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
         convert::shown(&values).map(Some)
@@ -221,7 +254,8 @@ impl Session {
     /// A task by its place, also one that the run added.
     #[napi]
     pub fn task(&self, task: u32) -> napi::Result<Met> {
-        let (graph, ix) = (self.session.graph(), TaskIx::from(task));
+        let steps = self.steps.borrow();
+        let (graph, ix) = (steps.session.graph(), TaskIx::from(task));
         if ix.index() >= graph.len() {
             return Err(Error::new(ErrorKind::NotFound, format!("there is no task at place {task}"))).raised();
         }
@@ -235,7 +269,8 @@ impl Session {
     /// What a task made, where it has crossed as JSON.
     #[napi]
     pub fn output(&self, task: u32) -> napi::Result<Option<String>> {
-        let report = self.session.report();
+        let steps = self.steps.borrow();
+        let report = steps.session.report();
         let output = ((task as usize) < report.graph().len()).then(|| report.task(task.into()).output().clone());
         output.unwrap_or_default().json().map(convert::shown).transpose()
     }
@@ -243,89 +278,14 @@ impl Session {
     /// The report so far, with prices where models were used.
     #[napi]
     pub fn report(&self) -> Report {
-        Report(self.session.priced_report())
+        let steps = self.steps.borrow();
+        Report(steps.session.priced_report())
     }
 
     /// The name of the run.
     #[napi(getter)]
     pub fn run(&self) -> String {
-        self.session.run().to_string()
-    }
-}
-
-impl Session {
-    fn go_on(&mut self) -> napi::Result<u32> {
-        let now = self.clock.elapsed();
-        if now.saturating_sub(self.turn_began) > TURN {
-            self.turn_began = now;
-            return Ok(TURN_OVER);
-        }
-        let actions = self.session.step(now, &mut self.finished);
-        self.wake_at = actions.wake_at;
-        let known = self.known;
-        let is_plain = |attempt: &Attempt| attempt.number == 1 && !attempt.undo && attempt.task.index() < known;
-        self.plain.clear();
-        if self.programs.is_some() {
-            self.starts.extend_from_slice(&actions.start);
-        } else {
-            for attempt in &actions.start {
-                if is_plain(attempt) {
-                    self.plain.push(attempt.task.index() as u32);
-                } else {
-                    self.starts.push(*attempt);
-                }
-            }
-        }
-        self.cancels.extend_from_slice(&actions.cancel);
-        let more = actions.more;
-        let ended = actions.events.last().is_some_and(|event| matches!(event.kind, EventKind::RunFinished { .. }));
-        let (mut events_wait, mut events_press) = (false, false);
-        if let Some(events) = &mut self.events {
-            events.hear(&actions.events);
-            events.write(self.session.graph())?;
-            events_wait = !events.is_empty();
-            events_press = events.len() >= PRESSING;
-        }
-        if self.programs.is_some() {
-            self.begin_programs()?;
-        }
-        let news = ended
-            || events_press
-            || !self.starts.is_empty()
-            || !self.cancels.is_empty()
-            || self.wake_at != self.told_wake_at;
-        let sign = |holds: bool, sign: u32| if holds { sign } else { 0 };
-        let signs = sign(news, NEWS) | sign(more, MORE) | sign(events_wait, EVENTS);
-        Ok(match self.plain[..] {
-            [place] if place < NEWS => place | ONE | signs,
-            _ => self.plain.len() as u32 | signs,
-        })
-    }
-
-    /// Begins and stops what programs do, which the driver in JavaScript does not see.
-    fn begin_programs(&mut self) -> napi::Result<()> {
-        let Some((executor, known)) = &self.programs else { return Ok(()) };
-        let graph = self.session.graph().clone();
-        let (natives, session) = (&mut self.natives, &mut self.session);
-        let mut failed = Ok(());
-        self.starts.retain(|attempt| {
-            if !known.runs(&graph, attempt.task, attempt.undo) {
-                return true;
-            }
-            match session.spawn(executor, *attempt).raised() {
-                // It takes the place of an earlier attempt of the task, which is over.
-                Ok(begun) => drop(natives.insert(attempt.task, (*attempt, begun))),
-                Err(error) => failed = Err(error),
-            }
-            false
-        });
-        self.cancels.retain(|attempt| match natives.get(&attempt.task) {
-            Some((of, native)) if of == attempt => {
-                native.stop();
-                false
-            }
-            _ => true,
-        });
-        failed
+        let steps = self.steps.borrow();
+        steps.session.run().to_string()
     }
 }

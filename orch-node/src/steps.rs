@@ -1,0 +1,128 @@
+//! One step of a run: what the driver in JavaScript is told to do, packed so that it crosses quickly.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use orch_core::{
+    Clock, EventKind, Executor, Hand, TaskIx,
+    run::{Attempt, Message},
+    session::Native,
+};
+
+use crate::{error::Raised, event::Batch, programs::Known};
+
+/// In the answer of a step, beside how many to begin: read the [`news`](super::session::Session::news).
+const NEWS: u32 = 1 << 24;
+/// In the answer of a step: more could begin at once.
+const MORE: u32 = 1 << 25;
+/// In the answer of a step, which did nothing: let others of the loop have a turn first.
+const TURN_OVER: u32 = 1 << 26;
+/// In the answer of a step: there are events to [take](super::session::Session::take_events), which has time until others have had a turn.
+const EVENTS: u32 = 1 << 28;
+/// In the answer of a step: the one task to begin.
+const ONE: u32 = 1 << 27;
+
+/// How many events may wait until others of the loop have had a turn.
+const PRESSING: usize = 1024;
+
+/// How long a run goes on without letting timers and others of the loop have a turn.
+const TURN: Duration = Duration::from_millis(8);
+
+/// The state of one run.
+pub(crate) struct Steps {
+    pub(crate) session: orch_core::session::Session,
+    pub(crate) clock: Clock,
+    /// Where time stands still.
+    pub(crate) hand: Option<Hand>,
+    pub(crate) finished: Vec<Message>,
+    pub(crate) events: Option<Batch>,
+    pub(crate) programs: Option<(Arc<dyn Executor>, Arc<Known>)>,
+    pub(crate) natives: HashMap<TaskIx, (Attempt, Native)>,
+    /// How many tasks the graph had at first: the driver knows what these call.
+    pub(crate) known: usize,
+    /// Plain ones to begin, of the latest step.
+    pub(crate) plain: Vec<u32>,
+    /// Not told yet.
+    pub(crate) starts: Vec<Attempt>,
+    pub(crate) cancels: Vec<Attempt>,
+    pub(crate) wake_at: Option<Duration>,
+    pub(crate) told_wake_at: Option<Duration>,
+    pub(crate) turn_began: Duration,
+}
+
+impl Steps {
+    /// Hears what is in `finished` and answers how to go on.
+    pub(crate) fn go_on(&mut self) -> napi::Result<u32> {
+        let now = self.clock.elapsed();
+        if now.saturating_sub(self.turn_began) > TURN {
+            self.turn_began = now;
+            return Ok(TURN_OVER);
+        }
+        let actions = self.session.step(now, &mut self.finished);
+        self.wake_at = actions.wake_at;
+        let known = self.known;
+        let is_plain = |attempt: &Attempt| attempt.number == 1 && !attempt.undo && attempt.task.index() < known;
+        self.plain.clear();
+        if self.programs.is_some() {
+            self.starts.extend_from_slice(&actions.start);
+        } else {
+            for attempt in &actions.start {
+                if is_plain(attempt) {
+                    self.plain.push(attempt.task.index() as u32);
+                } else {
+                    self.starts.push(*attempt);
+                }
+            }
+        }
+        self.cancels.extend_from_slice(&actions.cancel);
+        let more = actions.more;
+        let ended = actions.events.last().is_some_and(|event| matches!(event.kind, EventKind::RunFinished { .. }));
+        let (mut events_wait, mut events_press) = (false, false);
+        if let Some(events) = &mut self.events {
+            events.hear(&actions.events);
+            events.write(self.session.graph())?;
+            events_wait = !events.is_empty();
+            events_press = events.len() >= PRESSING;
+        }
+        if self.programs.is_some() {
+            self.begin_programs()?;
+        }
+        let news = ended
+            || events_press
+            || !self.starts.is_empty()
+            || !self.cancels.is_empty()
+            || self.wake_at != self.told_wake_at;
+        let sign = |holds: bool, sign: u32| if holds { sign } else { 0 };
+        let signs = sign(news, NEWS) | sign(more, MORE) | sign(events_wait, EVENTS);
+        Ok(match self.plain[..] {
+            [place] if place < NEWS => place | ONE | signs,
+            _ => self.plain.len() as u32 | signs,
+        })
+    }
+
+    /// Begins and stops what programs do, which the driver in JavaScript does not see.
+    fn begin_programs(&mut self) -> napi::Result<()> {
+        let Some((executor, known)) = &self.programs else { return Ok(()) };
+        let graph = self.session.graph().clone();
+        let (natives, session) = (&mut self.natives, &mut self.session);
+        let mut failed = Ok(());
+        self.starts.retain(|attempt| {
+            if !known.runs(&graph, attempt.task, attempt.undo) {
+                return true;
+            }
+            match session.spawn(executor, *attempt).raised() {
+                // It takes the place of an earlier attempt of the task, which is over.
+                Ok(begun) => drop(natives.insert(attempt.task, (*attempt, begun))),
+                Err(error) => failed = Err(error),
+            }
+            false
+        });
+        self.cancels.retain(|attempt| match natives.get(&attempt.task) {
+            Some((of, native)) if of == attempt => {
+                native.stop();
+                false
+            }
+            _ => true,
+        });
+        failed
+    }
+}
