@@ -117,6 +117,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0040-node-driver.md")]
     pub mod d0040_node_driver {}
+
+    #[doc = include_str!("../docs/decisions/0065-processes-take-turns-through-leases.md")]
+    pub mod d0065_processes_take_turns_through_leases {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

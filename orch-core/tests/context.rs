@@ -488,27 +488,27 @@ struct Far {
 }
 
 impl Cache for Far {
-    fn look(&self, key: &str) -> Answer<Option<CacheEntry>> {
+    fn look(&self, key: &str) -> Answer<orch_core::Result<Option<CacheEntry>>> {
         self.looks.fetch_add(1, SeqCst);
         let (far, key) = (self.clone(), key.to_owned());
         Answer::Later(Box::pin(async move {
             tokio::task::yield_now().await;
             assert!(!far.broken, "the disk is gone");
             let found = far.entries.lock().unwrap().get(&key).cloned();
-            found.map(|(value, keep)| CacheEntry::new(&key, value, keep))
+            Ok(found.map(|(value, keep)| CacheEntry::new(&key, value, keep)))
         }))
     }
 
-    fn keep(&self, key: &str, value: CacheValue, keep: Keep) -> Answer<Admission> {
+    fn keep(&self, key: &str, value: CacheValue, keep: Keep) -> Answer<orch_core::Result<Admission>> {
         let (far, key) = (self.clone(), key.to_owned());
         Answer::Later(Box::pin(async move {
             far.entries.lock().unwrap().insert(key, (value, keep));
-            Admission::Kept
+            Ok(Admission::Kept)
         }))
     }
 
-    fn invalidate(&self, key: &str) -> Answer<usize> {
-        Answer::Ready(self.entries.lock().unwrap().remove(key).map_or(0, |_| 1))
+    fn invalidate(&self, key: &str) -> Answer<orch_core::Result<usize>> {
+        Answer::Ready(Ok(self.entries.lock().unwrap().remove(key).map_or(0, |_| 1)))
     }
 }
 
@@ -579,16 +579,16 @@ async fn a_run_can_be_cancelled_while_the_cache_behind_thinks() {
     struct Slow;
 
     impl Cache for Slow {
-        fn look(&self, _: &str) -> Answer<Option<CacheEntry>> {
+        fn look(&self, _: &str) -> Answer<orch_core::Result<Option<CacheEntry>>> {
             Answer::Later(Box::pin(std::future::pending()))
         }
 
-        fn keep(&self, _: &str, _: CacheValue, _: Keep) -> Answer<Admission> {
-            Answer::Ready(Admission::Kept)
+        fn keep(&self, _: &str, _: CacheValue, _: Keep) -> Answer<orch_core::Result<Admission>> {
+            Answer::Ready(Ok(Admission::Kept))
         }
 
-        fn invalidate(&self, _: &str) -> Answer<usize> {
-            Answer::Ready(0)
+        fn invalidate(&self, _: &str) -> Answer<orch_core::Result<usize>> {
+            Answer::Ready(Ok(0))
         }
     }
 

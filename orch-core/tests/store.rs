@@ -17,6 +17,8 @@ use orch_core::{
 };
 use tempfile::TempDir;
 
+#[path = "store/cache.rs"]
+mod cache;
 #[path = "store/damage.rs"]
 mod damage;
 #[path = "store/place.rs"]
@@ -125,8 +127,8 @@ fn compacting_keeps_what_is_of_use() {
         let blobs = if number == 0 { std::slice::from_ref(&large) } else { &[] };
         store.append(&Append { run, fence: 1, events: 1, blobs, state, ..Append::default() }).unwrap();
     }
-    let row = CacheRow { value: vec![2; 50_000], about: String::new(), left: Duration::ZERO };
-    store.cache_put("a", &row, Duration::from_secs(1)).unwrap();
+    let row = CacheRow { value: vec![2; 50_000], about: String::new(), worth: 1, left: Duration::ZERO };
+    assert!(store.cache_put("a", &row, Duration::from_secs(1), 1 << 30).unwrap());
     hand.advance(Duration::from_secs(60));
 
     let light = store.compact(None).unwrap();

@@ -162,7 +162,7 @@ impl TtlCache {
             let draft = entry.draft(content.clone(), now, wall);
             let (kept, place) = book.place((self.0.id, &self.0.table), draft, false, now, &mut gone);
             match kept {
-                Admission::TooLarge { .. } => imported.too_large += 1,
+                Admission::TooLarge { .. } | Admission::Crowded => imported.too_large += 1,
                 Admission::Expired => imported.expired += 1,
                 Admission::Kept | Admission::Outdated => imported.kept += 1,
             }

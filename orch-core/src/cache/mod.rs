@@ -72,7 +72,7 @@ pub use make::Made;
 pub use memory::TtlCache;
 pub use options::{Admission, CacheOptions, Eviction, Keep, Origin};
 pub use pattern::Pattern;
-pub use seam::{Answer, Cache};
+pub use seam::{Answer, Cache, Lead, Turn};
 pub use stats::CacheStats;
 pub use value::{CacheValue, Held};
 

@@ -165,6 +165,8 @@ pub enum Admission {
     Expired,
     /// It was not kept: a value from which it was made is gone or was replaced.
     Outdated,
+    /// It was not kept: there is no room, and what is there is worth more.
+    Crowded,
 }
 
 impl Admission {
@@ -183,6 +185,7 @@ impl fmt::Display for Admission {
             }
             Self::Expired => f.write_str("not kept: its time is over at once"),
             Self::Outdated => f.write_str("not kept: a value that it was made from is gone or was replaced"),
+            Self::Crowded => f.write_str("not kept: there is no room, and what is there is worth more"),
         }
     }
 }

@@ -106,6 +106,7 @@ impl Both {
             Admission::TooLarge { .. } => "too large",
             Admission::Expired => "expired",
             Admission::Outdated => "outdated",
+            Admission::Crowded => "crowded",
         };
         assert_eq!(kept, self.model.set(scope, set));
     }

@@ -147,6 +147,19 @@ impl Engine {
         &self.0.locks
     }
 
+    /// Waits until the [cache behind](EngineBuilder::cache_behind) has kept all that runs gave it so far. Runs do not wait for it
+    /// themselves; a process that is about to end should. Without such a cache it is done at once.
+    ///
+    /// # Errors
+    ///
+    /// The latest of those that kept it from keeping something, since the last call.
+    pub async fn settle(&self) -> Result<()> {
+        match &self.0.cache {
+            Some(cache) => cache.settle().await,
+            None => Ok(()),
+        }
+    }
+
     /// Runs the plan to its end and answers the report. Dropping the future cancels the run.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio::task::AbortHandle;
 
 use super::{
     io,
@@ -22,7 +23,7 @@ use super::{
     shared::{Making, SharedCache},
 };
 use crate::{
-    cache::{Admission, Answer, CacheEntry, CacheValue, Join, Keep, Landing, Origin, TtlCache},
+    cache::{Admission, Answer, CacheEntry, CacheValue, Join, Keep, Landing, Leader, Origin, TtlCache, Turn},
     clock::{Clock, WallTime},
     cost::{PriceSource, price},
     definition::Graph,
@@ -47,14 +48,17 @@ impl PriceSource for Unpriced {
 /// How long the cache behind may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The lead in making a result, among the callers of this process.
+type Flight = Leader<String, Option<CacheEntry>>;
+
 /// What was found out in the background.
 enum News {
     /// What the files hold that a task depends on.
     Read(TaskIx, Result<Files>),
     /// How waiting for somebody else's result ended.
     Landed(TaskIx, Landing<String, Option<CacheEntry>>),
-    /// What the cache behind knows under that key.
-    Asked(TaskIx, String, Option<CacheEntry>),
+    /// Whether the cache behind knows something under that key, or whose turn it is to make it.
+    Asked(TaskIx, String, Result<Turn>),
     /// A result is not kept, since this file changed while it was made.
     Changed(TaskIx, String),
 }
@@ -88,10 +92,19 @@ pub(super) struct RunContext {
     /// What tasks of this run are making, so that nobody else does; without a lead, somebody else makes it.
     making: HashMap<TaskIx, (Known, Option<Making>)>,
     /// Tasks whose results the cache behind is asked for.
-    asking: HashSet<TaskIx>,
+    asking: HashMap<TaskIx, Asking>,
     inbox: Inbox,
     /// Which shared values running tasks have read.
     read: HashMap<TaskIx, Vec<Origin>>,
+}
+
+/// Nobody asks any more when it is dropped.
+struct Asking(AbortHandle);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl fmt::Debug for RunContext {
@@ -156,7 +169,7 @@ impl RunContext {
             return messages.push(found(task, &entry));
         }
         match self.shared.flights.join(known.key.clone()) {
-            Join::Leader(leader) => self.lead(task, known, leader, machine, messages),
+            Join::Leader(flight) => self.lead(task, known, flight, machine, messages),
             Join::Follower(follower) => {
                 let Some(runtime) = io::runtime() else { return messages.push(to_run(task)) };
                 self.making.insert(task, (known, None));
@@ -192,16 +205,16 @@ impl RunContext {
                         Landing::Value(None) => messages.push(to_run(task)),
                         // The files may have changed while it waited.
                         Landing::Lead(_) if known.files.is_some() => self.look(task, machine, messages),
-                        Landing::Lead(leader) => self.lead(task, known, leader, machine, messages),
+                        Landing::Lead(flight) => self.lead(task, known, flight, machine, messages),
                     }
                 }
-                News::Asked(task, key, entry) => {
-                    let waits = |(known, leader): &(Known, Option<Making>)| leader.is_some() && known.key == key;
-                    if !self.making.get(&task).is_some_and(waits) || !self.asking.remove(&task) {
+                News::Asked(task, key, turn) => {
+                    let waits = |(known, making): &(Known, Option<Making>)| making.is_some() && known.key == key;
+                    if !self.making.get(&task).is_some_and(waits) || self.asking.remove(&task).is_none() {
                         continue;
                     }
-                    if let Some((known, Some(leader))) = self.making.remove(&task) {
-                        self.answered(task, known, leader, entry, machine, messages);
+                    if let Some((known, Some(making))) = self.making.remove(&task) {
+                        self.answered(task, known, making.flight, turn, machine, messages);
                     }
                 }
                 News::Changed(task, file) => {
@@ -212,29 +225,36 @@ impl RunContext {
         }
     }
 
-    /// Nobody else makes it. Who just did may have ended between the look and the lead, so look again.
-    fn lead(&mut self, task: TaskIx, known: Known, leader: Making, machine: &Machine, messages: &mut Vec<Message>) {
+    /// Nobody else of this process makes it. Who just did may have ended between the look and the lead, so look again.
+    fn lead(&mut self, task: TaskIx, known: Known, flight: Flight, machine: &Machine, messages: &mut Vec<Message>) {
         if let Some(entry) = self.shared.cache().peek(&known.key) {
             messages.push(found(task, &entry));
-            return leader.land(Some(entry));
+            return flight.land(Some(entry));
         }
-        match self.shared.ask(&known.key) {
-            None => self.answered(task, known, leader, None, machine, messages),
-            Some(Answer::Ready(entry)) => self.answered(task, known, leader, entry, machine, messages),
-            Some(Answer::Later(answer)) => {
-                // Our own runtime: it has a clock, and to wait without an end is no answer.
-                let Some(runtime) = io::own() else {
-                    return self.answered(task, known, leader, None, machine, messages);
-                };
-                let (inbox, key) = (self.inbox.clone(), known.key.clone());
-                self.asking.insert(task);
-                self.making.insert(task, (known, Some(leader)));
-                runtime.spawn(async move {
-                    let entry = io::patiently(answer, PATIENCE).await.flatten();
-                    inbox.put(News::Asked(task, key, entry));
-                });
+        // Our own runtime: it has a clock, and to wait without an end is no answer.
+        let (Some(behind), Some(runtime)) = (self.shared.behind().cloned(), io::own()) else {
+            return self.answered(task, known, flight, Ok(Turn::Make(None)), machine, messages);
+        };
+        let (inbox, key) = (self.inbox.clone(), known.key.clone());
+        let first = match behind.lead(&key, inbox.run.id) {
+            Answer::Ready(turn @ (Ok(Turn::Known(_) | Turn::Make(_)) | Err(_))) => {
+                return self.answered(task, known, flight, turn, machine, messages);
             }
-        }
+            first => first,
+        };
+        self.making.insert(task, (known, Some(Making { flight, behind: None })));
+        let asking = runtime.spawn(async move {
+            let mut answer = first;
+            let turn = loop {
+                match io::patiently(answer.wait(), PATIENCE).await.unwrap_or(Ok(Turn::Make(None))) {
+                    Ok(Turn::Wait(wait)) => tokio::time::sleep(wait).await,
+                    turn => break turn,
+                }
+                answer = behind.lead(&key, inbox.run.id);
+            };
+            inbox.put(News::Asked(task, key, turn));
+        });
+        self.asking.insert(task, Asking(asking.abort_handle()));
     }
 
     /// What the cache behind answered: it is known there, or has to be made.
@@ -242,22 +262,30 @@ impl RunContext {
         &mut self,
         task: TaskIx,
         mut known: Known,
-        leader: Making,
-        entry: Option<CacheEntry>,
+        flight: Flight,
+        turn: Result<Turn>,
         machine: &Machine,
         messages: &mut Vec<Message>,
     ) {
-        // What is bytes is no result of a task.
-        if let Some(entry) = entry.filter(|entry| entry.key() == known.key && entry.json().is_some()) {
-            self.shared.take_in(&entry);
-            messages.push(found(task, &entry));
-            return leader.land(Some(entry));
-        }
+        let behind = match turn {
+            // What is bytes is no result of a task.
+            Ok(Turn::Known(entry)) if entry.key() == known.key && entry.json().is_some() => {
+                self.shared.take_in(&entry);
+                messages.push(found(task, &entry));
+                return flight.land(Some(entry));
+            }
+            Ok(Turn::Make(lead)) => lead,
+            Ok(Turn::Known(_) | Turn::Wait(_)) => None,
+            Err(error) => {
+                messages.push(Message::Odd { task, message: format!("is not shared with other processes: {error}") });
+                None
+            }
+        };
         let graph = machine.graph();
         let name = format!("{}/{}", graph.name(), graph.id(task));
         let why = Box::new(self.shared.missed(&name, std::mem::take(&mut known.parts)));
         messages.extend([Message::Missed { task, key: known.key.as_str().into(), why }, to_run(task)]);
-        self.making.insert(task, (known, Some(leader)));
+        self.making.insert(task, (known, Some(Making { flight, behind })));
     }
 
     /// What the first attempt of a task reads of the context.
@@ -351,14 +379,14 @@ impl RunContext {
                 messages.push(Message::Odd { task, message });
             }
         }
-        let Some((Known { key, files, .. }, Some(leader))) = self.making.remove(&task) else { return };
+        let Some((Known { key, files, .. }, Some(making))) = self.making.remove(&task) else { return };
         let ttl = shared.iter().filter_map(|output| output.ttl).min();
         // What a run read is in its own context, which others do not see: this entry stands by its key alone.
         let keep = Keep { ttl, cost, ..Keep::default() };
         let value = CacheValue::from(value.clone());
         match files {
-            None => self.shared.publish(&key, value, keep, leader),
-            Some(files) => self.publish(task, files, machine, move |shared| shared.publish(&key, value, keep, leader)),
+            None => self.shared.publish(&key, value, keep, making),
+            Some(files) => self.publish(task, files, machine, move |shared| shared.publish(&key, value, keep, making)),
         }
     }
 

@@ -33,9 +33,11 @@ mod known;
 mod load;
 mod native;
 mod paths;
+mod pending;
 #[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
 mod session;
 mod shared;
+mod stored;
 
 pub use breakers::Breakers;
 pub use files::{FileLimits, file_states};
@@ -43,3 +45,4 @@ pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use native::Native;
 pub use session::{Session, SessionOptions};
 pub use shared::{SharedCache, cache_options};
+pub use stored::{MadeBy, StoreCache, StoreCacheOptions, Trust};

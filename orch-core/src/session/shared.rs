@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::io;
+use super::pending::Pending;
 use crate::{
     cache::{
-        Answer, Cache, CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts, Leader,
-        Miss, TtlCache,
+        Cache, CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts, Lead, Leader, Miss,
+        TtlCache,
     },
     definition::command::CachePolicy,
+    error::Result,
 };
 
 /// A cache that runs share, and who is making what is not there yet. Cheap to clone; clones share both.
@@ -30,20 +31,26 @@ pub struct SharedCache {
     history: Arc<Mutex<KeyHistory>>,
     /// Who is asked for what is not in the cache.
     behind: Option<Arc<dyn Cache>>,
+    /// What it has not kept yet.
+    pending: Arc<Pending>,
 }
 
-/// Who makes a result while others wait for it.
-pub(super) type Making = Leader<String, Option<CacheEntry>>;
+/// The lead in making a result: others of this process, and behind the cache those of others, wait for it. Dropping it hands it to
+/// the next one.
+pub(super) struct Making {
+    pub(super) flight: Leader<String, Option<CacheEntry>>,
+    pub(super) behind: Option<Box<dyn Lead>>,
+}
 
 impl SharedCache {
     /// Runs that get clones of this share the cache.
     pub fn new(cache: TtlCache) -> Self {
-        Self { cache, flights: Flights::default(), history: Arc::default(), behind: None }
+        Self { cache, flights: Flights::default(), history: Arc::default(), behind: None, pending: Arc::default() }
     }
 
     /// The same over another cache, for example one on a disk that others share: of all who want a result that is not in
     /// `cache`, one asks `behind`, and what is found there goes to `cache`; what is made goes to both. An answer that takes longer
-    /// than ten seconds counts as none.
+    /// than ten seconds counts as none; where another process makes it, it is asked for again until that is done.
     ///
     /// Only whole results of tasks are asked for there; what tasks read by key is looked for in `cache`.
     #[must_use]
@@ -68,19 +75,29 @@ impl SharedCache {
     }
 
     /// Keeps a result, and gives it to those who wait for it.
-    pub(super) fn publish(&self, key: &str, value: CacheValue, keep: Keep, leader: Making) {
-        if let Some(Answer::Later(keeps)) = self.behind.as_ref().map(|it| it.keep(key, value.clone(), keep.clone()))
-            && let Some(runtime) = io::own()
-        {
-            runtime.spawn(keeps);
+    pub(super) fn publish(&self, key: &str, value: CacheValue, keep: Keep, making: Making) {
+        let Making { flight, behind } = making;
+        match (behind, &self.behind) {
+            (Some(lead), _) => self.pending.add(lead.keep(value.clone(), keep.clone())),
+            (None, Some(behind)) => self.pending.add(behind.keep(key, value.clone(), keep.clone())),
+            (None, None) => {}
         }
         let kept = self.cache.set_with(key, value, keep).is_kept();
-        leader.land(if kept { self.cache.peek(key) } else { None });
+        flight.land(if kept { self.cache.peek(key) } else { None });
     }
 
-    /// Asks the cache behind; `None` if there is none.
-    pub(super) fn ask(&self, key: &str) -> Option<Answer<Option<CacheEntry>>> {
-        Some(self.behind.as_ref()?.look(key))
+    /// Waits until the cache behind has kept all that it was given so far.
+    ///
+    /// # Errors
+    ///
+    /// The latest of those that kept it from keeping something, since the last call.
+    pub async fn settle(&self) -> Result<()> {
+        self.pending.settle().await
+    }
+
+    /// Who is asked for what is not in the cache.
+    pub(super) fn behind(&self) -> Option<&Arc<dyn Cache>> {
+        self.behind.as_ref()
     }
 
     /// Takes in what the cache behind has.

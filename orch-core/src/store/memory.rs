@@ -216,14 +216,31 @@ impl Store for MemoryStore {
         Ok(fresh.map(|(row, until)| CacheRow { left: Duration::from_millis(until.0 - now.0), ..row.clone() }))
     }
 
-    fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration) -> Result<()> {
-        let until = self.after(lasts);
-        self.content().cache.insert(key.to_owned(), (row.clone(), until));
-        Ok(())
+    fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration, limit: u64) -> Result<bool> {
+        let (now, until) = (self.clock.wall(), self.after(lasts));
+        let cache = &mut self.content().cache;
+        cache.remove(key);
+        if row.bytes(key) > limit {
+            return Ok(false);
+        }
+        cache.insert(key.to_owned(), (row.clone(), until));
+        let mut bytes: u64 = cache.iter().map(|(key, (row, _))| row.bytes(key)).sum();
+        let order = |a: &(&String, &(CacheRow, WallTime)), b: &(&String, &(CacheRow, WallTime))| {
+            let is_over = |until: WallTime| until <= now;
+            let ((key, (row, until)), (other_key, (other, other_until))) = (a, b);
+            let first = is_over(*other_until).cmp(&is_over(*until));
+            first.then(row.rate(key).total_cmp(&other.rate(other_key))).then(until.cmp(other_until))
+        };
+        while bytes > limit {
+            let Some(least) = cache.iter().min_by(order).map(|(key, _)| key.clone()) else { break };
+            bytes -= cache.remove(&least).map_or(0, |(row, _)| row.bytes(&least));
+        }
+        Ok(cache.contains_key(key))
     }
 
     fn cache_drop(&self, key: &str) -> Result<bool> {
-        Ok(self.content().cache.remove(key).is_some())
+        let now = self.clock.wall();
+        Ok(self.content().cache.remove(key).is_some_and(|(_, until)| until > now))
     }
 
     fn wish(&self, run: RunId, wish: &Wish) -> Result<()> {

@@ -77,10 +77,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The entry of a cache, where it is still good.
     fn cache_get(&self, key: &str) -> Result<Option<CacheRow>>;
 
-    /// Keeps an entry of a cache for that long, in place of the one of the same key.
-    fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration) -> Result<()>;
+    /// Keeps an entry of a cache for that long, in place of the one of the same key. If all entries together then take more than
+    /// `limit` [bytes](CacheRow::bytes), those that are over go, and then those that are [worth](CacheRow::worth) the least a
+    /// byte, the sooner over the sooner. Answers whether the entry itself is kept.
+    fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration, limit: u64) -> Result<bool>;
 
-    /// Drops the entry of that key; whether there was one.
+    /// Drops the entry of that key; whether there was one that was still good.
     fn cache_drop(&self, key: &str) -> Result<bool>;
 
     /// Leaves word for the owner of a run.
@@ -313,8 +315,22 @@ pub struct CacheRow {
     pub value: Vec<u8>,
     /// What belongs to it: text that the store does not look into.
     pub about: String,
+    /// What it is worth to have it, in any unit: the work that it saves.
+    pub worth: u64,
     /// How long it is still good. Of no meaning when it is put.
     pub left: Duration,
+}
+
+impl CacheRow {
+    /// What it counts for under that key: its texts, its value, and 100 bytes for the rest.
+    pub fn bytes(&self, key: &str) -> u64 {
+        (key.len() + self.about.len() + self.value.len() + 100) as u64
+    }
+
+    /// What it is worth a byte.
+    pub(super) fn rate(&self, key: &str) -> f64 {
+        self.worth as f64 / self.bytes(key) as f64
+    }
 }
 
 /// What one process wishes of the run of another.

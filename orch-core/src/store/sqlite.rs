@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cached;
 mod care;
 mod fault;
 mod leases;
@@ -235,16 +236,17 @@ impl Store for SqliteStore {
 
     fn cache_get(&self, key: &str) -> Result<Option<CacheRow>> {
         let now = self.0.options.clock.wall();
-        self.reading(|on| tables::cache_get(on, self.fault(), key, now))
+        self.reading(|on| cached::get(on, self.fault(), key, now))
     }
 
-    fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration) -> Result<()> {
+    fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration, limit: u64) -> Result<bool> {
         let now = self.0.options.clock.wall();
-        self.writing(|on| tables::cache_put(on, self.fault(), key, row, lasts, now))
+        self.writing(|on| cached::put(on, self.fault(), key, row, lasts, limit, now))
     }
 
     fn cache_drop(&self, key: &str) -> Result<bool> {
-        self.writing(|on| tables::cache_drop(on, self.fault(), key))
+        let now = self.0.options.clock.wall();
+        self.writing(|on| cached::remove(on, self.fault(), key, now))
     }
 
     fn wish(&self, run: RunId, wish: &Wish) -> Result<()> {

@@ -49,6 +49,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("a clock that goes back does not make a lease eternal", leases_survive_clocks),
     ("of many who want a lease one gets it", one_of_many_locks),
     ("entries of a cache end, are replaced and dropped", entries_end),
+    ("a cache takes no more than it may", a_cache_takes_no_more_than_it_may),
     ("word for a run is taken once, in order", wishes_are_taken_once),
 ];
 
@@ -267,21 +268,49 @@ fn one_of_many_locks(store: &dyn Store, _: &Hand) {
 }
 
 fn entries_end(store: &dyn Store, hand: &Hand) {
-    let row = |value: &str| CacheRow { value: value.into(), about: "{}".into(), left: TEN };
+    let row = |value: &str| CacheRow { value: value.into(), about: "{}".into(), worth: 7, left: TEN };
+    let put = |row: &CacheRow| assert!(store.cache_put("a", row, TEN, 1_000).expect("it can be put"));
     let get = |key: &str| store.cache_get(key).expect("it can be read");
     assert_eq!(get("a"), None);
-    store.cache_put("a", &row("one"), TEN).expect("it can be put");
+    put(&row("one"));
     assert_eq!(get("a"), Some(row("one")));
     hand.advance(Duration::from_secs(4));
     assert_eq!(get("a"), Some(CacheRow { left: Duration::from_secs(6), ..row("one") }));
-    store.cache_put("a", &row("two"), TEN).expect("it can be put");
+    put(&row("two"));
     assert_eq!(get("a"), Some(row("two")));
     hand.advance(TEN);
     assert_eq!(get("a"), None, "it is over");
-    store.cache_put("a", &row("three"), TEN).expect("it can be put");
+    put(&row("three"));
     assert!(store.cache_drop("a").expect("it can be dropped"));
     assert!(!store.cache_drop("a").expect("it can be dropped"));
     assert_eq!(get("a"), None);
+}
+
+fn a_cache_takes_no_more_than_it_may(store: &dyn Store, hand: &Hand) {
+    // Each counts for 201 bytes: 1 of the key, 100 of the value, 100 for the rest.
+    let row = |worth| CacheRow { value: vec![0; 100], about: String::new(), worth, left: TEN };
+    let put = |key, worth, lasts, limit| store.cache_put(key, &row(worth), lasts, limit).expect("it can be put");
+    let there = || {
+        let is_there = |key: &&str| store.cache_get(key).expect("it can be read").is_some();
+        ["a", "b", "c", "d", "e"].iter().filter(|key| is_there(key)).copied().collect::<String>()
+    };
+    for (key, worth) in [("a", 5), ("b", 1), ("c", 3)] {
+        assert!(put(key, worth, TEN, 603));
+    }
+    assert_eq!(there(), "abc", "just enough room");
+    assert!(put("c", 4, TEN, 603), "it takes its own place");
+    assert_eq!(there(), "abc");
+    assert!(put("d", 2, TEN, 603));
+    assert_eq!(there(), "acd", "`b` is worth the least");
+    assert!(!put("e", 1, TEN, 603), "less than all the others");
+    assert_eq!(there(), "acd");
+    assert!(put("e", 2, TEN * 2, 603), "as much as `d`, but longer");
+    assert_eq!(there(), "ace");
+    assert!(!put("a", 9, TEN, 200), "larger than all the room; its old value is not served either");
+    assert_eq!(there(), "ce");
+    hand.advance(TEN);
+    assert!(put("a", 1, TEN, 402), "`c` is over, whatever it was worth");
+    assert_eq!(there(), "ae");
 }
 
 fn wishes_are_taken_once(store: &dyn Store, _: &Hand) {

@@ -55,14 +55,24 @@ CREATE TABLE leases (
     until INTEGER NOT NULL,
     free INTEGER NOT NULL
 ) WITHOUT ROWID;
+-- `rate` is what an entry is worth a byte.
 CREATE TABLE cache (
     key TEXT PRIMARY KEY,
     about TEXT NOT NULL,
     hash BLOB NOT NULL,
     until INTEGER NOT NULL,
+    worth INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    rate REAL NOT NULL,
     value BLOB NOT NULL
 );
 CREATE INDEX cache_by_end ON cache (until);
+CREATE INDEX cache_by_rate ON cache (rate, until, bytes);
+-- What all entries of the cache take.
+CREATE TABLE cached (bytes INTEGER NOT NULL);
+INSERT INTO cached VALUES (0);
+CREATE TRIGGER cache_in AFTER INSERT ON cache BEGIN UPDATE cached SET bytes = bytes + NEW.bytes; END;
+CREATE TRIGGER cache_out AFTER DELETE ON cache BEGIN UPDATE cached SET bytes = bytes - OLD.bytes; END;
 CREATE TABLE wishes (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, wish TEXT NOT NULL);
 "];
 

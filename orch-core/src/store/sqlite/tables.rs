@@ -1,20 +1,15 @@
 //! Runs, their journals, blobs, cache entries and wishes in the file.
 
-use std::time::Duration;
-
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
-use super::{
-    fault::Fault,
-    leases::{at, millis},
-};
+use super::{fault::Fault, leases::at};
 use crate::{
     clock::WallTime,
     error::Result,
     event::RunState,
     id::RunId,
     store::{
-        Append, Blob, BlobHash, CacheRow, Record, RunHeader, RunRow, Wish,
+        Append, Blob, BlobHash, Record, RunHeader, RunRow, Wish,
         memory::{no_run, taken_over, wrong_length},
     },
 };
@@ -22,10 +17,10 @@ use crate::{
 /// A part has fewer events than this; its number times this is where its records begin.
 pub(super) const PART: i64 = 1 << 40;
 
-type Hash = [u8; 16];
+pub(super) type Hash = [u8; 16];
 
 /// The hash of parts of a row: each with its length, so that nothing can move from one to the next.
-fn hash_of(parts: &[&[u8]]) -> Hash {
+pub(super) fn hash_of(parts: &[&[u8]]) -> Hash {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
@@ -238,46 +233,6 @@ pub(super) fn blob(on: &Transaction<'_>, fault: Fault<'_>, hash: BlobHash) -> Re
         }
         bytes => Ok(bytes),
     }
-}
-
-fn cache_hash(key: &str, about: &str, until: i64, value: &[u8]) -> Hash {
-    hash_of(&[key.as_bytes(), about.as_bytes(), &until.to_le_bytes(), value])
-}
-
-pub(super) fn cache_get(on: &Transaction<'_>, fault: Fault<'_>, key: &str, now: WallTime) -> Result<Option<CacheRow>> {
-    let row: Option<(String, Hash, i64, Vec<u8>)> = on
-        .prepare_cached("SELECT about, hash, until, value FROM cache WHERE key = ?1 AND until > ?2")
-        .and_then(|mut select| {
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            select.query_row(params![key, at(now)], read).optional()
-        })
-        .map_err(|error| fault.of(error))?;
-    let Some((about, hash, until, value)) = row else { return Ok(None) };
-    if cache_hash(key, &about, until, &value) != hash {
-        return Err(fault.damaged("an entry of the cache is not what was written"));
-    }
-    let left = Duration::from_millis(until.saturating_sub(at(now)).unsigned_abs());
-    Ok(Some(CacheRow { value, about, left }))
-}
-
-pub(super) fn cache_put(
-    on: &Transaction<'_>,
-    fault: Fault<'_>,
-    key: &str,
-    row: &CacheRow,
-    lasts: Duration,
-    now: WallTime,
-) -> Result<()> {
-    let until = at(now).saturating_add(millis(lasts));
-    let hash = cache_hash(key, &row.about, until, &row.value);
-    on.prepare_cached("INSERT OR REPLACE INTO cache (key, about, hash, until, value) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .and_then(|mut put| put.execute(params![key, row.about, hash, until, row.value]))
-        .map(drop)
-        .map_err(|error| fault.of(error))
-}
-
-pub(super) fn cache_drop(on: &Transaction<'_>, fault: Fault<'_>, key: &str) -> Result<bool> {
-    on.execute("DELETE FROM cache WHERE key = ?1", [key]).map(|gone| gone > 0).map_err(|error| fault.of(error))
 }
 
 pub(super) fn wish(on: &Transaction<'_>, fault: Fault<'_>, run: RunId, wish: &Wish) -> Result<()> {

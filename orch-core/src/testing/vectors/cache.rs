@@ -189,6 +189,7 @@ fn admission(admission: Admission) -> Value {
         Admission::TooLarge { bytes, max_bytes } => json!({"too_large": {"bytes": bytes, "max_bytes": max_bytes}}),
         Admission::Expired => json!("expired"),
         Admission::Outdated => json!("outdated"),
+        Admission::Crowded => json!("crowded"),
     }
 }
 
