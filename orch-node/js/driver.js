@@ -283,7 +283,7 @@ class Driver {
   say(context, kind, text) {
     if (this.live[context._place] !== context || this.state !== 'running') return
     this.#tell(context, kind, text)
-    this.poke()
+    resolved.then(this.hurry)
   }
 
   /** What is rare in a run of plain tasks. */
@@ -346,8 +346,7 @@ class Driver {
   cancel(reason) {
     if (this.state !== 'running') return
     this.session.cancel(reason)
-    this.stale = true
-    this.poke()
+    resolved.then(this.hurry)
   }
 
   #end(error) {

@@ -4,7 +4,24 @@ const { InvalidDefinition, raised } = require('./errors.js')
 const native = require('./native.js')
 const { readTask, text, texts, object, whole, millis, noMore, callable } = require('./options.js')
 
-const NO_OPTIONS = Object.freeze({ after: Object.freeze([]), estimate: undefined, undo: undefined, core: undefined })
+/** What is between names: one text crosses quicker than many. */
+const BETWEEN = '\n'
+
+const NOBODY = Object.freeze([])
+
+/** A task of a graph that is being built. */
+class Entry {
+  constructor(fn, place) {
+    this.fn = fn
+    this.place = place
+    /** @type {readonly string[]} */
+    this.after = NOBODY
+    this.estimate = undefined
+    this.undo = undefined
+    /** Its other options, as the core has them. */
+    this.core = undefined
+  }
+}
 
 /**
  * A graph as runs need it: checked by the core, its functions by place.
@@ -63,7 +80,10 @@ class Ready {
  * ```
  */
 class Graph {
+  /** @type {Map<string, Entry>} */
   #tasks = new Map()
+  /** Whether a name has in it what is between names. */
+  #hasBetween = false
   #settings
   #ready
 
@@ -78,7 +98,10 @@ class Graph {
     if (this.#tasks.has(id)) {
       throw new InvalidDefinition(`\`${this.name}\` has a task \`${id}\` already; give this one another name`)
     }
-    this.#tasks.set(id, { fn, place: this.#tasks.size, ...(options === undefined ? NO_OPTIONS : readTask(id, options)) })
+    const task = new Entry(fn, this.#tasks.size)
+    if (options !== undefined) readTask(id, options, task)
+    this.#tasks.set(id, task)
+    if (id.includes(BETWEEN)) this.#hasBetween = true
     this.#ready = undefined
     return this
   }
@@ -174,10 +197,10 @@ class Graph {
       if (task.undo !== undefined) undos.set(place, task.undo)
     }
     const ids = [...tasks.keys()]
-    const [joined, between] = join(ids)
+    const between = this.#hasBetween ? betweenAll(ids) : BETWEEN
     const extras = missing || estimates || options || this.#settings
     const told = extras ? JSON.stringify({ missing, estimates, options, ...this.#settings }) : undefined
-    const graph = raised(() => native.Graph.build(this.name, joined, between, Uint32Array.from(links), told))
+    const graph = raised(() => native.Graph.build(this.name, ids.join(between), between, new Uint32Array(links), told))
     const ready = new Ready(graph)
     ready.calls = calls
     ready.afters = afters
@@ -213,11 +236,10 @@ class Graph {
   }
 }
 
-/** The names as one text, and what is between them and in none of them: one text crosses quicker than many. */
-function join(ids) {
-  for (let between = '\n'; ; between += '\0') {
-    const joined = ids.join(between)
-    if (ids.length === 0 || joined.split(between).length === ids.length) return [joined, between]
+/** Something that parts the names wherever one ends. */
+function betweenAll(ids) {
+  for (let between = BETWEEN; ; between += '\0') {
+    if (ids.join(between).split(between).length === ids.length) return between
   }
 }
 

@@ -67,7 +67,9 @@ function listed(value, field) {
 }
 
 function texts(value, field) {
-  return listed(value, field).map((item) => text(item, field))
+  const items = listed(value, field).slice()
+  for (let i = 0; i < items.length; i++) text(items[i], field)
+  return items
 }
 
 function retry(value) {
@@ -137,26 +139,27 @@ const OF_TASK = {
 }
 
 /**
- * The options of one task: what it waits for, its undo and estimate, and the rest as the core has it. Each option is read once.
+ * Reads the options of one task: what it waits for, its undo and estimate, and the rest as the core has it. Each is read once.
  */
-function readTask(id, options) {
+function readTask(id, options, task) {
   object(options, `the options of task ${id}`)
-  const { after, estimateMs, ...rest } = options
-  let core
-  for (const name of Object.keys(rest)) {
-    const value = rest[name]
+  for (const name of Object.keys(options)) {
+    const value = options[name]
     if (value === undefined) continue
+    if (name === 'after') {
+      task.after = texts(value, 'after')
+      continue
+    }
+    if (name === 'estimateMs') {
+      task.estimate = millis(value, 'estimateMs')
+      continue
+    }
     const say = Object.hasOwn(OF_TASK, name) ? OF_TASK[name] : undefined
     if (say === undefined) throw new InvalidType(`task \`${id}\`: there is no option \`${name}\``)
     const [key, told] = say(value)
-    core ??= {}
-    core[key] = told
-  }
-  return {
-    after: after === undefined ? [] : texts(after, 'after'),
-    estimate: estimateMs === undefined ? undefined : millis(estimateMs, 'estimateMs'),
-    undo: rest.undo,
-    core,
+    if (name === 'undo') task.undo = value
+    task.core ??= {}
+    task.core[key] = told
   }
 }
 

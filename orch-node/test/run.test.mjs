@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
+import diagnostics from 'node:diagnostics_channel'
 import { test } from 'node:test'
 
 import {
@@ -380,6 +381,22 @@ test('the store of a caller is seen by its tasks', async () => {
   assert.deepEqual(seen.sort(), [...Array(4).fill('one'), ...Array(4).fill('two')])
 })
 
+test('what others do with a run does not change the store of its tasks', async () => {
+  const storage = new AsyncLocalStorage()
+  const seen = []
+  const see = () => void seen.push(storage.getStore())
+  const inTheRun = later()
+  const graph = new Graph()
+    .task('a', ({ log }) => storage.run('of a', () => log('hello')), { undo: see })
+    .task('b', see, { after: 'a' })
+    .task('c', () => (inTheRun.resolve(), new Promise(() => {})), { after: 'b' })
+  const running = storage.run('caller', () => start(graph, { check: false }))
+  await inTheRun.promise
+  storage.run('elsewhere', () => running.cancel())
+  await running.report()
+  assert.deepEqual(seen, ['caller', 'caller'])
+})
+
 test('plans tell what follows from a graph', () => {
   const graph = new Graph('plan')
     .task('a', () => 1, { estimateMs: 2000 })
@@ -438,4 +455,18 @@ test('wrong types are named', async () => {
     })
   }
   await assert.rejects(run(graph, { maxParallel: 0 }), { code: 'INVALID_VALUE' })
+})
+
+test('events are published where somebody has subscribed', async () => {
+  const heard = []
+  const hear = (message) => heard.push(message)
+  diagnostics.subscribe('orch:event', hear)
+  const running = start(new Graph('told').task('a', () => 1))
+  await running.report()
+  diagnostics.unsubscribe('orch:event', hear)
+  await run(new Graph('untold').task('a', () => 1))
+  assert.deepEqual(
+    heard.map(({ run, graph, event }) => [run, graph, event.type]),
+    ['run_started', 'task_started', 'task_finished', 'run_finished'].map((type) => [running.id, 'told', type]),
+  )
 })

@@ -1,6 +1,6 @@
 // What the types promise: compiled by `tsc --strict`, run by nobody.
 
-import { Graph, type Event, type Report, run, start } from '@orch-engine/orch'
+import { Graph, type Event, type Report, load, parse, run, start } from '@orch-engine/orch'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_: Same<A, B>): void {}
@@ -53,3 +53,10 @@ async function events(): Promise<void> {
 }
 
 export { aborted, count, events, sum, words, wrong }
+
+const loaded = load(new URL('file:///review-all.json'), { '*': ({ id, inputs }) => [id, inputs.map] }, { programs: { a: 'echo' } })
+const anything: unknown = (await run(loaded, { inputs: { files: 3 } })).get('any task')
+// @ts-expect-error agents are functions
+parse('{}', { reader: 3 })
+
+export { anything }
