@@ -112,6 +112,15 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0035-arguments-are-keys-by-type-and-content.md")]
     pub mod d0035_arguments_are_keys_by_type_and_content {}
 
+    #[doc = include_str!("../docs/decisions/0045-definitions-without-ids-become-the-published-form.md")]
+    pub mod d0045_definitions_without_ids_become_the_published_form {}
+
+    #[doc = include_str!("../docs/decisions/0046-hits-in-node-are-answered-near.md")]
+    pub mod d0046_hits_in_node_are_answered_near {}
+
+    #[doc = include_str!("../docs/decisions/0047-the-prototypes-classes-translate-and-the-core-computes.md")]
+    pub mod d0047_the_prototypes_classes_translate_and_the_core_computes {}
+
     #[doc = include_str!("../docs/decisions/0055-a-store-blocks-and-knows-bytes.md")]
     pub mod d0055_a_store_blocks_and_knows_bytes {}
 

@@ -84,6 +84,11 @@ fn expansions() {
 }
 
 #[test]
+fn inferences() {
+    check("inferred");
+}
+
+#[test]
 fn locks() {
     check("locks");
 }

@@ -89,6 +89,12 @@ impl Slot {
         self.hits.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts so many hits at once, the latest of them now.
+    pub(super) fn hits_more(&self, hits: u64, now: u64) {
+        self.used.store(now, Ordering::Relaxed);
+        self.hits.fetch_add(hits, Ordering::Relaxed);
+    }
+
     pub(super) fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)
     }

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use hashbrown::DefaultHashBuilder;
@@ -161,6 +162,21 @@ impl TtlCache {
     /// The entry of that key, uncounted: for those who show what is there.
     pub fn peek(&self, key: &str) -> Option<CacheEntry> {
         self.0.find(key, self.0.shared.time.now(), false).map(CacheEntry)
+    }
+
+    /// How much longer the value of that key is answered; `None`: there is none. Uncounted.
+    pub fn rest(&self, key: &str) -> Option<Duration> {
+        let now = self.0.shared.time.now();
+        self.0.find(key, now, false).map(|slot| Duration::from_nanos(slot.fresh_until.saturating_sub(now)))
+    }
+
+    /// Counts so many hits, and a use now: for those who keep a value that they [found](TtlCache::find) nearer by for a while and
+    /// answer it themselves. `false`: there is no such value any more, and nothing is counted.
+    pub fn used(&self, key: &str, hits: u64) -> bool {
+        let now = self.0.shared.time.now();
+        let Some(slot) = self.0.find(key, now, false) else { return false };
+        slot.hits_more(hits, now);
+        true
     }
 
     /// Sets a value for the [default time](CacheOptions::ttl).

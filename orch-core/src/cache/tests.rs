@@ -228,3 +228,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_keeps_a_value_nearer_by_knows_for_how_long_and_says_how_often_it_was_used() {
+    let (clock, hand) = Clock::manual();
+    // Room for two.
+    let cache = TtlCache::with_clock(CacheOptions { max_bytes: 1_300, ..CacheOptions::default() }, clock);
+    cache.set_with("a", 1, Keep::ttl(Duration::from_secs(9)));
+    hand.advance(Duration::from_secs(2));
+    cache.set("b", 2);
+    assert_eq!((cache.rest("a"), cache.rest("c")), (Some(Duration::from_secs(7)), None));
+    hand.advance(Duration::from_secs(1));
+    assert!(cache.used("a", 5) && !cache.used("c", 5));
+    cache.set("c", 3);
+    assert!(cache.peek("b").is_none(), "`a` was used later");
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses), (5, 0));
+    hand.advance(Duration::from_secs(6));
+    assert_eq!((cache.rest("a"), cache.used("a", 1)), (None, false));
+}

@@ -292,15 +292,15 @@ impl Serialize for GraphHash {
 
 /// The JSON form of a graph: what crosses to other languages and into the store.
 #[derive(Serialize, Deserialize)]
-struct Form {
-    name: String,
-    tasks: Vec<Task>,
+pub(super) struct Form {
+    pub(super) name: String,
+    pub(super) tasks: Vec<Task>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    resources: Vec<Resource>,
+    pub(super) resources: Vec<Resource>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    quorums: BTreeMap<String, u32>,
+    pub(super) quorums: BTreeMap<String, u32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    breakers: BTreeMap<String, BreakerOptions>,
+    pub(super) breakers: BTreeMap<String, BreakerOptions>,
 }
 
 impl Serialize for Graph {
@@ -318,15 +318,6 @@ impl Serialize for Graph {
 
 impl<'de> Deserialize<'de> for Graph {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let form = Form::deserialize(deserializer)?;
-        let mut builder = Self::builder(form.name).tasks(form.tasks);
-        builder = form.resources.into_iter().fold(builder, GraphBuilder::resource);
-        for (group, least) in form.quorums {
-            builder = builder.quorum(group, least);
-        }
-        for (name, options) in form.breakers {
-            builder = builder.breaker(name, options);
-        }
-        builder.build().map_err(serde::de::Error::custom)
+        Form::deserialize(deserializer)?.builder().build().map_err(serde::de::Error::custom)
     }
 }

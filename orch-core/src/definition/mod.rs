@@ -23,6 +23,7 @@ pub mod command;
 mod csr;
 mod expand;
 pub mod export;
+mod form;
 mod graph;
 mod optimize;
 mod prefix;

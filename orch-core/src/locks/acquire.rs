@@ -176,7 +176,7 @@ impl Locks {
         options: Acquire,
     ) -> Result<LockGuard> {
         let wait = options.wait;
-        let claim = self.claim(resource.into(), options)?;
+        let claim = self.claim(resource, options)?;
         self.wait(std::slice::from_ref(&claim), &owner.into(), wait).await
     }
 
@@ -207,7 +207,7 @@ impl Locks {
         owner: impl Into<Owner>,
         options: Acquire,
     ) -> Result<Option<LockGuard>> {
-        let claim = self.claim(resource.into(), Acquire { wait: Some(Duration::ZERO), ..options })?;
+        let claim = self.claim(resource, Acquire { wait: Some(Duration::ZERO), ..options })?;
         let owner = owner.into();
         let claims = std::slice::from_ref(&claim);
         let ask = Ask { asker: owner.asker(), scope: 0, claims, rank: 0, wait: Some(Duration::ZERO) };
@@ -260,7 +260,13 @@ impl Locks {
         self.0.end(deadlock)
     }
 
-    fn claim(&self, resource: ResourceId, options: Acquire) -> Result<Claim> {
+    /// What [`acquire`](Locks::acquire) asks the [table](Locks::table) for: for those who wait in another way than by a future.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`](ErrorKind::InvalidValue) for bad names and times out of range.
+    pub fn claim(&self, resource: impl Into<ResourceId>, options: Acquire) -> Result<Claim> {
+        let resource = resource.into();
         let Acquire { mode, units, priority, wait, lease, tokens } = options;
         let mode = mode.unwrap_or_else(|| match self.0.declared(0, resource.as_str()) {
             Some(Some(_)) => ClaimMode::Shared,

@@ -32,6 +32,16 @@ impl Counts {
         self.succeeded + self.failed + self.skipped + self.cancelled + self.undone
     }
 
+    /// How much is done, in percent: what succeeded, and what did not have to run. 100 where there is nothing to do.
+    ///
+    /// What failed or was stopped is over and not done.
+    pub fn percent_done(&self) -> f64 {
+        match self.total() {
+            0 => 100.0,
+            total => (self.succeeded + self.skipped) as f64 * 100.0 / total as f64,
+        }
+    }
+
     /// Tasks in that state.
     pub fn of(&self, state: TaskState) -> usize {
         match state {

@@ -86,6 +86,7 @@ pub mod condition;
 #[cfg(feature = "markdown")]
 mod convert;
 mod graph;
+mod inferred;
 mod json;
 mod lines;
 #[cfg(feature = "markdown")]

@@ -22,7 +22,7 @@ mod task_list;
 mod write;
 
 pub use task_list::{TaskItem, TaskList, TaskMetadata, task_list};
-pub use write::{Todo, TodoList, TodoMode, TodoStatus, todo_list};
+pub use write::{Todo, TodoLayout, TodoList, TodoMode, TodoStatus, todo_list, todo_list_in};
 
 #[cfg(test)]
 mod tests;

@@ -259,3 +259,34 @@ fn the_task_list_has_the_links_of_the_graph() {
     assert_eq!(list.tasks[3].description, "Check the docs");
     assert_eq!(list.tasks[4].blocked_by, ["2", "3", "4"]);
 }
+
+#[test]
+fn the_layout_may_be_by_phase_or_flat() {
+    let graph = Graph::builder("/review")
+        .task(Task::new("scan").agent("scanner").with(|options| options.phase = Some("Look".into())))
+        .task(Task::new("style").after("scan").with(|options| options.phase = Some("Judge".into())))
+        .task(Task::new("logic").after("style").with(|options| options.phase = Some("Judge".into())))
+        .task(Task::new("mail").after("logic"))
+        .build()
+        .unwrap();
+    let report = Script::new(&graph, None).start(0, "scan").done(100, "scan").start(100, "style").report();
+    insta::assert_snapshot!(show(&todo_list_in(&report, TodoMode::Parallel, TodoLayout::Phases)), @"
+    [x] Initialize /review | Initializing /review
+    [x] Look: Execute 1 agents | Executing Look
+    [x]   └─ scanner | Running scanner
+    [>] Judge: Execute 2 agents | Executing Judge
+    [>]   └─ style | Running style
+    [ ]   └─ logic | Running logic
+    [ ] Other: Execute 1 agents | Executing Other
+    [ ]   └─ mail | Running mail
+    ");
+    insta::assert_snapshot!(show(&todo_list_in(&report, TodoMode::Strict, TodoLayout::Flat)), @"
+    [x] Initialize /review | Initializing /review
+    [x] scanner | Running scanner
+    [>] style | Running style
+    [ ] logic | Running logic
+    [ ] mail | Running mail
+    ");
+    let counts = report.counts();
+    assert_eq!((counts.percent_done(), crate::report::Counts::default().percent_done()), (25.0, 100.0));
+}

@@ -56,8 +56,24 @@ pub enum TodoMode {
     Parallel,
 }
 
+/// How the items are put together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TodoLayout {
+    /// Each level with its agents below: `Level {n}: Execute {k} agents in parallel`.
+    #[default]
+    Levels,
+    /// Each phase of the definition with its agents below: `{phase}: Execute {k} agents`. Agents without a phase are in
+    /// `Other`.
+    Phases,
+    /// Agents alone. In the [strict](TodoMode::Strict) mode the first of those that run is in progress.
+    Flat,
+}
+
 /// The most items of a list. A run with more tasks shows its levels alone, and of more levels the first.
 const MOST_ITEMS: usize = 200;
+/// What stands before an agent below its level.
+const BELOW: &str = "  └─ ";
 /// The longest text of an item, in characters.
 const LONGEST: usize = 200;
 
@@ -68,7 +84,12 @@ const LONGEST: usize = 200;
 /// In both modes a skipped agent is completed, with ` (skipped)` and the active form `Skipped`; a cancelled one is pending:
 /// it was not done; so is an undone one, with ` (undone)`. At most 200 items of at most 200 characters; a run with more tasks shows its levels alone.
 pub fn todo_list(report: &Report, mode: TodoMode) -> TodoList {
-    let levels = levels(report);
+    todo_list_in(report, mode, TodoLayout::Levels)
+}
+
+/// The same in another layout.
+pub fn todo_list_in(report: &Report, mode: TodoMode, layout: TodoLayout) -> TodoList {
+    let levels = groups(report, layout);
     let command = Printable(report.graph().name());
     let begun = report.run().is_some() || report.counts().pending < report.counts().total();
     let mut todos = vec![todo(
@@ -86,7 +107,11 @@ pub fn todo_list(report: &Report, mode: TodoMode) -> TodoList {
     let with_agents = 2 + levels.len() + report.tasks().len() <= MOST_ITEMS;
     let shown = levels.len().min(MOST_ITEMS - 3);
     for (number, level) in levels.iter().enumerate().take(shown) {
-        todos.push(level_todo(number, level, level_status(report, level, mode, current == Some(number)), report));
+        if layout == TodoLayout::Flat && with_agents {
+            todos.extend(flat(report, level, mode));
+            continue;
+        }
+        todos.push(level_todo(level, level_status(report, level, mode, current == Some(number)), report));
         if with_agents {
             todos.extend(level.tasks.iter().map(|&ix| agent_todo(&report.task(ix), level, mode)));
         }
@@ -103,6 +128,8 @@ pub fn todo_list(report: &Report, mode: TodoMode) -> TodoList {
 }
 
 struct Level<'a> {
+    /// What is to be done, and what is being done.
+    texts: (String, String),
     tasks: Vec<TaskIx>,
     counts: Counts,
     /// How many of its tasks each agent does.
@@ -121,21 +148,72 @@ impl Level<'_> {
     }
 }
 
-fn levels(report: &Report) -> Vec<Level<'_>> {
-    let plan = report.plan();
-    let grown =
-        if plan.graph().len() == report.graph().len() { None } else { Plan::new(report.graph(), plan.options()).ok() };
-    let level = |tasks: Vec<TaskIx>| {
-        let (mut counts, mut agents) = (Counts::default(), HashMap::new());
-        for task in tasks.iter().map(|&ix| report.task(ix)) {
-            counts.add(task.state());
-            if let Some(agent) = &task.task().options().agent {
-                *agents.entry(agent.as_str()).or_insert(0) += 1;
-            }
+fn groups(report: &Report, layout: TodoLayout) -> Vec<Level<'_>> {
+    match layout {
+        TodoLayout::Levels => {
+            let plan = report.plan();
+            let grown = match plan.graph().len() == report.graph().len() {
+                true => None,
+                false => Plan::new(report.graph(), plan.options()).ok(),
+            };
+            let levels = grown.as_ref().unwrap_or(plan).by_level();
+            let text = |number, agents| {
+                (format!("Level {number}: Execute {agents} agents in parallel"), format!("Executing level {number}"))
+            };
+            let levels = levels.into_iter().enumerate();
+            levels.map(|(number, tasks)| group(report, text(number, tasks.len()), tasks)).collect()
         }
-        Level { tasks, counts, agents }
-    };
-    grown.as_ref().unwrap_or(plan).by_level().into_iter().map(level).collect()
+        TodoLayout::Phases => {
+            let mut phases: Vec<(&str, Vec<TaskIx>)> = Vec::new();
+            let mut places: HashMap<&str, usize> = HashMap::new();
+            for task in report.tasks() {
+                let phase = task.task().options().phase.as_deref().unwrap_or("Other");
+                let place = *places.entry(phase).or_insert_with(|| {
+                    phases.push((phase, Vec::new()));
+                    phases.len() - 1
+                });
+                if let Some((_, tasks)) = phases.get_mut(place) {
+                    tasks.push(task.ix());
+                }
+            }
+            let text = |phase, agents| {
+                let phase = Printable(phase);
+                (format!("{phase}: Execute {agents} agents"), format!("Executing {phase}"))
+            };
+            phases.into_iter().map(|(phase, tasks)| group(report, text(phase, tasks.len()), tasks)).collect()
+        }
+        TodoLayout::Flat => {
+            let tasks = report.graph().topological().collect::<Vec<_>>();
+            let text = (format!("Execute {} agents", tasks.len()), "Executing agents".to_owned());
+            vec![group(report, text, tasks)]
+        }
+    }
+}
+
+/// Each agent as an item of its own.
+fn flat<'a>(report: &'a Report, level: &'a Level<'_>, mode: TodoMode) -> impl Iterator<Item = Todo> + use<'a> {
+    let first = level.tasks.iter().copied().find(|&ix| report.task(ix).state() == TaskState::Running);
+    level.tasks.iter().map(move |&ix| {
+        let mut todo = agent_todo(&report.task(ix), level, mode);
+        if let Some(content) = todo.content.strip_prefix(BELOW) {
+            todo.content = content.to_owned();
+        }
+        if mode == TodoMode::Strict && first == Some(ix) {
+            todo.status = TodoStatus::InProgress;
+        }
+        todo
+    })
+}
+
+fn group(report: &Report, texts: (String, String), tasks: Vec<TaskIx>) -> Level<'_> {
+    let (mut counts, mut agents) = (Counts::default(), HashMap::new());
+    for task in tasks.iter().map(|&ix| report.task(ix)) {
+        counts.add(task.state());
+        if let Some(agent) = &task.task().options().agent {
+            *agents.entry(agent.as_str()).or_insert(0) += 1;
+        }
+    }
+    Level { texts, tasks, counts, agents }
 }
 
 /// The one level that is in progress in strict mode.
@@ -161,13 +239,13 @@ fn level_status(report: &Report, level: &Level<'_>, mode: TodoMode, current: boo
     }
 }
 
-fn level_todo(number: usize, level: &Level<'_>, status: TodoStatus, report: &Report) -> Todo {
+fn level_todo(level: &Level<'_>, status: TodoStatus, report: &Report) -> Todo {
     let agents = level.tasks.len();
-    let content = format!("Level {number}: Execute {agents} agents in parallel");
+    let (content, active) = level.texts.clone();
     let active_form = if level.counts.failed > 0 && level.is_over() && report.state() != RunState::Succeeded {
         format!("Failed: {} of {agents} agents", level.counts.failed)
     } else {
-        format!("Executing level {number}")
+        active
     };
     todo(content, status, active_form)
 }
@@ -176,7 +254,7 @@ fn agent_todo(task: &TaskResult<'_>, level: &Level<'_>, mode: TodoMode) -> Todo 
     let agent = agent_name(task, level);
     let running = format!("Running {agent}");
     let error = || task.error().map(|error| Printable(&error).to_string()).unwrap_or_default();
-    let plain = format!("  └─ {agent}");
+    let plain = format!("{BELOW}{agent}");
     match (task.state(), mode) {
         (TaskState::Pending | TaskState::Cancelled, _) => todo(plain, TodoStatus::Pending, running),
         (TaskState::Running, TodoMode::Strict) => todo(plain, TodoStatus::Pending, running),
@@ -186,7 +264,7 @@ fn agent_todo(task: &TaskResult<'_>, level: &Level<'_>, mode: TodoMode) -> Todo 
         (TaskState::Skipped, _) => todo(format!("{plain} (skipped)"), TodoStatus::Completed, "Skipped".to_owned()),
         (TaskState::Failed, TodoMode::Strict) => {
             let failed = format!("Failed: {}", error());
-            todo(format!("  └─ x {agent}: {failed}"), TodoStatus::Completed, failed)
+            todo(format!("{BELOW}x {agent}: {failed}"), TodoStatus::Completed, failed)
         }
         (TaskState::Failed, TodoMode::Parallel) => todo(plain, TodoStatus::InProgress, format!("Failed: {}", error())),
     }

@@ -9,11 +9,12 @@ use crate::{Error, ErrorKind, Result};
 type Answer = fn(Value) -> Result<Value>;
 
 /// Every area and who answers it.
-const ANSWERS: [(&str, Answer); 7] = [
+const ANSWERS: [(&str, Answer); 8] = [
     ("cache", cache::run),
     ("command", definition::command),
     ("condition", definition::condition),
     ("expand", definition::expansion),
+    ("inferred", definition::inferred),
     ("locks", locks::run),
     ("recovery", recovery::run),
     ("run", runs::run),

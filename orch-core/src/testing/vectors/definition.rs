@@ -28,8 +28,25 @@ pub(super) fn command(input: Value) -> Result<Value> {
         },
         _ => return Err(wrong("it has either `definition` or `text`")),
     };
-    let mut want = Map::from_iter([("problems".to_owned(), json!(command.problems(&options)))]);
-    if let Ok(graph) = command.graph(&options) {
+    understood(&command, &options)
+}
+
+/// A definition whose agents may have no ids to the same.
+pub(super) fn inferred(input: Value) -> Result<Value> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Input {
+        definition: Value,
+        #[serde(default)]
+        options: GraphOptions,
+    }
+    let Input { definition, options } = read(input)?;
+    understood(&Command::inferred(definition), &options)
+}
+
+fn understood(command: &Command, options: &GraphOptions) -> Result<Value> {
+    let mut want = Map::from_iter([("problems".to_owned(), json!(command.problems(options)))]);
+    if let Ok(graph) = command.graph(options) {
         let plan = Plan::new(&graph, &PlanOptions::default())?;
         let plan = json!({
             "levels": plan.levels(),
