@@ -93,7 +93,8 @@ class Driver {
     const { core } = options
     const said = core === undefined ? undefined : JSON.stringify(ready.readsValues ? core : { ...core, inputs: undefined })
     try {
-      this.session = new native.Session(ready.plan(), said, reader !== undefined, ring, this.number, ready.programs)
+      const { programs, locks } = ready
+      this.session = new native.Session(ready.plan(), said, reader !== undefined, ring, this.number, programs, locks)
       this.session.setBatch(FIRST_BATCH)
       this.key = this.session.key
     } catch (error) {

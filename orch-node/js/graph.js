@@ -40,6 +40,8 @@ class Ready {
     /** Whether a run may be woken by what other threads or runs say. */
     this.hearsOthers = graph.hearsOthers
     this.programs = undefined
+    /** The locks that tasks claim by, where others hold some too. */
+    this.locks = undefined
     /** The functions of agents, for tasks that a run adds. */
     this.agents = undefined
     this.strict = undefined

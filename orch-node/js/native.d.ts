@@ -39,6 +39,92 @@ export declare class Graph {
   plan(defaultEstimateMs?: number | undefined | null, workers?: number | undefined | null): Plan
 }
 
+/** A circuit breaker. */
+export declare class NativeBreaker {
+  /** `options` are as in the JSON of graphs. */
+  constructor(options: string)
+  /** `closed`, `open` or `half_open`. */
+  get state(): string
+  /** Whether an attempt may begin. */
+  ask(nowMs: number): Asked
+  /** Says how an attempt ended; without a kind of failure it worked. */
+  end(ticket: number, nowMs: number, kind?: string | undefined | null, message?: string | undefined | null): void
+  /** Closes it. */
+  close(): void
+}
+
+/** Values by key. */
+export declare class NativeCache {
+  /** With the core's defaults; `manual` is a clock that only `advance` moves. */
+  constructor(maxBytes: number | undefined | null, ttlMs: number | undefined | null, eviction: string | undefined | null, manual: boolean)
+  /** A cache that sees the entries of this one under its own. */
+  child(): NativeCache
+  /** The value of that key; counts as a hit or a miss, or with `peek` as nothing. */
+  get(key: string, peek: boolean): Found | null
+  /** Counts hits that were answered without asking here, the least recent first. */
+  used(keys: Array<string>, hits: Array<number>): void
+  /**
+   * Keeps the value of that number. `json` is its JSON form, where it has one; `bytes` what it takes beside that. Answers why
+   * it is not kept.
+   */
+  set(key: string, number: number, json: string | undefined | null, bytes: number, ttlMs?: number | undefined | null, tags?: Array<string> | undefined | null): string | null
+  /** Drops a key, and answers how many entries went. */
+  invalidate(key: string): number
+  /** Drops what has that tag. */
+  invalidateTag(tag: string): number
+  /** Drops everything. */
+  clear(): number
+  /** The keys, sorted. */
+  keys(): Array<string>
+  /** What it holds and did, as JSON; drops what is over. */
+  stats(): string
+  /** The content hash of the value of a key that has a JSON form, or of any value. */
+  hash(key: string): string | null
+  /** Everything that has a JSON form, as JSON. */
+  export(): string
+  /** Takes in an export; what became of its entries, as JSON. */
+  import(text: string): string
+  /** What happened since the last call. */
+  news(): CacheNews | null
+  /** Moves the time of a cache with a manual clock. */
+  advance(ms: number): void
+}
+
+/** The locks of one program. */
+export declare class NativeLocks {
+  /**
+   * `wake` is called when there is something to [hear](Self::hear); `manual` is a clock that only `advance` moves. Deadlocks
+   * are told and not ended.
+   */
+  constructor(wake: () => void, manual: boolean)
+  /** Declares a resource. */
+  register(name: string, kind: string, capacity?: number | undefined | null): void
+  /** Asks for a resource; times in milliseconds, without one as long as it takes. */
+  ask(request: number, resource: string, owner: string, priority: number, waitMs?: number | undefined | null, leaseMs?: number | undefined | null): LockAnswer
+  /** What was told since the last call. */
+  hear(): Array<LockAnswer>
+  /** Does what is due, and answers in how many milliseconds there is more to do. */
+  turn(): number | null
+  /**
+   * Gives a lock back, or withdraws a request. `false`: it is over.
+   *
+   * # Errors
+   *
+   * `NotOwner` if an owner is given and another holds it.
+   */
+  release(lock: string, owner?: string | undefined | null): boolean
+  /** Gives back everything of an owner. */
+  releaseAll(owner: string): number
+  /** How a resource stands, as JSON. */
+  stats(resource: string): string | null
+  /** The deadlocks that there are, as JSON: `[{number, cycle: [{owner, resource}], victim, message}]`. */
+  deadlocks(): string
+  /** Ends a deadlock by refusing its victim. `false`: it is over already. */
+  endDeadlock(number: number): boolean
+  /** Moves the time of locks with a manual clock. */
+  advance(ms: number): void
+}
+
 /** How the tasks of a graph would run. */
 export declare class Plan {
   /** The places of the tasks of each level. */
@@ -123,8 +209,11 @@ export declare class Report {
 export declare class Session {
   /** Where the functions find it. */
   get key(): number
-  /** `number` is what the waker is called with; without one the run must not need to be woken. */
-  constructor(plan: Plan, options: string | undefined | null, events: boolean, waker: Waker | undefined | null, number: number, programs?: Programs | undefined | null)
+  /**
+   * `number` is what the waker is called with; without one the run must not need to be woken. `locks` are those that tasks claim
+   * by; without them what this run holds matters to no other.
+   */
+  constructor(plan: Plan, options: string | undefined | null, events: boolean, waker: Waker | undefined | null, number: number, programs?: Programs | undefined | null, locks?: NativeLocks | undefined | null)
   /** How many attempts one step begins at most. */
   setBatch(batch: number): void
   /** Tells something for the next step: see [`message`]. */
@@ -153,14 +242,63 @@ export declare class Session {
   get run(): string
 }
 
+/** The progress of one run. */
+export declare class Tracker {
+  /** Of a graph in its JSON form that at most so many tasks of run at once. */
+  constructor(graph: string, maxParallel?: number | undefined | null)
+  /** A task began. `false`: it has begun already. */
+  start(task: string, atMs: number): boolean
+  /** A task ended; without a message it worked. `false`: it has ended already. */
+  finish(task: string, atMs: number, failure?: string | undefined | null): boolean
+  /** A task is not run: its condition does not hold, or, `stopped`, something before it failed. */
+  skip(task: string, atMs: number, stopped: boolean): boolean
+  /** The run is over: it succeeded, or not. */
+  end(succeeded: boolean, atMs: number): void
+  /** Counts, percent and the estimate of the rest, as JSON. */
+  stats(atMs: number): string
+  /** The list of the TodoWrite tool, as JSON. */
+  todos(mode: string, layout: string): string
+}
+
 /** The bell of one thread of JavaScript: all its sessions ring it, each with its number. */
 export declare class Waker {
   /** `heard` is called on the loop with the number of the session. */
   constructor(heard: (arg: number) => void)
 }
 
+/** The answer to whether an attempt may begin. */
+export interface Asked {
+  /** It may: what to say at its end. */
+  ticket?: number
+  /** Else when to ask again, in milliseconds of the caller's clock. */
+  laterMs?: number
+}
+
+/** What happened since the last look. */
+export interface CacheNews {
+  /** What happened to keys: `evicted`, `expired`, `invalidated` or `set`, and the key, in turn. */
+  events: Array<string>
+  /** Numbers of values that nobody keeps any more. */
+  dropped: Array<number>
+}
+
 /** Runs `orch` with these arguments, the first of which is the program's name, and answers its exit code. */
 export declare function cli(args: Array<string>): number
+
+/**
+ * What is wrong with a definition, and its graph if nothing stops it: `{definition, problems, graph, inputs, required,
+ * deadline_ms}`. Agents without ids are [understood](Command::inferred).
+ */
+export declare function commandGraph(definition: string, options?: string | undefined | null): string
+
+/**
+ * The definition of a file, given its bytes and its name: `{definition}`, in the published form where it was Markdown; for a
+ * WfFormat file `{graph}`.
+ */
+export declare function commandRead(bytes: Buffer, file: string): string
+
+/** The content hash of a JSON value, the same whatever the order of its members. */
+export declare function contentHash(json: string): string
 
 /** What happened since the last batch. */
 export interface Events {
@@ -170,6 +308,47 @@ export interface Events {
   numbers: Float64Array
   /** The JSON forms of those that numbers cannot tell. */
   texts: Array<string>
+}
+
+/** What was found. */
+export interface Found {
+  /** The number of a value of this thread. */
+  number?: number
+  /** Else the value as JSON. */
+  json?: string
+  /** For how many more milliseconds it is good. */
+  restMs: number
+}
+
+/** A graph as a Mermaid flowchart. */
+export declare function graphMermaid(graph: string): string
+
+/** The graph with equal tasks as one and without useless dependencies: `{graph, changes}`. */
+export declare function graphOptimized(graph: string): string
+
+/**
+ * A graph in its JSON form, looked at: hash, levels, critical path.
+ *
+ * # Errors
+ *
+ * Every problem of a graph that cannot run.
+ */
+export declare function graphView(graph: string): string
+
+/** What became of a request. */
+export interface LockAnswer {
+  /** The number of the request. */
+  request: number
+  /** `granted`, `waits`, `refused`, `expired`, `deadlock`. */
+  word: string
+  /** The id of the lock. */
+  lock?: string
+  /** The fencing token of a grant. */
+  fence?: number
+  /** Why it was refused: the code of the error. */
+  code?: string
+  /** The same in words. */
+  message?: string
 }
 
 /** A task as the driver needs it that did not know it. */
@@ -196,6 +375,12 @@ export interface News {
   size: number
 }
 
+/** What is said when the attempts are used up. */
+export declare function retryExhausted(agent: string, message: string): string
+
+/** How long to wait after that attempt, from 1, failed; nothing: there is no further one. `policy` is as in the JSON of graphs. */
+export declare function retryWait(policy: string, kind: string, message: string, attempt: number, seed: number): number | null
+
 /** What became of one task. Times in milliseconds since the start of the run. */
 export interface Row {
   /** Where it stands. */
@@ -213,6 +398,15 @@ export interface Row {
   /** Why it failed, was skipped or was cancelled. */
   message?: string
 }
+
+/** The steps to undo to go back to when `from` of `ended` had ended, first to last. */
+export declare function sagaBack(graph: string, ended: Array<string>, from: number): Array<string>
+
+/**
+ * The steps to undo, first to last: names of tasks of `graph`. `ended` are the names of those that worked, in order; `failed`
+ * is the one that did not.
+ */
+export declare function sagaUndo(graph: string, ended: Array<string>, failed?: string | undefined | null): Array<string>
 
 /** The places of the tasks to begin: once after a step that says that there is more than one. */
 export declare function starts(key: number): Uint32Array

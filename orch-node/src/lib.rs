@@ -4,17 +4,22 @@
 //! functions, the driver on the loop of Node, is written in JavaScript; this half answers it what to begin and what to stop.
 //! Nothing of this starts a thread until something native has to run: a program, a file to look at.
 
+mod cache;
 pub mod cli;
+mod contexts;
 mod convert;
 mod error;
 mod event;
 mod graph;
+mod locks;
 mod plan;
 mod programs;
+mod recovery;
 mod report;
 pub mod session;
 mod steps;
 mod told;
+mod tracker;
 pub mod vectors;
 mod wake;
 

@@ -11,6 +11,7 @@ use crate::{
     convert,
     error::Raised,
     event::{Batch, Events},
+    locks::NativeLocks,
     plan::Plan,
     programs::Programs,
     report::Report,
@@ -135,7 +136,8 @@ impl Session {
         self.key
     }
 
-    /// `number` is what the waker is called with; without one the run must not need to be woken.
+    /// `number` is what the waker is called with; without one the run must not need to be woken. `locks` are those that tasks claim
+    /// by; without them what this run holds matters to no other.
     #[napi(constructor)]
     pub fn new(
         plan: &Plan,
@@ -144,8 +146,10 @@ impl Session {
         waker: Option<&Waker>,
         number: u32,
         programs: Option<&Programs>,
+        locks: Option<&NativeLocks>,
     ) -> napi::Result<Self> {
         let mut options = Options::read(options.as_deref())?;
+        options.locks = locks.map(|locks| locks.locks.clone());
         options.prices = programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>);
         let wake = waker.map_or_else(|| Arc::new(|| ()) as Arc<dyn Fn() + Send + Sync>, |waker| waker.of(number));
         let session = orch_core::session::Session::new(&plan.0, options, wake).raised()?;
