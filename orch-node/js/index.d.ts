@@ -15,6 +15,8 @@
  * Times are milliseconds everywhere; names say so.
  */
 
+export * from './compat/index.js'
+
 /** A value with a JSON form. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
 

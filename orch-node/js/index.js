@@ -21,3 +21,8 @@ module.exports = {
   version: native.version,
   ...classes,
 }
+
+// The classes of the prototype are read when first asked for.
+for (const name of require('./compat/names.js')) {
+  Object.defineProperty(module.exports, name, { enumerable: true, get: () => require('./compat/index.js')[name] })
+}

@@ -31,4 +31,6 @@ export const {
   InvalidType,
 } = orch
 
+export * from './compat/index.mjs'
+
 export default orch
