@@ -129,6 +129,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0065-processes-take-turns-through-leases.md")]
     pub mod d0065_processes_take_turns_through_leases {}
+
+    #[doc = include_str!("../docs/decisions/0056-stored-before-told.md")]
+    pub mod d0056_stored_before_told {}
+
+    #[doc = include_str!("../docs/decisions/0057-runs-resume-by-content.md")]
+    pub mod d0057_runs_resume_by_content {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

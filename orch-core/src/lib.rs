@@ -121,6 +121,7 @@ pub use id::{Printable, ResourceId, RunId, TaskId, TaskIx};
 pub use plan::{History, Learned, LearnedBy, LearnedCost, Plan, PlanOptions, Sample, Step};
 pub use report::{Progress, Report, TaskResult};
 pub use run::FailurePolicy;
+pub use session::Resume;
 pub use units::{Cost, ModelUsage, Usage, Usd};
 
 /// The version of the engine, for example `0.1.0`.

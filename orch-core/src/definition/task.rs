@@ -163,6 +163,32 @@ impl Task {
         self.estimate
     }
 
+    /// A hash of what of the definition decides what the task makes. Not part of it: its name, what it waits for, how long and
+    /// how often it may try, what it claims, how it is shown, ordered and undone.
+    pub fn content(&self) -> [u8; 32] {
+        let options = self.options();
+        let models: Vec<&str> = options.expects.models().iter().map(|usage| usage.model.as_str()).collect();
+        let kept = TaskOptions {
+            phase: None,
+            group: None,
+            claims: Vec::new(),
+            priority: 0,
+            timeout: None,
+            idle_timeout: None,
+            retry: None,
+            allow_failure: false,
+            critical: false,
+            expects: Usage::default(),
+            undo: None,
+            rollback: None,
+            breaker: None,
+            ..options.clone()
+        };
+        // Plain data; writing it to memory cannot fail.
+        let text = serde_json::to_vec(&(kept, models)).unwrap_or_default();
+        *blake3::hash(&text).as_bytes()
+    }
+
     /// Everything else about the task.
     pub fn options(&self) -> &TaskOptions {
         self.options.as_deref().unwrap_or(&DEFAULT_OPTIONS)

@@ -13,10 +13,12 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::EventSink,
     executor::Executor,
+    id::RunId,
     locks::Locks,
-    plan::Plan,
+    plan::{Plan, PlanOptions},
     report::Report,
-    session::{Breakers, SharedCache},
+    session::{Breakers, Resume, SharedCache},
+    store::Store,
 };
 
 /// Runs plans. Cheap to clone; clones, and all their runs, share what is plugged in: executor, sinks, cache,
@@ -34,6 +36,7 @@ pub struct EngineBuilder {
     breakers: Breakers,
     locks: Locks,
     prices: Option<Arc<dyn PriceSource>>,
+    store: Option<Arc<dyn Store>>,
 }
 
 impl EngineBuilder {
@@ -92,6 +95,20 @@ impl EngineBuilder {
         self
     }
 
+    /// Where the runs of this engine are kept, so that they survive its process: [`resume`](Engine::resume) goes on with one. What
+    /// is told of a run is then in the store, and nothing builds on a task whose result is not. Without a store nothing is kept.
+    #[must_use]
+    pub fn store(self, store: impl Store + 'static) -> Self {
+        self.store_shared(Arc::new(store))
+    }
+
+    /// The same for a store that others use as well.
+    #[must_use]
+    pub fn store_shared(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// The engine.
     ///
     /// # Errors
@@ -101,13 +118,13 @@ impl EngineBuilder {
         let executor = self.executor.ok_or_else(|| {
             Error::new(ErrorKind::Misuse, "an engine needs an executor: call `.executor(..)` before `.build()`")
         })?;
-        let Self { sinks, cache, behind, breakers, locks, prices, .. } = self;
+        let Self { sinks, cache, behind, breakers, locks, prices, store, .. } = self;
         let cache = cache.or_else(|| behind.is_some().then(|| TtlCache::new(CacheOptions::default())));
         let cache = cache.map(SharedCache::new).map(|cache| match behind {
             Some(behind) => cache.over(behind),
             None => cache,
         });
-        Ok(Engine(Arc::new(Seams { executor, sinks, cache, breakers, locks, prices })))
+        Ok(Engine(Arc::new(Seams { executor, sinks, cache, breakers, locks, prices, store })))
     }
 }
 
@@ -172,6 +189,47 @@ impl Engine {
     /// Outside of a tokio runtime, or in one without time, as tokio's own timers do, once something has to wait.
     pub async fn run(&self, plan: &Plan, options: RunOptions) -> Result<Report> {
         Driver::new(self.0.clone(), plan, options, None)?.drive_from_here().await
+    }
+
+    /// Goes on with a run that its process did not bring to an end, or that did not succeed, as it was defined then: what has
+    /// ended is kept, the rest is run. For an edited definition load a [`Resume`] with its graph, and start a plan of what that
+    /// answers. Blocks while it reads the run.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use orch_core::{Clock, Engine, Graph, Outcome, Plan, PlanOptions, RunOptions, Task, TaskContext, store::MemoryStore};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> orch_core::Result<()> {
+    /// static BROKEN: AtomicBool = AtomicBool::new(true);
+    /// let work = async |task: TaskContext| match task.id().as_str() {
+    ///     "publish" if BROKEN.load(Ordering::Relaxed) => Outcome::failed("no network"),
+    ///     name => Outcome::done(format!("{name} done")),
+    /// };
+    /// let engine = Engine::builder().executor(work).store(MemoryStore::new(Clock::system())).build()?;
+    /// let graph = Graph::builder("g").task(Task::new("build")).task(Task::new("publish").after("build")).build()?;
+    /// let first = engine.run(&Plan::new(&graph, &PlanOptions::default())?, RunOptions::default()).await?;
+    /// let run = first.run().unwrap();
+    /// assert!(first.into_result().is_err());
+    ///
+    /// BROKEN.store(false, Ordering::Relaxed);
+    /// let again = engine.resume(run, RunOptions::default())?.report().await?;
+    /// assert!(again.find("build").unwrap().is_restored(), "it is not run again");
+    /// assert!(again.into_result().is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](ErrorKind::Misuse) without a store; those of [`StoredRun::load`](crate::session::StoredRun::load).
+    pub fn resume(&self, run: RunId, options: RunOptions) -> Result<Run> {
+        let store = self.0.store.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Misuse, "an engine resumes from its store: call `.store(..)` before `.build()`")
+        })?;
+        let resume = Resume::load(store, run, None, None, options.directory.as_deref())?;
+        let plan = Plan::new(resume.graph(), &PlanOptions::default())?;
+        Ok(self.start(&plan, RunOptions { resume: Some(resume), ..options }))
     }
 
     /// Starts the plan on the current runtime and answers a handle that tells its events. Without a runtime, or with

@@ -32,6 +32,7 @@ use crate::{
     report::Report,
     run::{Attempt, Message, Rules},
     session::{Breakers, Session, SessionOptions, SharedCache},
+    store::Store,
 };
 
 /// How many bodies are polled at most between two looks at the clock. A look costs a quarter of a no-op task, so while polls
@@ -64,6 +65,7 @@ pub(super) struct Seams {
     pub(super) breakers: Breakers,
     pub(super) locks: Locks,
     pub(super) prices: Option<Arc<dyn PriceSource>>,
+    pub(super) store: Option<Arc<dyn Store>>,
 }
 
 /// One run on tokio.
@@ -104,13 +106,19 @@ impl Driver {
     ) -> Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let spawning = options.inline == Inline::Never;
+        let resume = options.resume;
+        let (inputs, restore) = match &resume {
+            Some(resume) => (resume.inputs().clone(), resume.restore().to_vec()),
+            None => (options.inputs, options.restore),
+        };
         let rules = Rules {
             max_parallel: options.max_parallel,
             on_failure: options.on_failure,
             undo: options.undo,
             deadline: options.deadline,
-            inputs: options.inputs,
-            restore: options.restore,
+            inputs,
+            restore,
+            resumed: resume.is_some(),
             seed: options.seed,
             look: false,
             warm: None,
@@ -127,6 +135,9 @@ impl Driver {
             warm: options.warm,
             directory: options.directory,
             approve_commands: options.approve_commands,
+            store: seams.store.clone(),
+            source: options.source,
+            resume,
         };
         let bell = inbox.clone();
         let session = Session::new(plan, session, Arc::new(move || bell.put(|_| ())))?;
@@ -162,15 +173,23 @@ impl Driver {
     /// not. Dropping the future cancels the run.
     pub(super) async fn drive_from_here(mut self) -> Result<Report> {
         if self.go(has_workers()).await {
-            return Ok(self.session.into_report());
+            return self.ended_run();
         }
         joined((&mut AbortOnDrop(tokio::spawn(self.drive())).0).await)
     }
 
     /// Runs to the end.
-    pub(super) async fn drive(mut self) -> Report {
+    pub(super) async fn drive(mut self) -> Result<Report> {
         self.go(false).await;
-        self.session.into_report()
+        self.ended_run()
+    }
+
+    /// The report; what still runs of a run whose store failed is dropped.
+    fn ended_run(self) -> Result<Report> {
+        match self.session.store_error() {
+            Some(error) => Err(error),
+            None => Ok(self.session.into_report()),
+        }
     }
 
     /// Goes on to the end or, if it `may_move`, to where bodies compute for long. Answers whether that was the end.
@@ -400,12 +419,12 @@ impl Driver {
 ///
 /// # Errors
 ///
-/// [`Cancelled`](ErrorKind::Cancelled) if the runtime was shut down.
-pub(super) fn joined(driver: std::result::Result<Report, JoinError>) -> Result<Report> {
-    driver.map_err(|error| Error::new(ErrorKind::Cancelled, "the runtime of the run was shut down").caused_by(error))
+/// [`Cancelled`](ErrorKind::Cancelled) if the runtime was shut down; why the store failed.
+pub(super) fn joined(driver: std::result::Result<Result<Report>, JoinError>) -> Result<Report> {
+    driver.map_err(|error| Error::new(ErrorKind::Cancelled, "the runtime of the run was shut down").caused_by(error))?
 }
 
-struct AbortOnDrop(JoinHandle<Report>);
+struct AbortOnDrop(JoinHandle<Result<Report>>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

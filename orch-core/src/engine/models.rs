@@ -82,6 +82,7 @@ fn driver(graph: &Graph, max_parallel: u32, executor: impl Executor) -> Driver {
         breakers: Breakers::default(),
         locks: Locks::default(),
         prices: None,
+        store: None,
     });
     let options = RunOptions { max_parallel, inline: Inline::Always, ..RunOptions::default() };
     Driver::new(seams, &plan, options, None).unwrap()
@@ -117,7 +118,7 @@ fn no_wake_up_is_lost() {
             }
         };
         let driver = driver(&graph([Task::new("a"), Task::new("b")]), 2, body);
-        succeeds(&block_on(driver.drive()));
+        succeeds(&block_on(driver.drive()).unwrap());
         openers.into_iter().for_each(|opener| opener.join().unwrap());
     });
 }
@@ -151,7 +152,7 @@ fn a_late_wake_up_of_an_earlier_body_does_no_harm() {
             }
         };
         let graph = graph([Task::new("first"), Task::new("second").after("first"), Task::new("third").after("second")]);
-        let report = block_on(driver(&graph, 1, body).drive());
+        let report = block_on(driver(&graph, 1, body).drive()).unwrap();
         succeeds(&report);
         let made: Vec<_> = report.tasks().map(|task| task.output().json().cloned()).collect();
         assert_eq!(made, [0, 1, 2].map(|nth| Some(nth.into())));
@@ -179,7 +180,7 @@ fn a_cancellation_reaches_all_who_wait_for_it() {
         let inbox = driver.inbox();
         let cancels =
             thread::spawn(move || inbox.put(|mail| mail.asked.push(Message::Cancel { reason: "enough".into() })));
-        let report = block_on(driver.drive());
+        let report = block_on(driver.drive()).unwrap();
         assert_eq!(report.state(), RunState::Cancelled);
         cancels.join().unwrap();
         let helpers = std::mem::take(&mut *lock(&helpers));

@@ -9,6 +9,7 @@ use crate::{
     id::RunId,
     recovery::checkpoint::Restored,
     run::{FailurePolicy, Rules},
+    session::Resume,
 };
 
 /// How one run behaves. `RunOptions::default()`: no limit, fail fast, undo what failed, no deadline, `Inline::Auto`.
@@ -39,6 +40,12 @@ pub struct RunOptions {
     pub inline: Inline,
     /// The run's name. Default: a new one.
     pub run: Option<RunId>,
+    /// What the run is made of, to find it again in the engine's [store](crate::EngineBuilder::store): a file's path, or a name.
+    /// Default: nothing.
+    pub source: String,
+    /// The stored run that this one goes on with, under the same name and with its inputs: a plan of its
+    /// [graph](Resume::graph) is to be run. In place of `run`, `source`, `inputs` and `restore`. Default: none.
+    pub resume: Option<Resume>,
     /// Where `file_exists` conditions look, and the files lie that tasks [depend on](crate::definition::Sources). Default: the working directory of the process.
     pub directory: Option<PathBuf>,
     /// Whether conditions may run programs. Default: no.
@@ -63,6 +70,8 @@ impl Default for RunOptions {
             warm: None,
             inline: Inline::default(),
             run: None,
+            source: String::new(),
+            resume: None,
             directory: None,
             approve_commands: false,
         }

@@ -29,7 +29,7 @@ pub struct Run(Result<Going, Option<Error>>);
 struct Going {
     batches: mpsc::Receiver<Vec<Event>>,
     batch: vec::IntoIter<Event>,
-    driver: JoinHandle<Report>,
+    driver: JoinHandle<Result<Report>>,
     inbox: Arc<Inbox>,
 }
 
@@ -95,7 +95,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// Why the run could not be started; [`Cancelled`](ErrorKind::Cancelled) if its runtime was shut down. A failed task is
+    /// Why the run could not be started, or not be kept in its store; [`Cancelled`](ErrorKind::Cancelled) if its runtime was shut down. A failed task is
     /// no error here: see [`Report::into_result`].
     pub async fn report(mut self) -> Result<Report> {
         let going = match &mut self.0 {

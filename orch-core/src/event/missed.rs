@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::Printable;
 
@@ -63,8 +63,42 @@ impl fmt::Display for Part {
     }
 }
 
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// The same with a name that is owned.
+        #[derive(Deserialize)]
+        #[serde(tag = "part", content = "name", rename_all = "snake_case")]
+        enum Form {
+            Definition(String),
+            Param(String),
+            Input(String),
+            File(String),
+            Model(String),
+            Tool(String),
+            Output(String),
+            RunInput(String),
+            Other(String),
+        }
+        const NAMES: [&str; 6] = ["agent", "description", "inputs", "outputs", "params", "prefix"];
+        Ok(match Form::deserialize(deserializer)? {
+            Form::Definition(name) => match NAMES.into_iter().find(|known| *known == name) {
+                Some(known) => Self::Definition(known),
+                None => Self::Other(name),
+            },
+            Form::Param(name) => Self::Param(name),
+            Form::Input(name) => Self::Input(name),
+            Form::File(name) => Self::File(name),
+            Form::Model(name) => Self::Model(name),
+            Form::Tool(name) => Self::Tool(name),
+            Form::Output(name) => Self::Output(name),
+            Form::RunInput(name) => Self::RunInput(name),
+            Form::Other(name) => Self::Other(name),
+        })
+    }
+}
+
 /// How one part differs from that of the miss before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// It has another content.
@@ -103,7 +137,7 @@ impl fmt::Display for Change {
 /// assert_eq!(why.to_string(), "file `src/lib.rs` changed");
 /// assert_eq!(serde_json::to_string(&Miss::First).unwrap(), r#""first""#);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Miss {
     /// Nothing is remembered of that name.

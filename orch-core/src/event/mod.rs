@@ -17,6 +17,7 @@ mod model;
 mod named;
 mod outcome;
 mod sink;
+pub(crate) mod stored;
 
 pub use missed::{Change, Miss, Part};
 pub use model::{BreakerState, Event, EventKind, Kept, RunState, SkipReason, Stream, TaskState};

@@ -62,6 +62,8 @@ impl fmt::Debug for News {
 #[derive(Debug)]
 pub(crate) struct RunShared {
     pub(crate) id: RunId,
+    /// Of a run that was resumed: how often tasks had ended, and are run again all the same.
+    pub(crate) rounds: BTreeMap<TaskId, u32>,
     /// Grows when a task's output adds tasks.
     pub(crate) graph: RwLock<Graph>,
     pub(crate) notes: mpsc::Sender<Note>,
@@ -147,6 +149,26 @@ impl TaskContext {
     /// The run.
     pub fn run(&self) -> RunId {
         self.slot.run.id
+    }
+
+    /// The same for every attempt of the task in this run, also after its process was killed and the run resumed; another one
+    /// for what undoes it, and when it is run again although it had ended: because it was edited, or what it builds on was. An
+    /// attempt may be repeated without anybody knowing whether the one before had an effect: a service that knows this key can
+    /// tell. 64 hexadecimal digits.
+    pub fn idempotency_key(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let mut feed = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        feed(self.run().to_string().as_bytes());
+        let graph = self.graph();
+        let task = graph.task(self.task);
+        feed(task.id().as_str().as_bytes());
+        feed(&task.content());
+        feed(&self.slot.run.rounds.get(task.id()).copied().unwrap_or_default().to_le_bytes());
+        feed(if self.undo().is_some() { b"undo" } else { b"do" });
+        hasher.finalize().to_hex().to_string()
     }
 
     /// The attempt, from 1. Those to undo are counted on their own.
@@ -326,7 +348,13 @@ impl TaskContext {
         let (sender, notes) = mpsc::channel(1_000_000);
         let id = RunId::from_parts(0, 0);
         let news = News::new(Arc::new(|| ()));
-        let slot = Slot::new(Arc::new(RunShared { id, graph: RwLock::new(graph.clone()), notes: sender, news }));
+        let slot = Slot::new(Arc::new(RunShared {
+            id,
+            rounds: BTreeMap::new(),
+            graph: RwLock::new(graph.clone()),
+            notes: sender,
+            news,
+        }));
         (slot.enter(task, 1, Some(Arc::new(inputs))), Controls { slot, notes })
     }
 }

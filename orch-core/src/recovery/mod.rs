@@ -1,7 +1,7 @@
 //! AGAIN AND BACK: what to do after a failure. Pure rules; no clock, no I/O; times are passed in.
 //!
 //! [`retry`] says whether a failed attempt is repeated, and when; [`breaker`] whether one may begin at all; [`saga`] what a run
-//! that did not succeed undoes, and in which order. They decide and do nothing: the [machine](crate::run::Machine) asks them.
+//! that did not succeed undoes, and in which order; [`resume`] where a stored one goes on. They decide and do nothing: the [machine](crate::run::Machine) asks them.
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,5 +17,6 @@
 pub mod breaker;
 pub mod checkpoint;
 mod named;
+pub mod resume;
 pub mod retry;
 pub mod saga;

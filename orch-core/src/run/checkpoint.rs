@@ -19,7 +19,14 @@ const NAMED: usize = 8;
 impl Machine {
     /// Takes over what is as it was, before anything starts.
     pub(super) fn restore(&mut self, actions: &mut Actions) {
-        for Restored { task, state, output } in std::mem::take(&mut self.rules.restore) {
+        let restored = std::mem::take(&mut self.rules.restore);
+        for Restored { task, .. } in &restored {
+            // Not waiting: else the end of what comes before it would make it ready, and it would be run all the same.
+            if let Some(row) = self.rows.get_mut(task.index()) {
+                row.phase = Phase::Looking;
+            }
+        }
+        for Restored { task, state, output } in restored {
             if self.rows.get(task.index()).is_none_or(|row| row.phase == Phase::Satisfied) {
                 continue;
             }
@@ -28,8 +35,9 @@ impl Machine {
             }
             self.keep_output(task, &output);
             self.say(actions, EventKind::TaskRestored { task, state, output });
-            // The run that did it is over. This one undoes what it did itself.
-            self.ended(task, End::Passed);
+            // Where the run that did it is over: this one undoes what it did itself.
+            let how = if self.rules.resumed && state == TaskState::Succeeded { End::Done } else { End::Passed };
+            self.ended(task, how);
             self.satisfy(task);
         }
     }

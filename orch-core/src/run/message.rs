@@ -28,6 +28,8 @@ pub struct Rules {
     pub inputs: Map<String, Value>,
     /// Tasks that are not run, because they are as they were at the checkpoint that the run continues from.
     pub restore: Vec<Restored>,
+    /// What is restored was done by this very run, in an earlier process: if it does not succeed, it undoes that too.
+    pub resumed: bool,
     /// Where the jitter of retries comes from.
     pub seed: u64,
     /// Whether it is known from elsewhere what tasks would make: then the machine [asks](Actions::look) before a task starts
@@ -54,6 +56,7 @@ impl Default for Rules {
             deadline: None,
             inputs: Map::new(),
             restore: Vec::new(),
+            resumed: false,
             seed: 0,
             look: false,
             warm: None,

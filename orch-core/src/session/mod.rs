@@ -29,11 +29,14 @@ mod claims;
 mod context;
 mod files;
 mod io;
+mod journal;
+mod kept;
 mod known;
 mod load;
 mod native;
 mod paths;
 mod pending;
+mod resume;
 #[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
 mod session;
 mod shared;
@@ -41,8 +44,10 @@ mod stored;
 
 pub use breakers::Breakers;
 pub use files::{FileLimits, file_states};
+pub use kept::StoredRun;
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use native::Native;
+pub use resume::Resume;
 pub use session::{Session, SessionOptions};
 pub use shared::{SharedCache, cache_options};
 pub use stored::{MadeBy, StoreCache, StoreCacheOptions, Trust};

@@ -15,13 +15,15 @@ use super::{
     check,
     claims::RunClaims,
     context::{RunContext, Unpriced},
+    journal::{Journal, Opening},
+    resume::Resume,
     shared::SharedCache,
 };
 use crate::{
     clock::Clock,
     cost::{PriceSource, Warming, price},
     definition::{Graph, Task},
-    error::Result,
+    error::{Error, ErrorKind, Result},
     event::{EventKind, EventSink, Failure, RunState},
     executor::{Inputs, News, Note, RunShared, Slot, ToUndo},
     id::RunId,
@@ -29,6 +31,7 @@ use crate::{
     plan::Plan,
     report::Report,
     run::{Actions, Attempt, Machine, Message, Rules, Warm},
+    store::Store,
 };
 
 /// How many notes of tasks (lines, heartbeats) may wait to be heard before a task that says more has to wait.
@@ -56,6 +59,13 @@ pub struct SessionOptions {
     pub prices: Option<Arc<dyn PriceSource>>,
     /// Whether one of several tasks with the same prompt prefix goes first, where it pays.
     pub warm: Option<Warming>,
+    /// Where the run is kept, so that it survives its process; `None`: nowhere. With a store, events are told, and what builds on
+    /// a task begins, when the store has them.
+    pub store: Option<Arc<dyn Store>>,
+    /// What the run is made of, to find it again in the store: a file's path, or a name.
+    pub source: String,
+    /// The stored run that this one goes on with, under the same name.
+    pub resume: Option<Resume>,
     /// Whether conditions may run programs. Without it such a condition does not hold, and a warning says so.
     pub approve_commands: bool,
 }
@@ -80,6 +90,9 @@ impl fmt::Debug for SessionOptions {
             .field("locks", &self.locks)
             .field("prices", &self.prices.is_some())
             .field("warm", &self.warm)
+            .field("store", &self.store)
+            .field("source", &self.source)
+            .field("resume", &self.resume.as_ref().map(Resume::run))
             .field("approve_commands", &self.approve_commands)
             .finish()
     }
@@ -98,23 +111,46 @@ pub struct Session {
     breakers: Option<RunBreakers>,
     /// From when a task first claims something, or where resources are declared.
     claims: Option<RunClaims>,
+    /// Only where the run is kept in a store.
+    journal: Option<Journal>,
     options: SessionOptions,
     messages: Vec<Message>,
     actions: Actions,
 }
 
 impl Session {
-    /// A run that has not begun. `wake` is called, from any thread, when [`step`](Session::step) has something to hear.
+    /// A run that has not begun. With a store it blocks while it takes the run there. `wake` is called, from any thread, when [`step`](Session::step) has something to hear.
     ///
     /// # Errors
     ///
     /// [`InvalidValue`](crate::ErrorKind::InvalidValue) for rules that no run can follow, and where the graph declares a resource
-    /// otherwise than those who use it now.
+    /// otherwise than those who use it now. With a store: [`Conflict`](crate::ErrorKind::Conflict) if the run belongs to another
+    /// process, or went on since it was read; [`Misuse`](crate::ErrorKind::Misuse) where a run is to be resumed without one; those
+    /// of the store.
     pub fn new(plan: &Plan, mut options: SessionOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self> {
-        let run = options.run.unwrap_or_else(|| RunId::new(&Clock::system()));
+        let resume = options.resume.as_ref();
+        let run = resume.map(Resume::run).or(options.run).unwrap_or_else(|| RunId::new(&Clock::system()));
         let (sender, notes) = mpsc::channel(NOTES);
         let graph = RwLock::new(plan.graph().clone());
-        let shared = Arc::new(RunShared { id: run, graph, notes: sender, news: News::new(wake) });
+        let rounds = resume.map(|resume| resume.rounds.clone()).unwrap_or_default();
+        let shared = Arc::new(RunShared { id: run, rounds, graph, notes: sender, news: News::new(wake) });
+        let journal = match &options.store {
+            None if resume.is_some() => {
+                let message = "a run is resumed in the store that has it: give the engine that store";
+                return Err(Error::new(ErrorKind::Misuse, message));
+            }
+            None => None,
+            Some(store) => Some(Journal::open(Opening {
+                store: store.clone(),
+                run,
+                source: resume.map_or(options.source.as_str(), Resume::source),
+                graph: plan.graph(),
+                inputs: &options.rules.inputs,
+                resume,
+                directory: options.directory.clone(),
+                shared: shared.clone(),
+            })?),
+        };
         let report = Report::new(plan);
         // A graph of plain tasks pays nothing for a cache.
         let reads = |task: &Task| {
@@ -131,7 +167,19 @@ impl Session {
         let has_resources = !plan.graph().resources().is_empty();
         let claims = has_resources.then(|| RunClaims::new(locks, &shared).declare(plan.graph())).transpose()?;
         let (messages, actions) = Default::default();
-        Ok(Self { machine, shared, notes, report, context, breakers: None, claims, options, messages, actions })
+        Ok(Self {
+            machine,
+            shared,
+            notes,
+            report,
+            context,
+            breakers: None,
+            claims,
+            journal,
+            options,
+            messages,
+            actions,
+        })
     }
 
     /// Hears what finished until `now` (time since the start of the run) and answers what to do. `finished` is left empty.
@@ -173,6 +221,9 @@ impl Session {
                     self.machine.set_warm(least);
                 }
             }
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.pass(&self.machine, &mut self.actions, &mut self.messages);
         }
         if !self.actions.events.is_empty() {
             for sink in &self.options.sinks {
@@ -277,6 +328,12 @@ impl Session {
             context.gather(&mut self.machine, &mut self.messages);
         }
         self.breakers.iter_mut().for_each(RunBreakers::stir);
+        self.journal.iter_mut().for_each(|journal| journal.wishes(&mut self.messages));
+    }
+
+    #[cfg(test)]
+    pub(super) fn journal(&self) -> &Journal {
+        self.journal.as_ref().unwrap()
     }
 
     /// Asks the run to stop; the next step carries it out.
@@ -351,9 +408,20 @@ impl Session {
         self.machine.set_batch(batch);
     }
 
-    /// How the run stands.
+    /// How the run stands. With a store it goes on until its last event is stored; if the store fails, it has failed, and
+    /// [`store_error`](Session::store_error) says why.
     pub fn state(&self) -> RunState {
-        self.machine.state()
+        match &self.journal {
+            Some(journal) if journal.has_failed() => RunState::Failed,
+            Some(journal) if journal.is_behind() => RunState::Running,
+            _ => self.machine.state(),
+        }
+    }
+
+    /// Why the store could not keep the run, or that another process has taken it over; says so once. Then the run is over here,
+    /// whatever its tasks did since: what was told is kept.
+    pub fn store_error(&self) -> Option<Error> {
+        self.journal.as_ref().and_then(Journal::error)
     }
 
     /// The run's name.

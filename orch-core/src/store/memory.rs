@@ -72,6 +72,10 @@ pub(super) fn taken_over(run: RunId) -> Error {
     Error::new(ErrorKind::Conflict, format!("the run `{run}` was taken over by another process"))
 }
 
+pub(super) fn went_on(run: RunId) -> Error {
+    Error::new(ErrorKind::Conflict, format!("the run `{run}` is not as it was read: another process went on with it"))
+}
+
 pub(super) fn wrong_length(append: &Append<'_>, length: u64) -> Error {
     let Append { run, seq, .. } = append;
     Error::new(
@@ -87,10 +91,11 @@ impl Store for MemoryStore {
         let created = match content.runs.get(&header.run) {
             Some(row) if row.fence > header.fence => return Err(taken_over(header.run)),
             Some(row) if row.fence == header.fence => return Ok(()),
-            Some(row) => row.created,
-            None => now,
+            Some(row) if header.after.is_none_or(|after| after == (row.fence, row.events)) => row.created,
+            None if header.after.is_none() => now,
+            _ => return Err(went_on(header.run)),
         };
-        let RunHeader { run, fence, source, name, graph, options } = header.clone();
+        let RunHeader { run, fence, source, name, graph, options, .. } = header.clone();
         let row = RunRow {
             run,
             fence,

@@ -31,7 +31,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if a later owner has begun already.
+    /// [`Conflict`](ErrorKind::Conflict) if a later owner has begun already, or the run is not as
+    /// [`after`](RunHeader::after) says.
     fn open_run(&self, header: &RunHeader) -> Result<()>;
 
     /// Adds to the part of a run, with its blobs, in one transaction.
@@ -103,6 +104,8 @@ pub struct RunHeader {
     pub run: RunId,
     /// The fence of the lease of who writes this part.
     pub fence: u64,
+    /// Only after the part with that fence, and only if that has so many events. `None`: after any.
+    pub after: Option<(u64, u64)>,
     /// What the run was made of, to find it again: a file's path, or a name. May be empty.
     pub source: String,
     /// The graph's name, for people.
@@ -117,7 +120,7 @@ impl Default for RunHeader {
     /// A run of no name, all zero.
     fn default() -> Self {
         let (source, name, options) = Default::default();
-        Self { run: RunId::from_parts(0, 0), fence: 0, source, name, graph: BlobHash::default(), options }
+        Self { run: RunId::from_parts(0, 0), fence: 0, after: None, source, name, graph: BlobHash::default(), options }
     }
 }
 

@@ -40,6 +40,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("what is appended is read back, from any event on", appends_are_read_back),
     ("an append elsewhere than at the end is a conflict", appends_have_a_place),
     ("who was taken over cannot write", late_writers_are_refused),
+    ("a part can be begun only after the one that was read", parts_have_an_order),
     ("of many who append at one place one does", one_of_many_appends),
     ("runs are listed, the latest first", runs_are_listed),
     ("a watch ends when something changes, and in time when nothing does", watches_end),
@@ -115,6 +116,22 @@ fn late_writers_are_refused(store: &dyn Store, _: &Hand) {
     assert_eq!(store.open_run(&header).map_err(|error| error.kind()), Err(ErrorKind::Conflict));
     assert_eq!(texts(store, run(1), 4, 0), [(0, "a".to_owned())]);
     assert_eq!(texts(store, run(1), 7, 0), [(0, "b".to_owned())]);
+}
+
+fn parts_have_an_order(store: &dyn Store, _: &Hand) {
+    let open_after = |fence, after| {
+        let header = RunHeader { run: run(1), fence, after, ..RunHeader::default() };
+        store.open_run(&header).map_err(|error| error.kind())
+    };
+    assert_eq!(open_after(1, Some((0, 0))), Err(ErrorKind::Conflict), "there is no such run");
+    assert_eq!(open_after(1, None), Ok(()));
+    assert_eq!(append(store, run(1), 1, 0, "a b"), Ok(()));
+    for after in [(1, 1), (1, 3), (2, 2)] {
+        assert_eq!(open_after(5, Some(after)), Err(ErrorKind::Conflict), "{after:?}");
+    }
+    assert_eq!(open_after(5, Some((1, 2))), Ok(()));
+    assert_eq!(append(store, run(1), 1, 2, "c"), Err(ErrorKind::Conflict));
+    assert_eq!(append(store, run(1), 5, 0, "d"), Ok(()));
 }
 
 fn one_of_many_appends(store: &dyn Store, _: &Hand) {

@@ -155,6 +155,7 @@ impl<'a> Values<'a> {
         };
         put("ORCH_TASK_ID", "the task's name", self.task.clone())?;
         put("ORCH_RUN_ID", "the run's name", self.context.run().to_string())?;
+        put("ORCH_IDEMPOTENCY_KEY", "the task's key", self.context.idempotency_key())?;
         put("ORCH_ATTEMPT", "the attempt", self.context.attempt().to_string())?;
         if let Some(fence) = self.context.fence() {
             put("ORCH_FENCE", "the fence", fence.to_string())?;
@@ -270,6 +271,7 @@ pub(super) fn speaks_of_a_task(name: &str) -> bool {
     let is_one = [
         "ORCH_TASK_ID",
         "ORCH_RUN_ID",
+        "ORCH_IDEMPOTENCY_KEY",
         "ORCH_ATTEMPT",
         "ORCH_FENCE",
         "ORCH_AGENT",
@@ -306,6 +308,13 @@ mod tests {
         Launch::new(&context, agent, &ProcessOptions::default())
     }
 
+    /// The variables, but for the value of the key, which is a hash.
+    fn shown(launch: &Launch) -> Vec<String> {
+        assert_eq!(launch.env["ORCH_IDEMPOTENCY_KEY"].len(), 64);
+        let hashed = |name: &str| name == "ORCH_IDEMPOTENCY_KEY";
+        launch.env.iter().filter(|(name, _)| !hashed(name)).map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
     fn described(text: &str) -> Task {
         Task::new("review").agent("reviewer").with(|options| options.description = text.to_owned())
     }
@@ -322,7 +331,7 @@ mod tests {
             .with_output("native", Output::typed(1u8));
         let launch = launch(described("look"), inputs, &Agent::new(["p"])).unwrap();
         assert!(launch.env.keys().all(|name| speaks_of_a_task(name)));
-        let env: Vec<String> = launch.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let env = shown(&launch);
         insta::assert_snapshot!(env.join("\n"), @r#"
         ORCH_AGENT=reviewer
         ORCH_ATTEMPT=1
@@ -349,7 +358,7 @@ mod tests {
         let agent = Agent { undo: vec!["q".into(), "{undo}".into(), "{agent}".into()], ..Agent::new(["p"]) };
         let own = launch(task.clone(), undo(Undo::default(), json!({"url": "x"}).into()), &agent).unwrap();
         assert_eq!((own.program.as_str(), &own.arguments[..]), ("q", &["review".to_owned(), "reviewer".into()][..]));
-        let env: Vec<String> = own.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let env = shown(&own);
         insta::assert_snapshot!(env.join("\n"), @r#"
         ORCH_AGENT=reviewer
         ORCH_ATTEMPT=1

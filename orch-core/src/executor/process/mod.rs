@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `ORCH_TASK_ID` | the task's name |
 //! | `ORCH_RUN_ID` | the run's name |
+//! | `ORCH_IDEMPOTENCY_KEY` | the same for every attempt of the task in this run, also after a [resume](crate::TaskContext::idempotency_key) |
 //! | `ORCH_ATTEMPT` | the attempt, from 1 |
 //! | `ORCH_FENCE` | the fencing token of what the task claims, where it claims something |
 //! | `ORCH_AGENT` | the agent's name; not set for a task without one |

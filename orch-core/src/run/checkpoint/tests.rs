@@ -221,3 +221,45 @@ fn who_waits_for_what_is_restored_reads_its_output_and_starts_once() {
     let error = Machine::new(&plan, crate::RunId::from_parts(0, 0), rules).unwrap_err();
     insta::assert_snapshot!(error, @"`restore` names place 3, but the graph has 3 tasks; restore by its own graph");
 }
+
+/// A plain task becomes ready as soon as the last one that it waits for has ended. One that is restored itself must not.
+#[test]
+fn a_restored_task_is_not_run_although_what_it_waits_for_is_restored_before_it() {
+    let tasks = [Task::new("a"), Task::new("b").after("a"), Task::new("c").after("b")];
+    let graph = Graph::builder("g").tasks(tasks).build().unwrap();
+    let restored = |name: &str| Restored {
+        task: graph.find(name).unwrap(),
+        state: TaskState::Succeeded,
+        output: crate::Output::NOTHING,
+    };
+    let mut run = Dialogue::new(&graph, Rules { restore: vec![restored("a"), restored("b")], ..Rules::default() });
+    assert_eq!(run.step(0, vec![]), ["c"]);
+    run.step(1, vec![run.done("c")]);
+    assert_eq!(run.machine.state(), RunState::Succeeded);
+}
+
+/// What an earlier process of the same run did is this run's to undo; what another run did is not.
+#[test]
+fn a_resumed_run_undoes_what_it_did_before() {
+    for resumed in [false, true] {
+        let graph = release();
+        let build = Restored {
+            task: graph.find("build").unwrap(),
+            state: TaskState::Succeeded,
+            output: crate::Output::NOTHING,
+        };
+        let mut run = Dialogue::new(&graph, Rules { restore: vec![build], resumed, ..Rules::default() });
+        assert_eq!(run.step(0, vec![]), ["publish", "docs"]);
+        let undone = |run: &Dialogue| {
+            let planned = run.events.iter().find_map(|event| match &event.kind {
+                EventKind::UndoPlanned { order, .. } => Some(order.len()),
+                _ => None,
+            });
+            planned.unwrap_or_default()
+        };
+        run.step(1, vec![run.done("docs"), Message::Cancel { reason: "enough".into() }]);
+        let publish = graph.find("publish").unwrap();
+        run.step(2, vec![Message::Finished { task: publish, attempt: 1, outcome: Outcome::failed("no") }]);
+        assert_eq!(undone(&run), 1 + usize::from(resumed));
+    }
+}

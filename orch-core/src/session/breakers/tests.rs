@@ -38,7 +38,7 @@ impl Run {
         }));
         let (notes, _) = mpsc::channel(1);
         let id = RunId::from_parts(0, 0);
-        let shared = RunShared { id, graph: RwLock::new(graph.clone()), notes, news };
+        let shared = RunShared { id, rounds: Default::default(), graph: RwLock::new(graph.clone()), notes, news };
         let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
         let machine = Machine::new(&plan, id, Rules::default()).unwrap();
         Self { machine, breakers: RunBreakers::new(breakers, &Arc::new(shared)), rung, heard: 0, said: Vec::new() }

@@ -10,7 +10,7 @@ use crate::{
     id::RunId,
     store::{
         Append, Blob, BlobHash, Record, RunHeader, RunRow, Wish,
-        memory::{no_run, taken_over, wrong_length},
+        memory::{no_run, taken_over, went_on, wrong_length},
     },
 };
 
@@ -42,16 +42,20 @@ fn run_hash(run: &str, source: &str, name: &str, graph: &[u8], options: &str) ->
 pub(super) fn open_run(on: &Transaction<'_>, fault: Fault<'_>, header: &RunHeader, now: WallTime) -> Result<()> {
     let say = |error| fault.of(error);
     let run = header.run.to_string();
-    let known: Option<(i64, u64)> = on
-        .query_row("SELECT id, fence FROM runs WHERE run = ?1", [&run], |row| Ok((row.get(0)?, row.get(1)?)))
+    let known: Option<(i64, u64, u64)> = on
+        .query_row("SELECT id, fence, events FROM runs WHERE run = ?1", [&run], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()
         .map_err(say)?;
-    let RunHeader { fence, source, name, graph, options, .. } = header;
+    let RunHeader { fence, after, source, name, graph, options, .. } = header;
     let hash = run_hash(&run, source, name, graph.as_bytes(), options);
     let id = match known {
-        Some((_, known)) if known > *fence => return Err(taken_over(header.run)),
-        Some((_, known)) if known == *fence => return Ok(()),
-        Some((id, _)) => id,
+        Some((_, known, _)) if known > *fence => return Err(taken_over(header.run)),
+        Some((_, known, _)) if known == *fence => return Ok(()),
+        Some((id, known, events)) if after.is_none_or(|after| after == (known, events)) => id,
+        Some(_) => return Err(went_on(header.run)),
+        None if after.is_some() => return Err(went_on(header.run)),
         None => {
             on.execute(
                 "INSERT INTO runs (run, fence, part, source, name, graph, options, hash, state, events, created, updated)

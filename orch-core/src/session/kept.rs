@@ -1,0 +1,140 @@
+//! What a store has of a run: its events, its report, and what belongs to it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::files::{FileLimits, file_states};
+use crate::{
+    cache::FileState,
+    definition::Graph,
+    error::{Error, ErrorKind, Result},
+    event::{Event, stored},
+    id::{RunId, TaskId, TaskIx},
+    plan::{Plan, PlanOptions},
+    report::Report,
+    store::{RunRow, Store},
+};
+
+/// What belongs to a part of a run beside its events: the text in [`RunRow::options`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct About {
+    /// What conditions and tasks read as `inputs`.
+    pub(super) inputs: Map<String, Value>,
+    /// How often tasks had ended, and were run again all the same.
+    pub(super) rounds: BTreeMap<TaskId, u32>,
+}
+
+impl About {
+    pub(super) fn text(&self) -> String {
+        // Plain data; writing it to memory cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    pub(super) fn of(row: &RunRow) -> Result<Self> {
+        serde_json::from_str(&row.options).map_err(|error| {
+            let message = format!("what belongs to the run `{}` cannot be read", row.run);
+            Error::new(ErrorKind::Corrupt, message).caused_by(error)
+        })
+    }
+}
+
+/// A run as a store has it.
+///
+/// ```
+/// use orch_core::store::MemoryStore;
+/// use orch_core::{Clock, Engine, Graph, Plan, PlanOptions, RunOptions, TaskState, Task, TaskContext, session::StoredRun};
+///
+/// # #[tokio::main]
+/// # async fn main() -> orch_core::Result<()> {
+/// let store = MemoryStore::new(Clock::system());
+/// let engine = Engine::builder().executor(async |_: TaskContext| "done").store(store.clone()).build()?;
+/// let plan = Plan::new(&Graph::builder("g").task(Task::new("a")).build()?, &PlanOptions::default())?;
+/// let run = engine.run(&plan, RunOptions::default()).await?.run().unwrap();
+///
+/// let stored = StoredRun::load(&store, run)?;
+/// assert_eq!(stored.report.find("a").unwrap().state(), TaskState::Succeeded);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StoredRun {
+    /// What lists show of it.
+    pub row: RunRow,
+    /// The graph with which its latest part began.
+    pub graph: Graph,
+    /// The inputs of the run.
+    pub inputs: Map<String, Value>,
+    /// The events of its latest part. What earlier parts made is in its beginning, as restored.
+    pub events: Vec<Event>,
+    /// What they mean.
+    pub report: Report,
+    pub(super) rounds: BTreeMap<TaskId, u32>,
+    pub(super) files: BTreeMap<TaskId, String>,
+}
+
+impl StoredRun {
+    /// Reads a run. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) if there is no such run; [`Corrupt`](ErrorKind::Corrupt) where something of it is missing
+    /// or not as it was written; those of [`Store`].
+    pub fn load(store: &dyn Store, run: RunId) -> Result<Self> {
+        let unknown =
+            || Error::new(ErrorKind::NotFound, format!("there is no run `{run}` in the store; `orch runs` lists them"));
+        let row = store.run(run)?.ok_or_else(unknown)?;
+        let damaged =
+            |what: &str| Error::new(ErrorKind::Corrupt, format!("{what} of the run `{run}` is not as it was kept"));
+        let text = store.blob(row.graph)?.ok_or_else(|| damaged("the graph"))?;
+        let graph: Graph = serde_json::from_slice(&text).map_err(|error| damaged("the graph").caused_by(error))?;
+        let About { inputs, rounds } = About::of(&row)?;
+        let mut find = |name: &str| {
+            let hash = name.parse().map_err(|_| damaged("the name of a value"))?;
+            let bytes = store.blob(hash)?.ok_or_else(|| damaged("a value"))?;
+            serde_json::from_slice(&bytes).map_err(|error| damaged("a value").caused_by(error))
+        };
+        let (mut events, mut noted) = (Vec::new(), Vec::new());
+        for record in store.read(run, row.fence, 0)? {
+            for line in record.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                match stored::read(line, &mut find)? {
+                    stored::Line::Event(kind, at) => events.push(Event { seq: events.len() as u64, at, kind }),
+                    stored::Line::Files { task, hash } => noted.push((task, hash)),
+                }
+            }
+            // The part may have grown since its row was read.
+            if events.len() as u64 != record.seq + u64::from(record.events) {
+                return Err(damaged("the number of events"));
+            }
+        }
+        let row = RunRow { events: events.len() as u64, ..row };
+        let mut report = Report::new(&Plan::new(&graph, &PlanOptions::default())?);
+        events.iter().for_each(|event| report.on(event));
+        let name = |task: TaskIx| report.graph().tasks().get(task.index()).map(|task| task.id().clone());
+        let files = noted.into_iter().filter_map(|(task, hash)| Some((name(task)?, hash))).collect();
+        Ok(Self { row, graph, inputs, events, report, rounds, files })
+    }
+}
+
+/// A hash of what these files hold now; one that is never met again where they cannot be read.
+pub(super) fn files_hash(directory: Option<&Path>, files: &[String]) -> String {
+    match file_states(directory.unwrap_or(Path::new(".")), files, &FileLimits::default()) {
+        Err(_) => String::new(),
+        Ok(states) => {
+            let mut hasher = blake3::Hasher::new();
+            for (name, state) in &states {
+                hasher.update(&(name.len() as u64).to_le_bytes());
+                hasher.update(name.as_bytes());
+                match state {
+                    FileState::Content(hash) => hasher.update(b"c").update(hash.as_bytes()),
+                    FileState::Blob(id) => hasher.update(b"b").update(id.to_string().as_bytes()),
+                    FileState::Absent => hasher.update(b"a"),
+                };
+            }
+            hasher.finalize().to_hex().to_string()
+        }
+    }
+}
