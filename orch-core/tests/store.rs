@@ -47,7 +47,7 @@ const RUN: fn() -> RunId = || RunId::from_parts(1, 2);
 fn filled(store: &SqliteStore, appends: u64) {
     let graph = Blob::new("a graph");
     store.put_blobs(std::slice::from_ref(&graph)).unwrap();
-    store.open_run(&RunHeader { run: RUN(), fence: 1, graph: graph.hash(), ..RunHeader::default() }).unwrap();
+    store.open_run(&RunHeader { run: RUN(), fence: 1, graph: graph.hash(), ..RunHeader::default() }, None).unwrap();
     for nth in 0..appends {
         let body = format!("event {nth}, and another one");
         let append =
@@ -122,7 +122,7 @@ fn compacting_keeps_what_is_of_use() {
     store.put_blobs(&[graph.clone(), Blob::new("nobody names it")]).unwrap();
     for number in 0..2 {
         let run = RunId::from_parts(1, number);
-        store.open_run(&RunHeader { run, fence: 1, graph: graph.hash(), ..RunHeader::default() }).unwrap();
+        store.open_run(&RunHeader { run, fence: 1, graph: graph.hash(), ..RunHeader::default() }, None).unwrap();
         let state = if number == 0 { RunState::Succeeded } else { RunState::Running };
         let blobs = if number == 0 { std::slice::from_ref(&large) } else { &[] };
         store.append(&Append { run, fence: 1, events: 1, blobs, state, ..Append::default() }).unwrap();

@@ -82,8 +82,9 @@ async fn what_is_told_is_stored_before() {
     let work = move |task: TaskContext| {
         let read = read.clone();
         async move {
-            let stored = StoredRun::load(&read, run(1)).unwrap();
+            // What waits for nothing begins before the store has heard of the run.
             for parent in task.graph().parents(task.ix()) {
+                let stored = StoredRun::load(&read, run(1)).unwrap();
                 assert_eq!(stored.report.task(parent).state(), TaskState::Succeeded, "{} builds on it", task.id());
             }
             task.id().to_string()

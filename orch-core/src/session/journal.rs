@@ -87,6 +87,8 @@ struct Writer {
     run: RunId,
     lease: String,
     fence: u64,
+    /// What begins the part, together with its first events: what is kept of the part before must be in it from then on.
+    begins: Mutex<Option<(RunHeader, Blob)>>,
     directory: Option<PathBuf>,
     shared: Arc<RunShared>,
     clock: Clock,
@@ -113,7 +115,7 @@ struct Queue {
 }
 
 impl Journal {
-    /// Takes the lease on the run and begins its part in the store. Blocks while it does.
+    /// Takes the lease on the run. Blocks while it does. Its part begins with its first events.
     pub(super) fn open(opening: Opening<'_>) -> Result<Self> {
         let Opening { store, run, source, graph, inputs, resume, directory, shared } = opening;
         let lease = format!("run/{run}");
@@ -139,8 +141,7 @@ impl Journal {
                 let message = format!("there is a run `{run}` in the store already: resume it, or name another");
                 return Err(Error::new(ErrorKind::Conflict, message));
             }
-            store.put_blobs(std::slice::from_ref(&graph_text))?;
-            store.open_run(&RunHeader {
+            let header = RunHeader {
                 run,
                 fence,
                 after: resume.map(|resume| resume.seen),
@@ -148,16 +149,20 @@ impl Journal {
                 name: graph.name().to_owned(),
                 graph: graph_text.hash(),
                 options: about.text(),
-            })
+            };
+            Ok((header, graph_text))
         };
-        if let Err(error) = open() {
-            // What went wrong first is what counts.
-            drop(store.release(&lease, fence));
-            return Err(error);
-        }
+        let begins = match open() {
+            Ok(begins) => Mutex::new(Some(begins)),
+            Err(error) => {
+                // What went wrong first is what counts.
+                drop(store.release(&lease, fence));
+                return Err(error);
+            }
+        };
         let queue = Mutex::default();
         let (clock, changed) = (Clock::system(), Condvar::new());
-        let writer = Arc::new(Writer { store, run, lease, fence, directory, shared, clock, queue, changed });
+        let writer = Arc::new(Writer { store, run, lease, fence, begins, directory, shared, clock, queue, changed });
         let beats = Arc::downgrade(&writer);
         if let Some(runtime) = io::own() {
             runtime.spawn(beat(beats));
@@ -357,7 +362,9 @@ impl Writer {
         if queue.todo.is_empty() || queue.broken {
             return false;
         }
-        let rest = if queue.todo.len() > BATCH { queue.todo.split_off(BATCH) } else { Vec::new() };
+        // What the first step says stays together.
+        let whole = queue.todo.len() <= BATCH || queue.stored == 0;
+        let rest = if whole { Vec::new() } else { queue.todo.split_off(BATCH) };
         let events = std::mem::replace(&mut queue.todo, rest);
         let files = std::mem::take(&mut queue.files);
         let seq = queue.stored;
@@ -400,8 +407,16 @@ impl Writer {
             _ => RunState::Running,
         };
         let events = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let begins = self.begins.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let header = begins.map(|(header, graph)| {
+            blobs.push(graph);
+            header
+        });
         let append = Append { run: self.run, fence: self.fence, seq, events, body: &body, blobs: &blobs, state };
-        self.store.append(&append)?;
+        match header {
+            None => self.store.append(&append)?,
+            Some(header) => self.store.open_run(&header, Some(&append))?,
+        }
         let ended = state != RunState::Running;
         if ended {
             self.store.release(&self.lease, self.fence)?;

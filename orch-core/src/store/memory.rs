@@ -49,6 +49,26 @@ struct Held {
     free: bool,
 }
 
+impl Content {
+    fn append(&mut self, append: &Append<'_>, now: WallTime) -> Result<()> {
+        let row = self.runs.get_mut(&append.run).ok_or_else(|| no_run(append.run))?;
+        if row.fence != append.fence {
+            return Err(taken_over(append.run));
+        }
+        if row.events != append.seq {
+            return Err(wrong_length(append, row.events));
+        }
+        row.events += u64::from(append.events);
+        (row.state, row.updated) = (append.state, now);
+        let record = Record { seq: append.seq, events: append.events, body: append.body.to_vec() };
+        self.records.entry((append.run, append.fence)).or_default().push(record);
+        for blob in append.blobs {
+            self.blobs.entry(blob.hash()).or_insert_with(|| blob.bytes().to_vec());
+        }
+        Ok(())
+    }
+}
+
 impl MemoryStore {
     /// An empty store whose leases and entries end by that clock's time of day.
     pub fn new(clock: Clock) -> Self {
@@ -72,6 +92,17 @@ pub(super) fn taken_over(run: RunId) -> Error {
     Error::new(ErrorKind::Conflict, format!("the run `{run}` was taken over by another process"))
 }
 
+/// Refuses a first append that is not the beginning of the part.
+pub(super) fn begins_it(header: &RunHeader, first: Option<&Append<'_>>) -> Result<()> {
+    match first {
+        Some(first) if (first.run, first.fence, first.seq) != (header.run, header.fence, 0) => {
+            let message = format!("the first append of a part of the run `{}` is not at its beginning", header.run);
+            Err(Error::new(ErrorKind::Misuse, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn went_on(run: RunId) -> Error {
     Error::new(ErrorKind::Conflict, format!("the run `{run}` is not as it was read: another process went on with it"))
 }
@@ -85,12 +116,13 @@ pub(super) fn wrong_length(append: &Append<'_>, length: u64) -> Error {
 }
 
 impl Store for MemoryStore {
-    fn open_run(&self, header: &RunHeader) -> Result<()> {
+    fn open_run(&self, header: &RunHeader, first: Option<&Append<'_>>) -> Result<()> {
+        begins_it(header, first)?;
         let now = self.clock.wall();
         let mut content = self.content();
         let created = match content.runs.get(&header.run) {
             Some(row) if row.fence > header.fence => return Err(taken_over(header.run)),
-            Some(row) if row.fence == header.fence => return Ok(()),
+            Some(row) if row.fence == header.fence => return first.map_or(Ok(()), |first| content.append(first, now)),
             Some(row) if header.after.is_none_or(|after| after == (row.fence, row.events)) => row.created,
             None if header.after.is_none() => now,
             _ => return Err(went_on(header.run)),
@@ -109,29 +141,15 @@ impl Store for MemoryStore {
             updated: now,
         };
         content.runs.insert(run, row);
+        let appended = first.map_or(Ok(()), |first| content.append(first, now));
         self.shared.changed.notify_all();
-        Ok(())
+        appended
     }
 
     fn append(&self, append: &Append<'_>) -> Result<()> {
-        let now = self.clock.wall();
-        let mut content = self.content();
-        let row = content.runs.get_mut(&append.run).ok_or_else(|| no_run(append.run))?;
-        if row.fence != append.fence {
-            return Err(taken_over(append.run));
-        }
-        if row.events != append.seq {
-            return Err(wrong_length(append, row.events));
-        }
-        row.events += u64::from(append.events);
-        (row.state, row.updated) = (append.state, now);
-        let record = Record { seq: append.seq, events: append.events, body: append.body.to_vec() };
-        content.records.entry((append.run, append.fence)).or_default().push(record);
-        for blob in append.blobs {
-            content.blobs.entry(blob.hash()).or_insert_with(|| blob.bytes().to_vec());
-        }
+        let appended = self.content().append(append, self.clock.wall());
         self.shared.changed.notify_all();
-        Ok(())
+        appended
     }
 
     fn read(&self, run: RunId, fence: u64, from: u64) -> Result<Vec<Record>> {

@@ -22,7 +22,7 @@
 //!
 //! // 1. Who owns the lease of a run may write to it. The fence of the lease numbers what it writes.
 //! let Locked::Granted(mine) = store.lock(&run.to_string(), "process 1", ten)? else { panic!("nobody has it") };
-//! store.open_run(&RunHeader { run, fence: mine.fence, ..RunHeader::default() })?;
+//! store.open_run(&RunHeader { run, fence: mine.fence, ..RunHeader::default() }, None)?;
 //! let append = Append { run, fence: mine.fence, seq: 0, events: 2, body: b"two events", ..Append::default() };
 //! store.append(&append)?;
 //!
@@ -30,7 +30,7 @@
 //! hand.advance(ten);
 //! let Locked::Granted(theirs) = store.lock(&run.to_string(), "process 2", ten)? else { panic!("it is free") };
 //! assert!(theirs.fence > mine.fence);
-//! store.open_run(&RunHeader { run, fence: theirs.fence, ..RunHeader::default() })?;
+//! store.open_run(&RunHeader { run, fence: theirs.fence, ..RunHeader::default() }, None)?;
 //!
 //! // 3. The first one was only asleep. What it writes now is refused: nothing is recorded twice.
 //! let late = store.append(&Append { seq: 2, ..append }).unwrap_err();

@@ -28,12 +28,15 @@ use crate::{
 /// where it is damaged. Others are said at the method.
 pub trait Store: fmt::Debug + Send + Sync {
     /// Begins a part of a run: its first one, or the one of a new owner. From then on an append by an earlier fence is refused.
+    /// `first` is what the part begins with, in the same transaction: readers look at the latest part, so what is kept of the
+    /// one before must be in the new one from its first moment. With a fence that has begun already it is only the append.
     ///
     /// # Errors
     ///
+    /// [`Misuse`](ErrorKind::Misuse) if `first` is for another run, fence or place than the beginning of this part;
     /// [`Conflict`](ErrorKind::Conflict) if a later owner has begun already, or the run is not as
     /// [`after`](RunHeader::after) says.
-    fn open_run(&self, header: &RunHeader) -> Result<()>;
+    fn open_run(&self, header: &RunHeader, first: Option<&Append<'_>>) -> Result<()>;
 
     /// Adds to the part of a run, with its blobs, in one transaction.
     ///

@@ -165,9 +165,13 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn open_run(&self, header: &RunHeader) -> Result<()> {
+    fn open_run(&self, header: &RunHeader, first: Option<&Append<'_>>) -> Result<()> {
+        super::memory::begins_it(header, first)?;
         let now = self.0.options.clock.wall();
-        self.writing(|on| tables::open_run(on, self.fault(), header, now))
+        self.writing(|on| {
+            tables::open_run(on, self.fault(), header, now)?;
+            first.map_or(Ok(()), |first| tables::append(on, self.fault(), first, now))
+        })
     }
 
     fn append(&self, append: &Append<'_>) -> Result<()> {

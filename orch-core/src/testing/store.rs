@@ -41,6 +41,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("an append elsewhere than at the end is a conflict", appends_have_a_place),
     ("who was taken over cannot write", late_writers_are_refused),
     ("a part can be begun only after the one that was read", parts_have_an_order),
+    ("a part begins whole or not at all", parts_begin_whole),
     ("of many who append at one place one does", one_of_many_appends),
     ("runs are listed, the latest first", runs_are_listed),
     ("a watch ends when something changes, and in time when nothing does", watches_end),
@@ -59,7 +60,7 @@ fn run(number: u128) -> RunId {
 }
 
 fn open(store: &dyn Store, run: RunId, fence: u64) {
-    store.open_run(&RunHeader { run, fence, ..RunHeader::default() }).expect("a run can be opened");
+    store.open_run(&RunHeader { run, fence, ..RunHeader::default() }, None).expect("a run can be opened");
 }
 
 fn append(store: &dyn Store, run: RunId, fence: u64, seq: u64, body: &str) -> Result<(), ErrorKind> {
@@ -113,7 +114,7 @@ fn late_writers_are_refused(store: &dyn Store, _: &Hand) {
     assert_eq!(append(store, run(1), 8, 0, "early"), Err(ErrorKind::Conflict), "it was not opened with that fence");
     assert_eq!(append(store, run(1), 7, 0, "b"), Ok(()));
     let header = RunHeader { run: run(1), fence: 4, ..RunHeader::default() };
-    assert_eq!(store.open_run(&header).map_err(|error| error.kind()), Err(ErrorKind::Conflict));
+    assert_eq!(store.open_run(&header, None).map_err(|error| error.kind()), Err(ErrorKind::Conflict));
     assert_eq!(texts(store, run(1), 4, 0), [(0, "a".to_owned())]);
     assert_eq!(texts(store, run(1), 7, 0), [(0, "b".to_owned())]);
 }
@@ -121,7 +122,7 @@ fn late_writers_are_refused(store: &dyn Store, _: &Hand) {
 fn parts_have_an_order(store: &dyn Store, _: &Hand) {
     let open_after = |fence, after| {
         let header = RunHeader { run: run(1), fence, after, ..RunHeader::default() };
-        store.open_run(&header).map_err(|error| error.kind())
+        store.open_run(&header, None).map_err(|error| error.kind())
     };
     assert_eq!(open_after(1, Some((0, 0))), Err(ErrorKind::Conflict), "there is no such run");
     assert_eq!(open_after(1, None), Ok(()));
@@ -132,6 +133,24 @@ fn parts_have_an_order(store: &dyn Store, _: &Hand) {
     assert_eq!(open_after(5, Some((1, 2))), Ok(()));
     assert_eq!(append(store, run(1), 1, 2, "c"), Err(ErrorKind::Conflict));
     assert_eq!(append(store, run(1), 5, 0, "d"), Ok(()));
+}
+
+fn parts_begin_whole(store: &dyn Store, _: &Hand) {
+    let open_with = |fence, after, first: &Append<'_>| {
+        let header = RunHeader { run: run(1), fence, after, ..RunHeader::default() };
+        store.open_run(&header, Some(first)).map_err(|error| error.kind())
+    };
+    let first = |fence| Append { run: run(1), fence, events: 2, body: b"a b", ..Append::default() };
+    for wrong in [Append { seq: 1, ..first(3) }, Append { run: run(2), ..first(3) }, first(2)] {
+        assert_eq!(open_with(3, None, &wrong), Err(ErrorKind::Misuse));
+    }
+    assert_eq!(open_with(3, Some((1, 1)), &first(3)), Err(ErrorKind::Conflict));
+    assert_eq!(store.run(run(1)).expect("it can be read"), None);
+    assert_eq!(open_with(3, None, &first(3)), Ok(()));
+    assert_eq!(texts(store, run(1), 3, 0), [(0, "a b".to_owned())]);
+    assert_eq!(open_with(5, Some((3, 2)), &first(5)), Ok(()));
+    assert_eq!(texts(store, run(1), 5, 0), [(0, "a b".to_owned())]);
+    assert_eq!(open_with(5, None, &first(5)), Err(ErrorKind::Conflict), "it has begun");
 }
 
 fn one_of_many_appends(store: &dyn Store, _: &Hand) {
@@ -169,7 +188,7 @@ fn runs_are_listed(store: &dyn Store, hand: &Hand) {
         ..RunHeader::default()
     };
     for (number, source) in [(1, "a.json"), (2, "b.json"), (3, "a.json")] {
-        store.open_run(&header(number, source)).expect("a run can be opened");
+        store.open_run(&header(number, source), None).expect("a run can be opened");
         hand.advance(Duration::from_secs(1));
     }
     let names = |source: Option<&str>, limit| {

@@ -53,7 +53,7 @@ fn many_open_a_new_store_at_once() {
             scope.spawn(move || {
                 let store = folder.open().unwrap();
                 let run = RunId::from_parts(1, number);
-                store.open_run(&RunHeader { run, fence: 1, ..RunHeader::default() }).unwrap();
+                store.open_run(&RunHeader { run, fence: 1, ..RunHeader::default() }, None).unwrap();
             });
         }
     });

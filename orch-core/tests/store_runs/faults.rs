@@ -20,19 +20,25 @@ impl Faulty {
     }
 }
 
-impl Store for Faulty {
-    fn append(&self, append: &Append<'_>) -> Result<()> {
+impl Faulty {
+    fn failing(&self, append: impl Fn(&MemoryStore) -> Result<()>) -> Result<()> {
         let nth = self.appends.fetch_add(1, Ordering::Relaxed);
         if nth < self.last {
-            return self.store.append(append);
+            return append(&self.store);
         }
         if nth == self.last && self.kept {
-            self.store.append(append)?;
+            append(&self.store)?;
         }
         Err(Error::new(ErrorKind::Io, "the disk is gone"))
     }
-    fn open_run(&self, header: &RunHeader) -> Result<()> {
-        self.store.open_run(header)
+}
+
+impl Store for Faulty {
+    fn append(&self, append: &Append<'_>) -> Result<()> {
+        self.failing(|store| store.append(append))
+    }
+    fn open_run(&self, header: &RunHeader, first: Option<&Append<'_>>) -> Result<()> {
+        self.failing(|store| store.open_run(header, first))
     }
     fn read(&self, run: RunId, fence: u64, from: u64) -> Result<Vec<Record>> {
         self.store.read(run, fence, from)
@@ -108,7 +114,8 @@ fn survives(graph: &Graph, faults: &[(u64, bool)]) {
                 Ok(report) => assert_eq!(report.state(), RunState::Succeeded),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Io, "{error}"),
             }
-            resume = Some(Resume::load(&store, run(1), Some(graph), None, None).unwrap());
+            // The very first append may have been the one that failed.
+            resume = store.run(run(1)).unwrap().map(|_| Resume::load(&store, run(1), Some(graph), None, None).unwrap());
         }
         assert_eq!(resume.unwrap().again(), []);
         let mut told = told.lock().unwrap().clone();
@@ -130,6 +137,12 @@ proptest! {
         }
         survives(&builder.build().unwrap(), &faults);
     }
+}
+
+/// What was found: a new part had begun, and the process died before it had written down what was kept.
+#[test]
+fn a_process_that_dies_before_its_first_append_loses_nothing() {
+    survives(&graph((0..12).map(|ix| Task::new(format!("t{ix}")))), &[(2, false), (0, false), (0, true)]);
 }
 
 #[tokio::test]
