@@ -135,6 +135,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0057-runs-resume-by-content.md")]
     pub mod d0057_runs_resume_by_content {}
+
+    #[doc = include_str!("../docs/decisions/0058-the-command-line-keeps-runs-when-asked.md")]
+    pub mod d0058_the_command_line_keeps_runs_when_asked {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

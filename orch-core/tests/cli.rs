@@ -21,6 +21,9 @@ use tempfile::TempDir;
 #[path = "cli/process.rs"]
 mod process;
 #[cfg(unix)]
+#[path = "cli/store.rs"]
+mod store;
+#[cfg(unix)]
 #[path = "cli/undo.rs"]
 mod undo;
 

@@ -74,6 +74,13 @@ pub(super) enum Command {
     /// Show which dependencies and tasks a definition could do without, and why
     #[command(after_help = OPTIMIZE_EXAMPLES)]
     Optimize(Optimize),
+    /// List the runs that were kept, look at one, or leave word for its owner
+    #[command(after_help = RUNS_EXAMPLES)]
+    Runs(Runs),
+    /// The report of a run that was kept
+    Report(Report),
+    /// Check, compact or copy the store that keeps runs
+    Store(Store),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),
@@ -167,6 +174,18 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Order")]
     pub(super) seed: u64,
 
+    /// Keep the run, so that it survives its process [default place: the repository, else the user's data]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "", help_heading = "Keeping")]
+    #[arg(env = "ORCH_STORE", hide_env_values = true, conflicts_with = "dry_run")]
+    pub(super) store: Option<PathBuf>,
+    /// Go on with a run that was kept: its name or how that ends [default: the latest of FILE]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", help_heading = "Keeping")]
+    pub(super) resume: Option<String>,
+    /// When something is kept: normal (the process may be killed) or full (the power may fail)
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "normal", hide_possible_values = true)]
+    #[arg(help_heading = "Keeping")]
+    pub(super) sync: Sync,
+
     /// The report as JSON on stdout
     #[arg(long, help_heading = "Results")]
     pub(super) json: bool,
@@ -189,6 +208,13 @@ pub(super) struct Run {
     #[arg(long, value_enum, value_name = "FORM", default_value = "strict", hide_possible_values = true)]
     #[arg(requires = "todo", help_heading = "Results")]
     pub(super) todo_form: TodoForm,
+}
+
+/// When a commit is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sync {
+    Normal,
+    Full,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -223,6 +249,11 @@ pub(super) struct Plan {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub(super) json: bool,
+    /// What would be run, and why, if a run that was kept went on [default: the latest of FILE]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
+    pub(super) resume: Option<String>,
+    #[command(flatten)]
+    pub(super) place: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -291,6 +322,125 @@ pub(super) struct Optimize {
     /// The changes as JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// The store that keeps runs [default: that of the repository, else the user's]
+    #[arg(long, global = true, value_name = "PATH", env = "ORCH_STORE", hide_env_values = true)]
+    pub(super) store: Option<PathBuf>,
+}
+
+const RUNS_EXAMPLES: &str = "\
+Examples:
+  orch run review-all.json --store                  keeps the run
+  orch runs                                         the runs that were kept, the latest first
+  orch runs show 3f2a                               one of them; the end of its name is enough
+  orch run review-all.json --resume                 goes on with the latest run of that file
+  orch runs cancel 3f2a                             asks the process that has it to stop it";
+
+/// `orch runs`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Runs {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) limit: usize,
+    /// The runs as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Option<RunsCommand>,
+}
+
+/// What to do with one run: its name, or how that ends.
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// What is known of a run
+    Show {
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// With its events, as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a run, and undo what says how
+    Cancel {
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+    /// Begin no more tasks of a run
+    Pause {
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+    /// Go on after a pause
+    Unpause {
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+}
+
+/// `orch report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// The run: its name, or how that ends [default: the latest]
+    #[arg(value_name = "RUN", default_value = "", hide_default_value = true)]
+    pub(super) run: String,
+    /// Form of the report: text, json, html, junit or trace
+    #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
+    pub(super) format: ReportForm,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportForm {
+    Text,
+    Json,
+    Html,
+    Junit,
+    Trace,
+}
+
+/// `orch store`.
+#[derive(Debug, Args)]
+pub(super) struct Store {
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(subcommand)]
+    pub(super) command: StoreCommand,
+}
+
+/// What to do with a store.
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Read everything and compare the hashes; exits with 1 if something is damaged
+    Check {
+        /// What was found, as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Drop what is of no use any more, and give the space back
+    Compact {
+        /// Also runs that ended longer ago than that
+        #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+        older_than: Option<Duration>,
+        /// What was done, as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a copy while others go on: for a backup, or for other programs that read SQLite
+    Export {
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+    },
 }
 
 const TRUST_EXAMPLES: &str = "\

@@ -1,6 +1,6 @@
 //! `orch plan`: what would run, in which order, for how long.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use serde::Serialize;
 
@@ -10,15 +10,17 @@ use super::{
     exit::Exit,
     run::MAX_PARALLEL,
     source::{self, Loaded},
+    store,
     streams::{Console, Paint},
 };
 use crate::{
     definition::{Graph, Rollback, Undo, export},
     error::{Problem, Result},
-    id::{Printable, TaskId, TaskIx},
+    id::{Printable, RunId, TaskId, TaskIx},
     plan::{Plan, PlanOptions},
     report::{Short, render},
     run::{Rules, simulate},
+    session::Resume,
     units::Millis,
 };
 
@@ -26,7 +28,7 @@ use crate::{
 const SHOWN: usize = 40;
 
 /// Runs `orch plan`.
-pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>) -> Result<Exit> {
+pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
     let format = if args.json { PlanFormat::Json } else { args.format };
     let max_parallel = args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL);
     let loaded = source::load(&args.source, &config.run, Vec::new());
@@ -37,6 +39,17 @@ pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>
         loaded.complain(console);
         return Ok(Exit::Bad);
     };
+    if let Some(named) = &args.resume {
+        let store = store::open_present(args.place.store.as_deref(), here)?;
+        let row = store::find(&store, named, Some(&store::source(&args.source.file)))?;
+        let resume = Resume::load(&store, row.run, Some(graph), None, Some(here))?;
+        if format == PlanFormat::Json {
+            console.json(&ResumeForm::new(&resume));
+        } else {
+            console.result(&resumed(&resume));
+        }
+        return Ok(Exit::Done);
+    }
     let plan = planned(graph, max_parallel)?;
     let forecast = Forecast::new(&plan, max_parallel)?;
     match format {
@@ -53,6 +66,46 @@ pub(super) fn main(args: &args::Plan, config: &Config, console: &mut Console<'_>
         problems.iter().for_each(|problem| console.note(source::line(problem, console.paint_err())));
     }
     Ok(Exit::Done)
+}
+
+/// How a run would go on, the JSON form, version 1.
+#[derive(Serialize)]
+struct ResumeForm {
+    version: u8,
+    run: RunId,
+    kept: Vec<TaskId>,
+    again: Vec<AgainForm>,
+}
+
+#[derive(Serialize)]
+struct AgainForm {
+    task: TaskId,
+    why: String,
+}
+
+impl ResumeForm {
+    fn new(resume: &Resume) -> Self {
+        let id = |ix: TaskIx| resume.graph().id(ix).clone();
+        Self {
+            version: 1,
+            run: resume.run(),
+            kept: resume.restore().iter().map(|restored| id(restored.task)).collect(),
+            again: resume.again().iter().map(|(ix, why)| AgainForm { task: id(*ix), why: why.to_string() }).collect(),
+        }
+    }
+}
+
+/// The same for a person.
+fn resumed(resume: &Resume) -> String {
+    let ResumeForm { run, kept, again, .. } = ResumeForm::new(resume);
+    let mut text = format!("run {run}: {} tasks are kept, {} are run\n", kept.len(), again.len());
+    for AgainForm { task, why } in again.iter().take(SHOWN) {
+        writeln!(text, "  {task}: {why}").ok();
+    }
+    if let Some(more) = again.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        writeln!(text, "  and {more} more; `--json` has them").ok();
+    }
+    text
 }
 
 /// The plan for that many workers.

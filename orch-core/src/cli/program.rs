@@ -5,13 +5,14 @@ use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::{
-    args::{Cli, Command, Global, PlanFormat, Source, When},
+    args::{Cli, Command, Global, PlanFormat, RunsCommand, Source, StoreCommand, When},
     check,
     config::Config,
     convert,
     exit::Exit,
-    optimize, plan, run,
+    optimize, plan, run, runs,
     source::Refusal,
+    store,
     streams::{Console, Stream},
     trust,
 };
@@ -54,6 +55,11 @@ fn wants_json(command: &Command) -> bool {
         Command::Check(args) => args.json,
         Command::Convert(args) => args.json,
         Command::Optimize(args) => args.json,
+        Command::Runs(args) => args.json || matches!(args.command, Some(RunsCommand::Show { json: true, .. })),
+        Command::Report(args) => args.json,
+        Command::Store(args) => {
+            matches!(args.command, StoreCommand::Check { json: true } | StoreCommand::Compact { json: true, .. })
+        }
         Command::Trust(_) | Command::Completions(_) => false,
     }
 }
@@ -65,10 +71,13 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
     };
     match &cli.command {
         Command::Run(args) => run::main(args, &config(&args.source)?, &here, console),
-        Command::Plan(args) => plan::main(args, &config(&args.source)?, console),
+        Command::Plan(args) => plan::main(args, &config(&args.source)?, &here, console),
         Command::Check(args) => check::main(args, console),
         Command::Convert(args) => convert::main(args, console),
         Command::Optimize(args) => optimize::main(args, &config(&args.source)?, console),
+        Command::Runs(args) => runs::main(args, &here, console),
+        Command::Report(args) => runs::report(args, &here, console),
+        Command::Store(args) => store::main(args, &here, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

@@ -2,6 +2,7 @@
 
 mod agents;
 mod inputs;
+mod kept;
 mod results;
 mod signals;
 mod undo;
@@ -20,13 +21,14 @@ use super::{
     config::Config,
     exit::Exit,
     source::{self, Refusal},
+    store,
     streams::Console,
     view::{TICK, View},
 };
 use crate::{
     Clock, Command, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, Printable,
-    ProcessExecutor, ProcessOptions, Report, Result, RunOptions, RunState, SkipReason, TaskResult, TaskState, TtlCache,
-    plan::select, report::render, session::cache_options,
+    ProcessExecutor, ProcessOptions, Report, Result, RunId, RunOptions, RunState, SkipReason, TaskResult, TaskState,
+    TtlCache, plan::select, report::render, session::cache_options,
 };
 
 /// How many tasks run at once when nobody says: more than any command in use has side by side, and few enough for a
@@ -50,6 +52,13 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     loaded.problems.iter().for_each(|problem| console.note(source::line(problem, console.paint_err())));
     let graph = if args.targets.is_empty() { graph.clone() } else { select(graph, &args.targets)? };
     let max_parallel = args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL);
+    let inputs_are_given = !given.is_empty();
+    let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run || args.resume.is_some())?;
+    let kept = kept::open(args, here)?;
+    let wanted = inputs_are_given.then_some(&inputs);
+    let resume =
+        kept.as_ref().map(|store| kept::resume(args, store, &graph, wanted, here, console)).transpose()?.flatten();
+    let graph = resume.as_ref().map_or(graph, |resume| resume.graph().clone());
     let plan = Plan::new(&graph, &PlanOptions { workers: Some(max_parallel), ..PlanOptions::default() })?;
     let engine = if args.dry_run {
         Engine::builder().executor(DryRun).build()?
@@ -57,13 +66,15 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         let agents = agents::choose(args, config, &graph)?;
         let options = ProcessOptions { cwd: Some(here.to_owned()), ..ProcessOptions::default() };
         let policy = loaded.command.as_ref().map(Command::cache_policy).unwrap_or_default();
-        Engine::builder()
+        let builder = Engine::builder()
             .executor(ProcessExecutor::new(agents, options))
             .cache(TtlCache::new(cache_options(policy)))
-            .prices(config.prices.clone())
-            .build()?
+            .prices(config.prices.clone());
+        match &kept {
+            Some(store) => builder.store(store.clone()).build()?,
+            None => builder.build()?,
+        }
     };
-    let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run)?;
     let results = Results::open(args, &plan)?;
     let options = RunOptions {
         max_parallel,
@@ -71,11 +82,14 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         undo: !args.no_undo,
         deadline: args.timeout.or(config.run.timeout).or(loaded.command.as_ref().and_then(Command::deadline)),
         inputs,
+        run: kept.is_some().then(|| RunId::new(&Clock::system())),
+        source: store::source(&args.source.file),
         seed: args.seed,
         directory: Some(here.to_owned()),
         approve_commands: args.yes,
-        ..RunOptions::default()
+        ..kept::resumed(resume, args.dry_run)
     };
+    kept::note(&kept, &options, console);
     run(args, &engine, &plan, options, results, console)
 }
 

@@ -1,0 +1,135 @@
+//! `orch runs` and `orch report`: the runs that a store has.
+
+use std::{path::Path, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    args::{self, ReportForm, RunsCommand},
+    exit::Exit,
+    store::{self, ago, find},
+    streams::Console,
+};
+use crate::{
+    clock::{Clock, WallTime},
+    error::Result,
+    event::RunState,
+    id::{Printable, RunId},
+    report::render,
+    session::StoredRun,
+    store::{RunRow, Store as _, Wish},
+};
+
+/// A run as `orch runs --json` has it.
+#[derive(Serialize)]
+struct Form<'a> {
+    run: RunId,
+    state: RunState,
+    name: &'a str,
+    source: &'a str,
+    events: u64,
+    created: String,
+    updated: String,
+}
+
+impl<'a> From<&'a RunRow> for Form<'a> {
+    fn from(row: &'a RunRow) -> Self {
+        let RunRow { run, state, name, source, events, created, updated, .. } = row;
+        let (created, updated) = (created.to_string(), updated.to_string());
+        Self { run: *run, state: *state, name, source, events: *events, created, updated }
+    }
+}
+
+/// Runs `orch runs`.
+pub(super) fn main(args: &args::Runs, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
+    let store = store::open_present(args.place.store.as_deref(), here)?;
+    let (run, wish) = match &args.command {
+        None => {
+            let rows = store.runs(None, args.limit)?;
+            if args.json {
+                let runs: Vec<Form<'_>> = rows.iter().map(Form::from).collect();
+                console.json(&serde_json::json!({"version": 1, "runs": runs}));
+            } else {
+                console.result(&list(&rows, Clock::system().wall()));
+            }
+            return Ok(Exit::Done);
+        }
+        Some(RunsCommand::Show { run, json }) => {
+            let stored = StoredRun::load(&store, find(&store, run, None)?.run)?;
+            show(&stored, *json, console);
+            return Ok(Exit::Done);
+        }
+        Some(RunsCommand::Cancel { run }) => {
+            (run, Wish::Cancel { reason: "cancelled by `orch runs cancel`".to_owned() })
+        }
+        Some(RunsCommand::Pause { run }) => (run, Wish::Pause),
+        Some(RunsCommand::Unpause { run }) => (run, Wish::Resume),
+    };
+    let row = find(&store, run, None)?;
+    if row.state != RunState::Running {
+        console.error(format_args!("the run `{}` has ended: {}", row.run, row.state));
+        return Ok(Exit::Failed);
+    }
+    store.wish(row.run, &wish)?;
+    console.note(format_args!("left word for the owner of the run `{}`", row.run));
+    Ok(Exit::Done)
+}
+
+/// A line a run.
+fn list(rows: &[RunRow], now: WallTime) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let since = Duration::from_millis(now.0.saturating_sub(row.updated.0));
+        text += &format!("{}  {:<9}  {:<12}  {}", row.run, row.state, ago(since), Printable(&row.name));
+        if !row.source.is_empty() {
+            text += &format!("  {}", Printable(&row.source));
+        }
+        text.push('\n');
+    }
+    if rows.is_empty() {
+        text += "no runs\n";
+    }
+    text
+}
+
+/// The events of the latest part of a run.
+fn show(stored: &StoredRun, json: bool, console: &mut Console<'_>) {
+    let graph = stored.report.graph();
+    if json {
+        let events: Vec<_> = stored.events.iter().map(|event| event.named(graph)).collect();
+        console.json(&serde_json::json!({
+            "version": 1, "run": Form::from(&stored.row), "inputs": stored.inputs, "events": events,
+        }));
+        return;
+    }
+    let mut text = format!("run {}\n", stored.row.run);
+    for (what, value) in [
+        ("of", stored.row.source.clone()),
+        ("began", stored.row.created.to_string()),
+        ("last event", stored.row.updated.to_string()),
+        ("events", stored.row.events.to_string()),
+    ] {
+        if !value.is_empty() {
+            text += &format!("  {what:<10}  {}\n", Printable(&value));
+        }
+    }
+    text.push('\n');
+    console.result(&text);
+    console.result(&render::text(&stored.report, console.width_out()));
+}
+
+/// Runs `orch report`.
+pub(super) fn report(args: &args::Report, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
+    let store = store::open_present(args.place.store.as_deref(), here)?;
+    let stored = StoredRun::load(&store, find(&store, &args.run, None)?.run)?;
+    let report = &stored.report;
+    let text = match if args.json { ReportForm::Json } else { args.format } {
+        ReportForm::Text => render::text(report, console.width_out()),
+        ReportForm::Json => render::json(report),
+        ReportForm::Html => render::html::report(report),
+        ReportForm::Junit => render::junit(report),
+        ReportForm::Trace => render::chrome_trace(report),
+    };
+    console.result(&text);
+    Ok(Exit::Done)
+}

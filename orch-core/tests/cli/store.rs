@@ -1,0 +1,110 @@
+//! Runs that are kept, listed, looked at, and go on.
+
+use super::*;
+
+/// An agent that writes down which task it does, and fails in `c` while a file is there.
+fn agent(folder: &Folder) -> String {
+    let (log, broken) = (folder.at("log"), folder.at("broken"));
+    format!(
+        r#"*=sh -c 'echo "$ORCH_TASK_ID $ORCH_IDEMPOTENCY_KEY" >> "{log}"; test "$ORCH_TASK_ID" != c -o ! -e "{broken}"'"#
+    )
+}
+
+/// The tasks that were begun, in order.
+fn begun(folder: &Folder) -> Vec<String> {
+    let mut tasks: Vec<String> =
+        folder.read("log").lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    tasks.sort();
+    tasks
+}
+
+#[test]
+fn a_run_that_failed_goes_on_after_an_edit() {
+    let folder = Folder::new();
+    let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));
+    folder.file("broken", "");
+    let agent = agent(&folder);
+    let first = orch(["run", &file, "--agent", &agent, "-j", "1", "--store", &store, "--json"]).exits(1);
+    assert!(first.stderr.contains("is kept as the run"), "{}", first.stderr);
+    let run = first.json()["run"].as_str().unwrap().to_owned();
+
+    let runs = orch(["runs", "--json", "--store", &store]).exits(0).json();
+    assert_eq!((runs["version"].clone(), runs["runs"][0]["run"].clone()), (json!(1), json!(run)));
+    assert_eq!(runs["runs"][0]["state"], "failed");
+    let ends = &run[run.len() - 8..];
+    let report = orch(["report", ends, "--json", "--store", &store]).exits(0).json();
+    assert_eq!(report["state"], "failed");
+    let shown = orch(["runs", "show", ends, "--json", "--store", &store]).exits(0).json();
+    assert_eq!(shown["events"][0]["event"], "run_started");
+    let text = orch(["report", "--store", &store]).exits(0).stdout;
+    assert!(text.contains("failed"), "{text}");
+
+    fs::remove_file(folder.path("broken")).unwrap();
+    let before = begun(&folder).len();
+    let plan = orch(["plan", &file, "--json", "--store", &store, "--resume"]).exits(0).json();
+    assert_eq!(plan["run"], json!(run));
+    assert!(plan["kept"].as_array().unwrap().contains(&json!("a")), "{plan}");
+    assert!(plan["again"].as_array().unwrap().contains(&json!({"task": "c", "why": "it had failed"})), "{plan}");
+    let again = orch(["run", &file, "--agent", &agent, "--store", &store, "--json", "--resume"]).exits(0);
+    assert!(again.stderr.contains("goes on with the run"), "{}", again.stderr);
+    assert_eq!(again.json()["run"], json!(run));
+    assert!(begun(&folder).len() < before + 4);
+    assert_eq!(begun(&folder).iter().filter(|task| *task == "a").count(), 1, "its result was kept");
+
+    // `c` is another agent's now: it and `d` are run again.
+    let edited = command(&[("a", "one", &[]), ("b", "two", &["a"]), ("c", "three", &["a"]), ("d", "one", &["b", "c"])]);
+    folder.file("work.json", edited);
+    let text = orch(["plan", &file, "--store", &store, "--resume", ends]).exits(0).stdout;
+    assert!(text.contains("2 tasks are kept, 2 are run") && text.contains("c: its definition changed"), "{text}");
+    let before = begun(&folder);
+    orch(["run", &file, "--agent", &agent, "--store", &store, "--resume", ends]).exits(0);
+    let mut wanted = [before, vec!["c".to_owned(), "d".to_owned()]].concat();
+    wanted.sort();
+    assert_eq!(begun(&folder), wanted);
+    assert_eq!(orch(["runs", "--json", "--store", &store]).exits(0).json()["runs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_store_is_checked_compacted_and_copied() {
+    let folder = Folder::new();
+    let (file, store, copy) = (folder.file("work.json", diamond()), folder.at("orch.db"), folder.at("copy.db"));
+    orch(["run", &file, "--agent", &agent(&folder), "--store", &store]).exits(0);
+    let found = orch(["store", "--store", &store, "check", "--json"]).exits(0).json();
+    assert_eq!((found["found"]["runs"].clone(), found["found"]["problems"].clone()), (json!(1), json!([])));
+    orch(["store", "--store", &store, "export", &copy]).exits(0);
+    let again = orch(["store", "--store", &store, "export", &copy]).exits(2);
+    assert!(again.stderr.contains("is there already"), "{}", again.stderr);
+    let report = orch(["report", "--json", "--store", &copy]).exits(0).json();
+    assert_eq!(report["state"], "succeeded");
+    let done = orch(["store", "--store", &store, "compact", "--older-than", "1h", "--json"]).exits(0).json();
+    assert!(done["done"]["bytes_after"].as_u64().unwrap() <= done["done"]["bytes_before"].as_u64().unwrap());
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let folder = Folder::new();
+    let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));
+    for command in ["runs", "report"] {
+        let refused = orch([command, "--store", &store]).exits(2);
+        assert!(refused.stderr.contains("there is no store"), "{}", refused.stderr);
+    }
+    let agent = agent(&folder);
+    let refused = orch(["run", &file, "--agent", &agent, "--store", &store, "--resume"]).exits(2);
+    assert!(refused.stderr.contains("there is no store"), "{}", refused.stderr);
+    assert!(!folder.path("orch.db").exists(), "nothing was made");
+    orch(["run", &file, "--agent", &agent, "--store", &store]).exits(0);
+    let other = folder.file("other.json", diamond());
+    let refused = orch(["run", &other, "--agent", &agent, "--store", &store, "--resume"]).exits(2);
+    assert!(refused.stderr.contains("the store has no run of"), "{}", refused.stderr);
+    let refused = orch(["report", "00000000", "--store", &store]).exits(2);
+    assert!(refused.stderr.contains("there is no run"), "{}", refused.stderr);
+    let ended = orch(["runs", "--store", &store, "--json"]).exits(0).json();
+    let run = ended["runs"][0]["run"].as_str().unwrap().to_owned();
+    let refused = orch(["runs", "cancel", &run, "--store", &store]).exits(1);
+    assert!(refused.stderr.contains("has ended"), "{}", refused.stderr);
+    let letter = folder.file("letter.db", "a letter that is longer than the header of a database ".repeat(9));
+    #[cfg(unix)]
+    fs::set_permissions(&letter, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let refused = orch(["runs", "--store", &letter]).exits(2);
+    assert!(refused.stderr.contains("a file of another program"), "{}", refused.stderr);
+}
