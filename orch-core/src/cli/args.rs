@@ -176,7 +176,7 @@ pub(super) struct Run {
 
     /// Keep the run, so that it survives its process [default place: the repository, else the user's data]
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "", help_heading = "Keeping")]
-    #[arg(env = "ORCH_STORE", hide_env_values = true, conflicts_with = "dry_run")]
+    #[arg(env = "ORCH_STORE", hide_env_values = true)]
     pub(super) store: Option<PathBuf>,
     /// Go on with a run that was kept: its name or how that ends [default: the latest of FILE]
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", help_heading = "Keeping")]

@@ -89,7 +89,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         approve_commands: args.yes,
         ..kept::resumed(resume, args.dry_run)
     };
-    kept::note(&kept, &options, console);
+    kept::note(kept.as_ref().filter(|_| !args.dry_run), &options, console);
     run(args, &engine, &plan, options, results, console)
 }
 

@@ -65,6 +65,24 @@ fn a_run_that_failed_goes_on_after_an_edit() {
 }
 
 #[test]
+fn a_dry_run_shows_how_a_run_goes_on_and_is_not_kept() {
+    let folder = Folder::new();
+    let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));
+    orch(["run", &file, "--dry-run", "--store", &store]).exits(0);
+    assert!(!folder.path("orch.db").exists(), "its tasks would count as done");
+    folder.file("broken", "");
+    orch(["run", &file, "--agent", &agent(&folder), "--store", &store]).exits(1);
+    let before = begun(&folder);
+    let report = orch(["run", &file, "--dry-run", "--store", &store, "--json", "--resume"]).exits(0);
+    assert!(!report.stderr.contains("is kept as"), "{}", report.stderr);
+    let tasks = report.json()["tasks"].as_array().unwrap().clone();
+    let a = tasks.iter().find(|task| task["id"] == "a").unwrap();
+    assert_eq!(a["restored"], true, "{a}");
+    assert_eq!(begun(&folder), before);
+    assert_eq!(orch(["runs", "--json", "--store", &store]).exits(0).json()["runs"][0]["state"], "failed");
+}
+
+#[test]
 fn a_store_is_checked_compacted_and_copied() {
     let folder = Folder::new();
     let (file, store, copy) = (folder.file("work.json", diamond()), folder.at("orch.db"), folder.at("copy.db"));

@@ -22,6 +22,8 @@ pub(super) fn open(args: &args::Run, here: &Path) -> Result<Option<SqliteStore>>
     };
     match (&args.store, &args.resume) {
         (None, None) => Ok(None),
+        // Its tasks would count as done.
+        (Some(_), None) if args.dry_run => Ok(None),
         (place, None) => store::open(place.as_deref(), synchronous, here).map(Some),
         // A run that is to go on is somewhere already.
         (place, Some(_)) => {
@@ -57,7 +59,7 @@ pub(super) fn resumed(resume: Option<Resume>, dry: bool) -> RunOptions {
 }
 
 /// Says by which name the run is kept.
-pub(super) fn note(store: &Option<SqliteStore>, options: &RunOptions, console: &mut Console<'_>) {
+pub(super) fn note(store: Option<&SqliteStore>, options: &RunOptions, console: &mut Console<'_>) {
     if let (Some(_), None, Some(run)) = (store, &options.resume, options.run) {
         console.note(format_args!("is kept as the run {run}"));
     }
