@@ -76,6 +76,29 @@ fn a_flipped_bit_is_never_another_answer() {
     assert!(same > 0 && refused > 0, "{same} as before, {refused} refused");
 }
 
+/// What was found: a process died while it made the store, which is not in WAL mode before that is done.
+#[test]
+fn what_a_dying_writer_left_behind_is_taken_back() {
+    let folder = Folder::new();
+    filled(&folder.open().unwrap(), 3);
+    let connection = rusqlite::Connection::open(folder.path()).unwrap();
+    let copies = Folder::new();
+    let mode = |mode: &str| connection.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(())).unwrap();
+    mode("DELETE");
+    connection.pragma_update(None, "cache_size", 4).unwrap();
+    connection.execute_batch("BEGIN; UPDATE journal SET body = x'00'; CREATE TABLE more (text TEXT)").unwrap();
+    for _ in 0..200 {
+        connection.execute("INSERT INTO more VALUES (?1)", ["x".repeat(1_000)]).unwrap();
+    }
+    for name in ["orch.db", "orch.db-journal"] {
+        fs::copy(folder.0.path().join(name), copies.0.path().join(name)).unwrap();
+    }
+    private(&copies.path());
+    connection.execute_batch("ROLLBACK").unwrap();
+    assert_ne!(fs::read(copies.path()).unwrap(), fs::read(folder.path()).unwrap(), "it was in the middle");
+    assert_eq!(readable(&copies.path()).unwrap(), expected(3));
+}
+
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() {
     let folder = Folder::new();

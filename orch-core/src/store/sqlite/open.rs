@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{SqliteOptions, Synchronous, fault::Fault, place, schema};
 use crate::error::Result;
@@ -25,6 +25,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)?;
     let say = |error| fault.of(error);
+    schema::judge(&connection, fault)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(say)?;
     if !mode.eq_ignore_ascii_case("wal") {
@@ -63,6 +64,14 @@ fn look(path: &Path, options: &SqliteOptions) -> Result<()> {
         }
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, options)?;
+    let version = connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0));
+    if let Err(error) = &version
+        && error.sqlite_error_code() == Some(ErrorCode::ReadOnly)
+    {
+        // Its last writer died in the middle, and only who may write can take that back. Then it is judged.
+        return Ok(());
+    }
+    version.map_err(|error| fault.of(error))?;
     schema::judge(&connection, fault).map(drop)
 }
 
