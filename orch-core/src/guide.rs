@@ -106,6 +106,12 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0037-old-classes-say-that-they-are-coming.md")]
     pub mod d0037_old_classes_say_that_they_are_coming {}
 
+    #[doc = include_str!("../docs/decisions/0050-tasks-are-added-by-whoever-works.md")]
+    pub mod d0050_tasks_are_added_by_whoever_works {}
+
+    #[doc = include_str!("../docs/decisions/0051-python-runs-share-an-engine.md")]
+    pub mod d0051_python_runs_share_an_engine {}
+
     #[doc = include_str!("../docs/decisions/0034-caches-hold-objects-beside-their-json-form.md")]
     pub mod d0034_caches_hold_objects_beside_their_json_form {}
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::{
-    definition::{Graph, Undo},
+    definition::{Graph, Task, Undo},
     event::{Failure, Outcome, Output, Stream},
     id::{RunId, TaskId, TaskIx},
     sync::{
@@ -28,6 +28,7 @@ pub(crate) enum Note {
     Line(TaskIx, Stream, Arc<str>),
     Checked { task: TaskIx, holds: bool, warning: Option<String> },
     Checkpoint(Arc<str>),
+    Adds { task: TaskIx, attempt: u32, added: Box<Task> },
     Finished { task: TaskIx, attempt: u32, outcome: Outcome },
 }
 
@@ -269,6 +270,34 @@ impl TaskContext {
         self.slot.run.news.ring();
     }
 
+    /// Adds a task to the run, when this one has worked; an attempt that fails adds nothing. Without a dependency on another
+    /// task that is added, the new one waits for this one. What cannot be added, for example because its name is taken, fails
+    /// this task. Never waits.
+    ///
+    /// ```
+    /// use orch_core::{Engine, Graph, Plan, PlanOptions, RunOptions, Task, TaskContext};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> orch_core::Result<()> {
+    /// let graph = Graph::builder("g").task(Task::new("find")).build()?;
+    /// let plan = Plan::new(&graph, &PlanOptions::default())?;
+    /// let work = async |task: TaskContext| {
+    ///     if task.id().as_str() == "find" {
+    ///         ["api", "ui"].map(|part| task.add(Task::new(part)));
+    ///         task.add(Task::new("report").after("api").after("ui"));
+    ///     }
+    /// };
+    /// let report = Engine::builder().executor(work).build()?.run(&plan, RunOptions::default()).await?;
+    /// assert_eq!(report.counts().succeeded, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add(&self, task: Task) {
+        let note = Note::Adds { task: self.task, attempt: self.attempt, added: Box::new(task) };
+        lock(&self.slot.run.news.answers).push(note);
+        self.slot.run.news.ring();
+    }
+
     /// Says that the attempt is alive, which its idle timeout wants to hear. Never waits.
     pub fn heartbeat(&self) {
         // A full queue means that much was said just now; one heartbeat less changes nothing.
@@ -402,6 +431,11 @@ impl Inputs {
     /// The outputs of all tasks that this one waits for and that made one.
     pub fn outputs(&self) -> impl ExactSizeIterator<Item = (&TaskId, &Output)> {
         self.outputs.iter().map(|(id, output)| (id, output))
+    }
+
+    /// The fencing token of what the attempt holds; see [`TaskContext::fence`].
+    pub fn fence(&self) -> Option<u64> {
+        self.hold.as_ref().map(|hold| hold.fence)
     }
 
     /// The values by the keys that the task's definition asks for, and the run's inputs.

@@ -22,12 +22,12 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::saga::{End, Ended, order};
+use super::saga::{End, Ended, order, standing};
 use crate::{
     definition::{Graph, nearest},
     error::{Error, ErrorKind, Result},
@@ -122,6 +122,28 @@ impl Checkpoint {
         };
         let tasks = ended.into_iter().map(saved).collect();
         Some(Self { name: name.to_owned(), run: report.run(), at: made.at, tasks })
+    }
+
+    /// The same with only those of its tasks that still stand at the end of that run: what to keep, in a file perhaps, of a run
+    /// that another one will go on from by [`restore`](Checkpoint::restore).
+    pub fn left(report: &Report, name: &str) -> Option<Self> {
+        let mut checkpoint = Self::of(report, name)?;
+        let stands: HashSet<TaskIx> = standing(report).iter().map(|ended| ended.task).collect();
+        checkpoint
+            .tasks
+            .retain(|saved| report.graph().find(saved.task.as_str()).is_some_and(|ix| stands.contains(&ix)));
+        Some(checkpoint)
+    }
+
+    /// What a run of that graph takes over from a checkpoint all of which still stands, as [`left`](Checkpoint::left) answers it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`back`](Checkpoint::back).
+    pub fn restore(&self, graph: &Graph) -> Result<Vec<Restored>> {
+        let ended = |saved: &Saved| Some(Ended { task: graph.find(saved.task.as_str())?, how: End::Done });
+        let ended: Vec<Ended> = self.tasks.iter().filter_map(ended).collect();
+        Ok(self.back(graph, &ended)?.restore)
     }
 
     /// How a run of that graph goes back to this checkpoint. `ended` is what stands now, in the order in which it ended:

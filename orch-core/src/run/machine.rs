@@ -16,7 +16,7 @@ use super::{
     warm::Siblings,
 };
 use crate::{
-    definition::Graph,
+    definition::{Graph, Task},
     error::{Error, ErrorKind, Result},
     event::{Event, EventKind, Failure, FailureKind, Output, RunState},
     id::{RunId, TaskIx},
@@ -58,6 +58,8 @@ pub struct Machine {
     pub(super) asked: BTreeMap<u32, usize>,
     /// Built when a condition or an input first asks.
     pub(super) names: Option<Names>,
+    /// What attempts that are under way want added.
+    pub(super) additions: BTreeMap<u32, Vec<Task>>,
     /// Tasks whose dependencies are satisfied and that need a closer look. A list, not recursion: a chain may be long.
     pub(super) unblocked: Vec<u32>,
     pub(super) running: u32,
@@ -188,6 +190,7 @@ impl Machine {
             once_held: BTreeSet::new(),
             asked: BTreeMap::new(),
             names: None,
+            additions: BTreeMap::new(),
             unblocked: Vec::new(),
             running: 0,
             open: 0,
@@ -362,6 +365,13 @@ impl Machine {
                 if self.is_running(task) {
                     self.sign_of_life(task);
                     self.say(actions, EventKind::TaskOutput { task, stream, text });
+                }
+            }
+            Message::Adds { task, attempt, added } => {
+                let is_it =
+                    |row: &&Row| row.attempt == attempt && matches!(row.phase, Phase::Running | Phase::Stopping);
+                if self.rows.get(task.index()).filter(is_it).is_some() {
+                    self.additions.entry(task.0).or_default().push(*added);
                 }
             }
             Message::Cancel { reason } => self.cancelled(reason, actions),

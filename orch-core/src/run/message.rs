@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::warm::Warm;
 use crate::{
-    definition::command::Test,
+    definition::{Task, command::Test},
     event::{BreakerState, Event, Failure, Miss, Outcome, Output, Stream},
     id::{ResourceId, TaskIx},
     recovery::checkpoint::Restored,
@@ -179,6 +179,15 @@ pub enum Message {
         stream: Stream,
         /// A line.
         text: Arc<str>,
+    },
+    /// An attempt wants this task added when it has worked; of an attempt that fails nothing is added.
+    Adds {
+        /// Which task wants it.
+        task: TaskIx,
+        /// Which attempt. What an attempt says that is over is not heard.
+        attempt: u32,
+        /// What to add. Without a dependency on another task that is added it waits for the one that adds it.
+        added: Box<Task>,
     },
     /// Make a checkpoint now.
     Checkpoint {

@@ -24,6 +24,7 @@ impl Machine {
         }
         self.running -= 1;
         let mut outcome = outcome;
+        let additions = if self.additions.is_empty() { None } else { self.additions.remove(&task.0) };
         if row.special {
             self.gives_back(task, actions);
             self.signs.remove(&task.0);
@@ -34,6 +35,11 @@ impl Machine {
             && outcome.result.is_err()
         {
             outcome.result = Err(Box::new(why));
+        }
+        if let (Ok(_), Some(tasks)) = (&outcome.result, additions)
+            && let Err(message) = self.add(task, tasks, &[], actions)
+        {
+            outcome.result = Err(Box::new(Failure::fatal(message)));
         }
         match outcome.result {
             Ok(output) => self.succeeded(task, attempt, output, outcome.usage, actions),
@@ -82,45 +88,42 @@ impl Machine {
             .json()
             .ok_or_else(|| "the output is no JSON value, so no tasks can be made of it".to_owned())
             .and_then(|output| expand(spec, output, &graph).map_err(|problems| list(&problems)))
-            .and_then(|tasks| {
-                let tasks = after_their_maker(tasks, graph.id(task));
-                // A task that has started cannot come to wait.
-                let open = |id: &&TaskId| {
-                    graph.find(id.as_str()).is_some_and(|ix| {
-                        matches!(
-                            self.rows[ix.index()].phase,
-                            Phase::Waiting
-                                | Phase::Ready
-                                | Phase::Checking
-                                | Phase::Looking
-                                | Phase::Claiming
-                                | Phase::Granted
-                        )
-                    })
-                };
-                let before: Vec<_> = spec.before.iter().filter(open).cloned().collect();
-                let wider = graph.extended(tasks.clone(), &before).map_err(|error| match error.problems() {
-                    [] => error.to_string(),
-                    problems => format!("the added tasks are refused: {}", list(problems)),
-                })?;
-                let plan = Plan::new(&wider, self.plan.options()).map_err(|error| error.to_string())?;
-                Ok((tasks, before, plan))
-            });
+            .and_then(|tasks| self.add(task, tasks, &spec.before, actions));
         match added {
-            Ok((tasks, before, plan)) => {
-                before.iter().filter_map(|id| graph.find(id.as_str())).for_each(|ix| self.unclaim(ix, actions));
-                let first = self.rows.len();
-                self.adopt(plan);
-                self.say(actions, EventKind::TasksAdded { by: task, tasks: tasks.into(), before: before.into() });
-                self.welcome(first, actions);
-                Ok(())
-            }
             Err(message) if spec.strict => Err(Box::new(Failure::fatal(message))),
             Err(message) => {
                 self.say(actions, EventKind::Warning { task: Some(task), message });
                 Ok(())
             }
+            Ok(()) => Ok(()),
         }
+    }
+
+    /// Adds tasks to the graph, by the wish of one, and lets those in `before` that have not started wait for them. Says why not.
+    fn add(&mut self, by: TaskIx, tasks: Vec<Task>, before: &[TaskId], actions: &mut Actions) -> Result<(), String> {
+        let graph = self.graph().clone();
+        let tasks = after_their_maker(tasks, graph.id(by));
+        // A task that has started cannot come to wait.
+        let open = |id: &&TaskId| {
+            graph.find(id.as_str()).is_some_and(|ix| {
+                matches!(
+                    self.rows[ix.index()].phase,
+                    Phase::Waiting | Phase::Ready | Phase::Checking | Phase::Looking | Phase::Claiming | Phase::Granted
+                )
+            })
+        };
+        let before: Vec<_> = before.iter().filter(open).cloned().collect();
+        let wider = graph.extended(tasks.clone(), &before).map_err(|error| match error.problems() {
+            [] => error.to_string(),
+            problems => format!("the added tasks are refused: {}", list(problems)),
+        })?;
+        let plan = Plan::new(&wider, self.plan.options()).map_err(|error| error.to_string())?;
+        before.iter().filter_map(|id| graph.find(id.as_str())).for_each(|ix| self.unclaim(ix, actions));
+        let first = self.rows.len();
+        self.adopt(plan);
+        self.say(actions, EventKind::TasksAdded { by, tasks: tasks.into(), before: before.into() });
+        self.welcome(first, actions);
+        Ok(())
     }
 
     /// The tasks from place `first` on are new: those that wait for nothing may start, and those that wait for a task that

@@ -381,6 +381,46 @@ mod values {
         assert_eq!(words[1..5], ["task_started", "tasks_added", "task_finished", "task_started"]);
     }
 
+    /// What the running attempt of `task` wants added.
+    fn adds(run: &Dialogue, task: &str, attempt: u32, added: Task) -> Message {
+        Message::Adds { task: run.ix(task), attempt, added: Box::new(added) }
+    }
+
+    #[test]
+    fn an_attempt_adds_tasks_when_it_has_worked() {
+        let graph = Graph::builder("g")
+            .task(Task::new("find").retries(1))
+            .task(Task::new("last").after("find"))
+            .build()
+            .unwrap();
+        let mut run = Dialogue::new(&graph, Rules::default());
+        run.step(0, vec![]);
+        // The first attempt fails, so what it wanted is forgotten, and what it says later is not heard.
+        let (lost, late) = (adds(&run, "find", 1, Task::new("lost")), adds(&run, "find", 1, Task::new("late")));
+        run.step(1, vec![lost, run.ends("find", 1, Outcome::failed("x"))]);
+        assert_eq!(run.step(10_000, vec![]), ["find"]);
+        let (api, ui) = (adds(&run, "find", 2, Task::new("api")), adds(&run, "find", 2, Task::new("ui").after("api")));
+        let mut begun = run.step(10_001, vec![late, api, ui, run.ends("find", 2, Outcome::done(()))]);
+        begun.sort();
+        assert_eq!(begun, ["api", "last"]);
+        assert_eq!(run.step(10_002, vec![run.done("api"), run.done("last")]), ["ui"]);
+        run.step(10_003, vec![run.done("ui")]);
+        assert_eq!(run.machine.state(), RunState::Succeeded);
+        assert_eq!(run.machine.graph().len(), 4);
+    }
+
+    #[test]
+    fn what_cannot_be_added_fails_who_adds_it() {
+        let graph = Graph::builder("g").task(Task::new("find")).task(Task::new("last").after("find")).build().unwrap();
+        let mut run = Dialogue::new(&graph, Rules::default());
+        run.step(0, vec![]);
+        let taken = adds(&run, "find", 1, Task::new("last"));
+        assert!(run.step(1, vec![taken, run.done("find")]).is_empty());
+        assert_eq!(run.machine.state(), RunState::Failed);
+        let told = format!("{:?}", run.events);
+        assert!(told.contains("the added tasks are refused") && told.contains("`last`"), "{told}");
+    }
+
     #[test]
     fn no_output_adds_no_tasks() {
         let mut run = Dialogue::new(&planner(true), Rules::default());

@@ -23,6 +23,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod acquire;
 mod breakers;
 mod check;
 mod claims;
@@ -42,6 +43,7 @@ mod session;
 mod shared;
 mod stored;
 
+pub use acquire::{Acquiring, acquire};
 pub use breakers::Breakers;
 pub use files::{FileLimits, file_states};
 pub use kept::StoredRun;

@@ -322,6 +322,7 @@ impl Session {
             Note::Line(task, stream, text) => Message::Line { task, stream, text },
             Note::Checked { task, holds, warning } => Message::Checked { task, holds, warning },
             Note::Checkpoint(name) => Message::Checkpoint { name },
+            Note::Adds { task, attempt, added } => Message::Adds { task, attempt, added },
             Note::Finished { task, attempt, outcome } => Message::Finished { task, attempt, outcome },
         }));
         if let Some(context) = &mut self.context {

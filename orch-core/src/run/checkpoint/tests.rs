@@ -176,6 +176,7 @@ fn a_run_that_continues_from_it_takes_over_what_was_before_and_undoes_only_what_
     assert!(back.undo.is_empty(), "that is done");
     let names = |tasks: Vec<crate::TaskIx>| tasks.iter().map(|&ix| graph.id(ix).to_string()).collect::<Vec<_>>();
     assert_eq!(names(back.restore.iter().map(|restored| restored.task).collect()), ["build"]);
+    assert_eq!(Checkpoint::left(&report, "built").unwrap().restore(&graph).unwrap(), back.restore);
 
     let mut second = Dialogue::new(&graph, Rules { restore: back.restore, ..Rules::default() });
     assert_eq!(second.step(0, vec![]), ["publish", "docs"], "not `build`");
