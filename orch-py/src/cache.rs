@@ -22,7 +22,10 @@ use pyo3::{
     types::{PyBytes, PyList, PyMapping, PyString},
 };
 
-use crate::{convert, error::Raised};
+use crate::{
+    convert::{self, Text},
+    error::Raised,
+};
 
 /// How often a waiting thread asks whether it was interrupted.
 const INTERRUPTS: Duration = Duration::from_millis(20);
@@ -86,7 +89,7 @@ impl Cache {
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        match self.cache().get(key.to_cow()?.as_ref()) {
+        match self.cache().get(convert::text(key)?.as_ref()) {
             Some(entry) => object(py, &entry),
             None => Err(PyKeyError::new_err(key.clone().unbind())),
         }
@@ -99,7 +102,7 @@ impl Cache {
         key: &Bound<'py, PyString>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.cache().get(key.to_cow()?.as_ref()).map_or(Ok(default), |entry| object(py, &entry).map(Some))
+        self.cache().get(convert::text(key)?.as_ref()).map_or(Ok(default), |entry| object(py, &entry).map(Some))
     }
 
     /// The same; not finding it is not counted: somebody else may be making it.
@@ -109,7 +112,7 @@ impl Cache {
         key: &Bound<'py, PyString>,
         default: Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.cache().find(key.to_cow()?.as_ref()).map_or(Ok(default), |entry| object(py, &entry))
+        self.cache().find(convert::text(key)?.as_ref()).map_or(Ok(default), |entry| object(py, &entry))
     }
 
     /// The same, uncounted.
@@ -119,12 +122,12 @@ impl Cache {
         key: &Bound<'py, PyString>,
         default: Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.cache().peek(key.to_cow()?.as_ref()).map_or(Ok(default), |entry| object(py, &entry))
+        self.cache().peek(convert::text(key)?.as_ref()).map_or(Ok(default), |entry| object(py, &entry))
     }
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let Ok(key) = key.cast::<PyString>() else { return Ok(false) };
-        Ok(self.cache().peek(key.to_cow()?.as_ref()).is_some())
+        let Ok(key) = key.extract::<Text>() else { return Ok(false) };
+        Ok(self.cache().peek(&key.0).is_some())
     }
 
     fn __len__(&self) -> usize {
@@ -132,12 +135,12 @@ impl Cache {
     }
 
     fn __setitem__(&self, key: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.cache().set(key.to_cow()?.as_ref(), held(value)?);
+        self.cache().set(convert::text(key)?.as_ref(), held(value)?);
         Ok(())
     }
 
     fn __delitem__(&self, key: &Bound<'_, PyString>) -> PyResult<()> {
-        let name = key.to_cow()?;
+        let name = convert::text(key)?;
         if self.cache().peek(name.as_ref()).is_none() {
             return Err(PyKeyError::new_err(key.clone().unbind()));
         }
@@ -151,33 +154,33 @@ impl Cache {
         key: &Bound<'_, PyString>,
         value: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
-        tags: Vec<String>,
-        depends_on: Vec<String>,
+        tags: Vec<Text>,
+        depends_on: Vec<Text>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let keep = keep(ttl, tags, depends_on, cost)?;
-        Ok(self.cache().set_with(key.to_cow()?.as_ref(), held(value)?, keep).is_kept())
+        Ok(self.cache().set_with(convert::text(key)?.as_ref(), held(value)?, keep).is_kept())
     }
 
     fn sorted_keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         PyList::new(py, self.cache().keys().iter().map(|key| PyString::new(py, key)))
     }
 
-    fn drop_key(&self, key: &str) -> usize {
-        self.cache().invalidate(key)
+    fn drop_key(&self, key: Text) -> usize {
+        self.cache().invalidate(&key.0)
     }
 
-    fn drop_prefix(&self, prefix: &str) -> usize {
-        self.cache().invalidate_prefix(prefix)
+    fn drop_prefix(&self, prefix: Text) -> usize {
+        self.cache().invalidate_prefix(&prefix.0)
     }
 
-    fn drop_matching(&self, py: Python<'_>, pattern: &str) -> PyResult<usize> {
-        let pattern: Pattern = pattern.parse().raised(py)?;
+    fn drop_matching(&self, py: Python<'_>, pattern: Text) -> PyResult<usize> {
+        let pattern: Pattern = pattern.0.parse().raised(py)?;
         Ok(self.cache().invalidate_matching(&pattern))
     }
 
-    fn drop_tag(&self, tag: &str) -> usize {
-        self.cache().invalidate_tag(tag)
+    fn drop_tag(&self, tag: Text) -> usize {
+        self.cache().invalidate_tag(&tag.0)
     }
 
     fn clear(&self) -> usize {
@@ -189,37 +192,38 @@ impl Cache {
         convert::shown(py, &self.cache().stats())
     }
 
-    fn explain(&self, key: &str) -> Option<String> {
-        self.shared.explain(key).map(|why| why.to_string())
+    fn explain(&self, key: Text) -> Option<String> {
+        self.shared.explain(&key.0).map(|why| why.to_string())
     }
 
     fn export(&self) -> String {
         self.cache().export()
     }
 
-    fn import_<'py>(&self, py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-        let imported = self.cache().import(text).raised(py)?;
+    fn import_<'py>(&self, py: Python<'py>, text: Text) -> PyResult<Bound<'py, PyAny>> {
+        let imported = self.cache().import(&text.0).raised(py)?;
         convert::shown(py, &imported)
     }
 
     /// The key of a call: the name, and a hash of what it is given. Values are said in the form of `orch._keys`.
-    fn key_of(&self, name: &str, arguments: &Bound<'_, PyAny>) -> PyResult<String> {
-        Ok(parts(arguments)?.key(name))
+    fn key_of(&self, name: Text, arguments: &Bound<'_, PyAny>) -> PyResult<String> {
+        Ok(parts(arguments)?.key(&name.0))
     }
 
     /// Hears that the value of such a call has to be made.
-    fn missed(&self, name: &str, arguments: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.shared.missed(name, parts(arguments)?);
+    fn missed(&self, name: Text, arguments: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.shared.missed(&name.0, parts(arguments)?);
         Ok(())
     }
 
     /// Leads or follows the computation of that key.
-    fn join(&self, key: &str) -> Flight {
-        let stage = match self.flights.join(key.into()) {
+    fn join(&self, key: Text) -> Flight {
+        let key: Arc<str> = key.0.into();
+        let stage = match self.flights.join(key.clone()) {
             Join::Leader(leader) => Stage::Leads(leader),
             Join::Follower(follower) => Stage::Waits(follower),
         };
-        Flight { key: key.into(), cache: self.shared.clone(), stage: Mutex::new(stage), left: AtomicBool::new(false) }
+        Flight { key, cache: self.shared.clone(), stage: Mutex::new(stage), left: AtomicBool::new(false) }
     }
 
     /// Moves the time of a cache that was made for a test, and of the day by so much more.
@@ -239,8 +243,8 @@ impl Cache {
 fn parts(arguments: &Bound<'_, PyAny>) -> PyResult<KeyParts> {
     let mut parts = KeyParts::new();
     for item in arguments.cast::<PyMapping>()?.items()?.iter() {
-        let (name, value): (String, Bound<'_, PyAny>) = item.extract()?;
-        parts = parts.param(name, &convert::to_json(&value)?);
+        let (name, value): (Text, Bound<'_, PyAny>) = item.extract()?;
+        parts = parts.param(name.0, &convert::to_json(&value)?);
     }
     Ok(parts)
 }
@@ -272,8 +276,8 @@ pub(crate) fn object<'py>(py: Python<'py>, entry: &CacheEntry) -> PyResult<Bound
 
 fn keep(
     ttl: Option<&Bound<'_, PyAny>>,
-    tags: Vec<String>,
-    depends_on: Vec<String>,
+    tags: Vec<Text>,
+    depends_on: Vec<Text>,
     cost: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Keep> {
     let cost = match cost {
@@ -281,7 +285,8 @@ fn keep(
         Some(cost) if cost.cast::<PyMapping>().is_ok() => convert::read(cost, "the cost")?,
         seconds => Cost { time: duration(seconds, "cost")?.unwrap_or_default(), ..Cost::default() },
     };
-    let derived_from = depends_on.iter().map(|key| key.as_str().into()).collect();
+    let derived_from = depends_on.iter().map(|key| key.0.as_str().into()).collect();
+    let tags = tags.into_iter().map(|tag| tag.0).collect();
     Ok(Keep { ttl: duration(ttl, "ttl")?, tags, derived_from, cost, ..Keep::default() })
 }
 
@@ -369,8 +374,8 @@ impl Flight {
         &self,
         value: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
-        tags: Vec<String>,
-        depends_on: Vec<String>,
+        tags: Vec<Text>,
+        depends_on: Vec<Text>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let keep = keep(ttl, tags, depends_on, cost)?;

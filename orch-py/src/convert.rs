@@ -1,5 +1,7 @@
 //! Values of Python as JSON, and back: one function each way.
 
+use std::borrow::Cow;
+
 use orch_core::{Error, ErrorKind};
 use pyo3::{
     prelude::*,
@@ -36,7 +38,7 @@ fn walk(value: &Bound<'_, PyAny>, deep: usize) -> PyResult<Value> {
     }
     // Enumerations that are also text or numbers are plain values here, as they are for `json`.
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Value::String(text.to_cow()?.into_owned()));
+        return Ok(Value::String(self::text(text)?.into_owned()));
     }
     if value.is_instance_of::<PyInt>() {
         let number = value.extract::<i64>().map(Number::from).or_else(|_| value.extract::<u64>().map(Number::from));
@@ -49,6 +51,8 @@ fn walk(value: &Bound<'_, PyAny>, deep: usize) -> PyResult<Value> {
             |number| Ok(Value::Number(number)),
         );
     }
+    // To ask an item for its plain form runs code, which may change what holds it: lists are iterated place by place, and of a
+    // `dict` the items as they are now.
     if let Ok(items) = value.cast::<PyList>() {
         return items.iter().map(|item| walk(&item, deep - 1)).collect::<PyResult<_>>().map(Value::Array);
     }
@@ -57,11 +61,12 @@ fn walk(value: &Bound<'_, PyAny>, deep: usize) -> PyResult<Value> {
     }
     if let Ok(items) = value.cast::<PyDict>() {
         let mut map = Map::with_capacity(items.len());
-        for (key, item) in items.iter() {
+        for item in items.items().iter() {
+            let (key, item): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
             let Ok(key) = key.cast::<PyString>() else {
                 return refuse(py, format!("the key {} is no text", key.repr()?));
             };
-            map.insert(key.to_cow()?.into_owned(), walk(&item, deep - 1)?);
+            map.insert(text(key)?.into_owned(), walk(&item, deep - 1)?);
         }
         return Ok(Value::Object(map));
     }
@@ -71,6 +76,44 @@ fn walk(value: &Bound<'_, PyAny>, deep: usize) -> PyResult<Value> {
 
 fn refuse<T>(py: Python<'_>, why: String) -> PyResult<T> {
     Err(Error::new(ErrorKind::InvalidValue, why)).raised(py)
+}
+
+/// The text, in UTF-8.
+///
+/// # Errors
+///
+/// `InvalidValue` for one that holds half a character, which Python allows.
+pub(crate) fn text<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> {
+    text.to_cow().or_else(|_| {
+        let shown: String = text.repr()?.to_string_lossy().chars().take(60).collect();
+        refuse(
+            text.py(),
+            format!("the text {shown} holds half a character (a lone surrogate); make it of valid characters"),
+        )
+    })
+}
+
+/// An argument that is a [`text`].
+pub(crate) struct Text(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let value = value.cast::<PyString>()?;
+        Ok(Self(text(&value)?.into_owned()))
+    }
+}
+
+/// An argument that is a text only to be shown: half a character in it is shown as `�`.
+pub(crate) struct Shown(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Shown {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self(value.cast::<PyString>()?.to_string_lossy().into_owned()))
+    }
 }
 
 /// The JSON value as a value of Python.
@@ -99,6 +142,12 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             dict.into_any()
         }
     })
+}
+
+/// The plain form of a value: what it is after it has been JSON.
+#[pyfunction]
+pub(crate) fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    to_python(value.py(), &to_json(value)?)
 }
 
 /// Anything that has a JSON form, as a value of Python.

@@ -1,6 +1,6 @@
 //! Graphs: checked by the core, addressed by place.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use orch_core::{
     BreakerOptions, GraphOptions, Resource, Task, TaskOptions,
@@ -9,14 +9,31 @@ use orch_core::{
 };
 use pyo3::{prelude::*, types::PyList};
 
-use crate::{convert, error::Raised, plan::Plan};
+use crate::{
+    convert::{self, Text},
+    error::Raised,
+    plan::Plan,
+};
 
 /// Tasks and their dependencies, checked. Immutable.
 #[pyclass(frozen, module = "orch._orch")]
 pub(crate) struct Graph(pub(crate) orch_core::Graph);
 
 /// What a task is made of: its name, what it waits for, its estimate in seconds, its options where it has any.
-type Parts<'py> = (String, Vec<String>, Option<f64>, Option<Bound<'py, PyAny>>);
+pub(crate) type Parts<'py> = (Text, Vec<Text>, Option<f64>, Option<Bound<'py, PyAny>>);
+
+pub(crate) fn task((id, after, estimate, options): Parts<'_>) -> PyResult<Task> {
+    let mut task = after.into_iter().fold(Task::new(id.0), |task, after| task.after(after.0));
+    if let Some(seconds) = estimate {
+        task = task.estimate(Duration::try_from_secs_f64(seconds)?);
+    }
+    if let Some(options) = options {
+        let what = format!("the options of task `{}`", task.id());
+        let options: TaskOptions = convert::read(&options, &what)?;
+        task = task.with(|own| *own = options);
+    }
+    Ok(task)
+}
 
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,19 +46,10 @@ struct Settings {
 #[pymethods]
 impl Graph {
     #[new]
-    fn new(py: Python<'_>, name: String, tasks: Vec<Parts<'_>>, settings: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
-        let mut builder = orch_core::Graph::builder(name);
-        for (id, after, estimate, options) in tasks {
-            let mut task = after.into_iter().fold(Task::new(id), Task::after);
-            if let Some(seconds) = estimate {
-                task = task.estimate(Duration::try_from_secs_f64(seconds)?);
-            }
-            if let Some(options) = options {
-                let what = format!("the options of task `{}`", task.id());
-                let options: TaskOptions = convert::read(&options, &what)?;
-                task = task.with(|own| *own = options);
-            }
-            builder.add(task);
+    fn new(py: Python<'_>, name: Text, tasks: Vec<Parts<'_>>, settings: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
+        let mut builder = orch_core::Graph::builder(name.0);
+        for parts in tasks {
+            builder.add(task(parts)?);
         }
         if let Some(settings) = settings {
             let Settings { resources, quorums, breakers } = convert::read(&settings, "the settings of the graph")?;
@@ -56,11 +64,11 @@ impl Graph {
     #[staticmethod]
     fn parse<'py>(
         py: Python<'py>,
-        text: &str,
-        file: Option<&str>,
+        text: Text,
+        file: Option<PathBuf>,
         options: &Bound<'py, PyAny>,
     ) -> PyResult<(Self, Bound<'py, PyAny>)> {
-        let definition = Definition::parse(text, file.map(Path::new)).raised(py)?;
+        let definition = Definition::parse(&text.0, file.as_deref()).raised(py)?;
         let options: GraphOptions = convert::read(options, "the options of the graph")?;
         let graph = definition.graph(&options).raised(py)?;
         let inputs = definition.command().map(|command| command.inputs());
@@ -69,8 +77,8 @@ impl Graph {
 
     /// The graph that [`json`](Self::json) wrote.
     #[staticmethod]
-    fn of_json(py: Python<'_>, text: &str) -> PyResult<Self> {
-        let graph = serde_json::from_str(text);
+    fn of_json(py: Python<'_>, text: Text) -> PyResult<Self> {
+        let graph = serde_json::from_str(&text.0);
         let graph =
             graph.map_err(|error| orch_core::Error::new(orch_core::ErrorKind::InvalidFormat, error.to_string()));
         graph.raised(py).map(Self)
@@ -78,8 +86,8 @@ impl Graph {
 
     /// The text of a file, at most 64 MiB.
     #[staticmethod]
-    fn text_of(py: Python<'_>, path: &str) -> PyResult<String> {
-        session::load_text(Path::new(path)).raised(py)
+    fn text_of(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+        session::load_text(&path).raised(py)
     }
 
     #[getter]

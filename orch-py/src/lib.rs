@@ -6,6 +6,7 @@
 mod cache;
 mod cli;
 mod convert;
+mod engine;
 mod error;
 mod event;
 mod graph;
@@ -25,14 +26,18 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", orch_core::VERSION)?;
     module.add_class::<cache::Cache>()?;
     module.add_class::<cache::Flight>()?;
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<engine::Lock>()?;
     module.add_class::<memo::Memo>()?;
     module.add_class::<graph::Graph>()?;
     module.add_class::<plan::Plan>()?;
     module.add_class::<programs::Programs>()?;
     module.add_class::<session::Session>()?;
+    module.add_class::<told::Said>()?;
     module.add_class::<event::Event>()?;
     module.add_class::<report::Report>()?;
     module.add_function(wrap_pyfunction!(cli::main, module)?)?;
+    module.add_function(wrap_pyfunction!(convert::plain, module)?)?;
     module.add_function(wrap_pyfunction!(vectors::vector, module)?)?;
     module.add_function(wrap_pyfunction!(vectors::vector_areas, module)?)?;
     // After that no thread of the core calls into the interpreter, which is not there any more then.

@@ -5,7 +5,11 @@ use std::{collections::HashSet, path::PathBuf, sync::Arc};
 use orch_core::{Agents, Executor, Graph, ProcessExecutor, ProcessOptions, TaskIx};
 use pyo3::prelude::*;
 
-use crate::{convert, error::Raised, graph};
+use crate::{
+    convert::{self, Text},
+    error::Raised,
+    graph,
+};
 
 /// Which agents are programs, and which are functions of Python.
 #[pyclass(frozen, module = "orch._orch")]
@@ -22,13 +26,13 @@ impl Programs {
     fn new(
         py: Python<'_>,
         agents: &Bound<'_, PyAny>,
-        flags: Vec<String>,
+        flags: Vec<Text>,
         functions: HashSet<String>,
         directory: Option<PathBuf>,
     ) -> PyResult<Self> {
         let mut agents: Agents = convert::read(agents, "the programs of agents")?;
         for flag in &flags {
-            agents = agents.with_flag(flag).raised(py)?;
+            agents = agents.with_flag(&flag.0).raised(py)?;
         }
         let options = ProcessOptions { cwd: directory, ..ProcessOptions::default() };
         let executor = Arc::new(ProcessExecutor::new(agents.clone(), options));

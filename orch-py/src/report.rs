@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use orch_core::{
-    TaskIx, TaskResult,
+    TaskIx, TaskResult, Usage, Usd,
+    recovery::checkpoint::Checkpoint,
     report::render::{chrome_trace, github_summary, html, json, junit, text},
 };
 use pyo3::prelude::*;
 
-use crate::{convert, error::Raised};
+use crate::{
+    convert::{self, Text},
+    error::Raised,
+};
 
 /// What a run did.
 #[pyclass(frozen, module = "orch._orch")]
@@ -80,18 +84,28 @@ impl Report {
     }
 
     #[getter]
-    fn tokens(&self) -> u64 {
-        self.0.usage().total_tokens()
-    }
-
-    #[getter]
-    fn cost_usd(&self) -> Option<f64> {
-        self.0.cost().map(|cost| cost.dollars())
-    }
-
-    #[getter]
     fn warnings(&self) -> Vec<&str> {
         self.0.warnings().iter().map(|warning| warning.message.as_str()).collect()
+    }
+
+    /// What was used of models; of the run, or of one task with what it cost.
+    #[pyo3(signature = (ix=None))]
+    fn usage<'py>(&self, py: Python<'py>, ix: Option<u32>) -> PyResult<(Bound<'py, PyAny>, Option<f64>)> {
+        let (usage, cost) = match ix {
+            None => (Some(self.0.usage()), self.0.cost()),
+            Some(ix) => self.find(ix).map(|task| (task.usage(), task.cost())).unwrap_or_default(),
+        };
+        Ok((convert::shown(py, &usage.map(Usage::models).unwrap_or_default())?, cost.map(Usd::dollars)))
+    }
+
+    /// The names of the checkpoints, in the order in which they were made.
+    fn checkpoints(&self) -> Vec<&str> {
+        self.0.checkpoints().iter().map(|made| &*made.name).collect()
+    }
+
+    /// What is left of a checkpoint, as data.
+    fn checkpoint<'py>(&self, py: Python<'py>, name: Text) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Checkpoint::left(&self.0, &name.0).map(|left| convert::shown(py, &left)).transpose()
     }
 
     /// Succeeded, failed, skipped, cancelled, undone, running, pending.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use orch_core::{
-    Clock, Error, ErrorKind, Hand, PriceSource, PriceTable, RunState, TaskIx,
+    Clock, Error, ErrorKind, Hand, PriceTable, RunState, TaskIx, Usage,
     run::{Attempt, Message},
     session::Native,
 };
@@ -21,13 +21,14 @@ use pyo3::{
 
 use crate::{
     cache::Cache,
-    convert,
+    convert::{self, Text},
+    engine::Engine,
     error::Raised,
     event::Event,
     plan::Plan,
     programs::Programs,
     report::Report,
-    told::{Options, heard},
+    told::{Options, Told, heard},
 };
 
 /// In a batch of starts: read the [`news`](Session::news).
@@ -69,6 +70,11 @@ pub(crate) struct Session {
     events: Option<Vec<Event>>,
     programs: Option<Py<Programs>>,
     natives: HashMap<TaskIx, (Attempt, Native)>,
+    /// What attempts that are under way say that they used.
+    used: HashMap<TaskIx, (u32, Usage)>,
+    /// The tasks that were taken over from a checkpoint.
+    #[pyo3(get)]
+    restored: Vec<usize>,
     /// How many tasks the graph had at first: the driver knows what these call.
     known: usize,
     /// Of the latest step.
@@ -97,18 +103,19 @@ impl Session {
         wake: Py<PyAny>,
         events: bool,
         programs: Option<Py<Programs>>,
-        cache: Option<PyRef<'_, Cache>>,
+        shared: (Option<PyRef<'_, Cache>>, Option<PyRef<'_, Engine>>),
     ) -> PyResult<Self> {
-        let mut options = Options::read(options)?;
-        options.prices = programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>);
+        let mut options = Options::read(options, &plan.0)?;
+        let restored = options.rules.restore.iter().map(|restored| restored.task.index()).collect();
+        let (cache, engine) = shared;
         options.cache = cache.map(|cache| cache.shared.clone());
-        let ring = move || {
-            if !ENDED.load(Ordering::Acquire) {
-                // An error means that the loop is closed: nobody is left to be woken.
-                Python::try_attach(|py| drop(wake.call0(py)));
-            }
-        };
-        let session = orch_core::session::Session::new(&plan.0, options, Arc::new(ring)).raised(py)?;
+        if let Some(engine) = engine {
+            (options.locks, options.breakers) = (Some(engine.locks.clone()), engine.breakers.clone());
+            options.prices = Some(engine.prices.clone());
+        } else {
+            options.prices = Some(Arc::new(PriceTable::bundled()));
+        }
+        let session = orch_core::session::Session::new(&plan.0, options, Arc::new(rings(wake))).raised(py)?;
         Ok(Self {
             session,
             clock: Clock::system(),
@@ -117,6 +124,8 @@ impl Session {
             events: events.then(Vec::new),
             programs,
             natives: HashMap::new(),
+            used: HashMap::new(),
+            restored,
             known: plan.0.graph().len(),
             begun: Vec::new(),
             stopped: Vec::new(),
@@ -139,7 +148,7 @@ impl Session {
         self.finished.clear();
         let count = done.len();
         for item in done.iter() {
-            self.finished.push(heard(&item)?);
+            self.hear(&item)?;
         }
         let now = self.clock.elapsed();
         let over = self.pace(now, count, batch);
@@ -217,8 +226,24 @@ impl Session {
     }
 
     /// Asks the run to stop; the next step carries it out.
-    fn cancel(&mut self, reason: String) {
-        self.session.cancel(reason);
+    fn cancel(&mut self, reason: convert::Shown) {
+        self.session.cancel(reason.0);
+    }
+
+    /// Makes a checkpoint at the next step.
+    fn checkpoint(&mut self, name: Text) {
+        self.session.checkpoint(name.0);
+    }
+
+    /// Stops the run and undoes what ended after that checkpoint, from the next step on.
+    fn back_to(&mut self, checkpoint: Text) {
+        self.session.back_to(checkpoint.0);
+    }
+
+    /// The fencing token of what an attempt holds.
+    fn fence(&mut self, task: u32, number: u32) -> Option<u64> {
+        let attempt = Attempt { task: task.into(), number, undo: false };
+        self.session.inputs(attempt).and_then(|inputs| inputs.fence())
     }
 
     /// The values, by key, that an attempt reads.
@@ -267,7 +292,40 @@ impl Session {
     }
 }
 
+/// Calls a function of Python from any thread, as long as there is an interpreter.
+pub(crate) fn rings(wake: Py<PyAny>) -> impl Fn() + Send + Sync + 'static {
+    move || {
+        if !ENDED.load(Ordering::Acquire) {
+            // An error means that the loop is closed: nobody is left to be woken.
+            Python::try_attach(|py| drop(wake.call0(py)));
+        }
+    }
+}
+
 impl Session {
+    /// Takes in what the driver tells, and keeps what attempts say that they used until they end.
+    fn hear(&mut self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        match heard(item)? {
+            Told::Used(task, number, usage) => {
+                let used = self.used.entry(task).or_default();
+                if used.0 != number {
+                    *used = (number, Usage::default());
+                }
+                used.1.add(&usage);
+            }
+            Told::Message(mut message) => {
+                if !self.used.is_empty()
+                    && let Message::Finished { task, attempt, outcome } = &mut message
+                    && let Some((_, used)) = self.used.remove(task).filter(|(number, _)| number == attempt)
+                {
+                    outcome.usage = Some(Box::new(used));
+                }
+                self.finished.push(message);
+            }
+        }
+        Ok(())
+    }
+
     /// Begins and stops what programs do, which the driver in Python does not see.
     fn begin_programs(&mut self, py: Python<'_>) -> PyResult<()> {
         let Some(programs) = &self.programs else { return Ok(()) };

@@ -1,9 +1,11 @@
 //! What the driver in Python tells a session: how to run, and what ended.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use orch_core::{
-    Error, ErrorKind, Failure, FailureKind, FailurePolicy, Outcome, Output, Stream, TaskIx,
+    Error, ErrorKind, Failure, FailureKind, FailurePolicy, ModelUsage, Outcome, Output, Plan, Stream, Task, TaskIx,
+    Usage, Usd,
+    recovery::checkpoint::Checkpoint,
     run::{Message, Rules},
     session::SessionOptions,
 };
@@ -14,7 +16,11 @@ use pyo3::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{convert, error::Raised};
+use crate::{
+    convert::{self, Text},
+    error::Raised,
+    graph,
+};
 
 /// How one run behaves. Times in seconds.
 #[derive(Deserialize)]
@@ -28,21 +34,24 @@ pub(crate) struct Options {
     seed: u64,
     directory: Option<PathBuf>,
     approve_commands: bool,
+    restore: Option<Checkpoint>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let Rules { on_failure, undo, inputs, seed, .. } = Rules::default();
-        let (max_parallel, deadline, directory) = Default::default();
-        Self { max_parallel, on_failure, undo, deadline, inputs, seed, directory, approve_commands: false }
+        let (max_parallel, deadline, directory, restore) = Default::default();
+        Self { max_parallel, on_failure, undo, deadline, inputs, seed, directory, approve_commands: false, restore }
     }
 }
 
 impl Options {
     /// From a mapping; `None`: the defaults.
-    pub(crate) fn read(told: Option<&Bound<'_, PyAny>>) -> PyResult<SessionOptions> {
-        let told: Self =
-            told.map(|told| convert::read(told, "the options of the run")).transpose()?.unwrap_or_default();
+    pub(crate) fn read(told: Option<&Bound<'_, PyAny>>, plan: &Plan) -> PyResult<SessionOptions> {
+        let Some(told) = told else { return Ok(SessionOptions::default()) };
+        let py = told.py();
+        let told: Self = convert::read(told, "the options of the run")?;
+        let restore = told.restore.map(|it| it.restore(plan.graph())).transpose().raised(py)?;
         let rules = Rules {
             max_parallel: told.max_parallel.unwrap_or(Rules::UNLIMITED),
             on_failure: told.on_failure,
@@ -50,6 +59,7 @@ impl Options {
             deadline: told.deadline.map(Duration::try_from_secs_f64).transpose()?,
             inputs: told.inputs,
             seed: told.seed,
+            restore: restore.unwrap_or_default(),
             ..Rules::default()
         };
         let (directory, approve_commands) = (told.directory, told.approve_commands);
@@ -57,11 +67,50 @@ impl Options {
     }
 }
 
+/// What the driver tells.
+pub(crate) enum Told {
+    Message(Message),
+    /// What an attempt that goes on says that it used.
+    Used(TaskIx, u32, Usage),
+}
+
+/// What an attempt says while it runs, checked when it says it.
+#[pyclass(frozen, module = "orch._orch")]
+pub(crate) struct Said(Word);
+
+enum Word {
+    Used(Usage),
+    Adds(Task),
+    Checkpoint(Arc<str>),
+}
+
+#[pymethods]
+impl Said {
+    /// What was used of a model, and what the provider says that it costs, in dollars.
+    #[staticmethod]
+    fn used(model: &Bound<'_, PyAny>, billed: Option<f64>) -> PyResult<Self> {
+        let model: ModelUsage = convert::read(model, "what was used")?;
+        Ok(Self(Word::Used(ModelUsage { billed: billed.map(Usd::from_dollars), ..model }.into())))
+    }
+
+    /// A task to add.
+    #[staticmethod]
+    fn adds(task: graph::Parts<'_>) -> PyResult<Self> {
+        graph::task(task).map(|task| Self(Word::Adds(task)))
+    }
+
+    /// A checkpoint to make.
+    #[staticmethod]
+    fn checkpoint(name: Text) -> Self {
+        Self(Word::Checkpoint(name.0.into()))
+    }
+}
+
 /// A place says that the first attempt of that task worked and that its output stays in Python; else it is a tuple.
-pub(crate) fn heard(item: &Bound<'_, PyAny>) -> PyResult<Message> {
+pub(crate) fn heard(item: &Bound<'_, PyAny>) -> PyResult<Told> {
     match item.cast::<PyInt>() {
-        Ok(place) => Ok(worked(place.extract::<u32>()?.into(), 1, Output::NOTHING)),
-        Err(_) => message(item.cast::<PyTuple>()?),
+        Ok(place) => Ok(Told::Message(worked(place.extract::<u32>()?.into(), 1, Output::NOTHING))),
+        Err(_) => told(item.cast::<PyTuple>()?),
     }
 }
 
@@ -70,14 +119,19 @@ fn worked(task: TaskIx, attempt: u32, output: Output) -> Message {
 }
 
 /// What is told otherwise than plainly: `(place, attempt, kind, value)`. Kind `done` is a result that crosses where it has a JSON
-/// form, `json` one that has to; `heartbeat` and `stdout` are signs of life; else it is the kind of a failure, with its message.
-fn message(told: &Bound<'_, PyTuple>) -> PyResult<Message> {
+/// form, `json` one that has to; `heartbeat` and `stdout` are signs of life, `said` has a [`Said`]; else it is the kind of a failure, with its message.
+fn told(told: &Bound<'_, PyTuple>) -> PyResult<Told> {
     let (task, attempt, kind, value): (u32, u32, String, Bound<'_, PyAny>) = told.extract()?;
     let task = TaskIx::from(task);
     let finished = |outcome| Message::Finished { task, attempt, outcome };
-    Ok(match kind.as_str() {
+    Ok(Told::Message(match kind.as_str() {
+        "said" => match &value.cast::<Said>()?.get().0 {
+            Word::Used(usage) => return Ok(Told::Used(task, attempt, usage.clone())),
+            Word::Adds(added) => Message::Adds { task, attempt, added: Box::new(added.clone()) },
+            Word::Checkpoint(name) => Message::Checkpoint { name: name.clone() },
+        },
         "heartbeat" => Message::Heartbeat { task },
-        "stdout" => Message::Line { task, stream: Stream::Stdout, text: value.extract::<String>()?.into() },
+        "stdout" => Message::Line { task, stream: Stream::Stdout, text: value.extract::<convert::Shown>()?.0.into() },
         "done" => worked(task, attempt, convert::to_json(&value).map(Output::from).unwrap_or_default()),
         "json" => match convert::to_json(&value) {
             Ok(value) => worked(task, attempt, Output::from(value)),
@@ -89,7 +143,7 @@ fn message(told: &Bound<'_, PyTuple>) -> PyResult<Message> {
             let kind: FailureKind = serde_json::from_value(Value::String(kind))
                 .map_err(|error| Error::new(ErrorKind::InvalidValue, "no kind of failure").caused_by(error))
                 .raised(told.py())?;
-            finished(Failure { kind, message: value.extract()? }.into())
+            finished(Failure { kind, message: value.extract::<convert::Shown>()?.0 }.into())
         }
-    })
+    }))
 }

@@ -392,3 +392,59 @@ def test_a_run_of_a_loop_that_was_closed():
         run.cancel()
     with pytest.raises(orch.Misuse, match="the loop of the run is closed"):
         asyncio.run(wait())
+
+
+HALF = "\ud800"
+
+
+def test_half_a_character_where_it_is_kept():
+    def graph(**options: object) -> orch.Graph:
+        graph = orch.Graph(str(options.pop("name", "graph")))
+        graph.add(lambda: 1, **{"id": "x", **options})  # type: ignore[arg-type]
+        return graph
+
+    for wrong in (graph(name=HALF), graph(id=HALF), graph(after=[HALF]), graph(description=HALF), graph(claims=HALF)):
+        with pytest.raises(orch.InvalidValue, match="half a character") as caught:
+            orch.run_sync(wrong)
+        assert caught.value.code == "INVALID_VALUE"
+    cache = orch.Cache()
+    assert HALF not in cache
+    for call in (lambda: cache.get(HALF), lambda: cache.set(HALF, 1), lambda: cache.set("x", 1, tags=[HALF])):
+        with pytest.raises(orch.InvalidValue, match="half a character"):
+            call()
+    for call in (lambda: orch.loads(HALF), lambda: orch.load("/tmp/\ud8ff")):
+        with pytest.raises(orch.InvalidValue, match="half a character"):
+            call()
+
+
+def test_half_a_character_where_it_is_only_shown():
+    graph = orch.Graph()
+
+    @graph.task(allow_failure=True)
+    def raises() -> None:
+        raise ValueError(HALF)
+
+    @graph.task
+    async def says(context: orch.Context) -> int:
+        context.say(HALF)
+        return 1
+
+    report = orch.run_sync(graph)
+    assert (report[says], report.task("raises").message) == (1, "ValueError: ���")
+
+
+def test_a_dict_that_changes_while_it_is_read():
+    class Changes:
+        def isoformat(self) -> str:
+            held[f"new-{len(held)}"] = 1
+            return "x"
+
+    held: dict[str, object] = {f"key-{nth}": Changes() for nth in range(5)}
+    graph = orch.Graph()
+
+    @graph.task(outputs=["x"])
+    async def makes() -> dict[str, object]:
+        return {"x": held}
+
+    assert orch.run_sync(graph)["makes"] == {"x": held}
+    assert len(held) == 10

@@ -44,25 +44,32 @@ from orch._orch import __version__
 
 if TYPE_CHECKING:
     from orch._cache import Cache, CacheInfo, CacheStats, cached
+    from orch._checkpoint import Checkpoint
+    from orch._engine import Breaker, Engine, Hold
     from orch._event import Event
     from orch._load import LoadedGraph, load, loads
     from orch._plan import Forecast, Plan, Step
     from orch._pool import Renewed
-    from orch._report import Counts, Report, TaskResult
+    from orch._report import Counts, ModelUsage, Report, TaskResult
     from orch._run import Run, run, run_sync, start
 
 # What needs asyncio is imported when it is asked for: a program that only builds graphs starts sooner.
 _LATER = {
+    "Breaker": "_engine",
     "Cache": "_cache",
     "CacheInfo": "_cache",
     "CacheStats": "_cache",
     "cached": "_cache",
+    "Checkpoint": "_checkpoint",
     "Counts": "_report",
+    "Engine": "_engine",
     "Event": "_event",
     "Forecast": "_plan",
+    "Hold": "_engine",
     "LoadedGraph": "_load",
     "load": "_load",
     "loads": "_load",
+    "ModelUsage": "_report",
     "Plan": "_plan",
     "Renewed": "_pool",
     "Report": "_report",
@@ -90,17 +97,21 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Breaker",
     "Cache",
     "CacheInfo",
     "CacheStats",
+    "Checkpoint",
     "Claim",
     "Context",
     "Counts",
     "Deadlock",
+    "Engine",
     "Event",
     "Fatal",
     "Forecast",
     "Graph",
+    "Hold",
     "InputOutputError",
     "Invalid",
     "InvalidDefinition",
@@ -109,6 +120,7 @@ __all__ = [
     "LoadedGraph",
     "LockTimeout",
     "Misuse",
+    "ModelUsage",
     "NotBuiltYet",
     "NotFound",
     "NotOwner",

@@ -8,9 +8,10 @@ from collections import deque
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from orch import _orch
 from orch._bind import Bound
 from orch._context import Context
-from orch._errors import Fatal
+from orch._errors import Fatal, InvalidDefinition, InvalidValue, Misuse
 from orch._failure import ends_program, kind_of, takes_one, told
 from orch._pool import shared
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from concurrent.futures import Executor, Future
 
-    from orch import _orch
-    from orch._graph import Ready
+    from orch._graph import Ready, Task
 
 
 class Attempts:
@@ -34,7 +34,7 @@ class Attempts:
     scheduled: bool
 
     def __init__(self, ready: Ready, inputs: Mapping[str, Any]) -> None:
-        self.ready = ready
+        self.ready = self.known = ready
         self.thread = get_ident()
         self.inputs = inputs
         self.calls = ready.calls
@@ -45,6 +45,8 @@ class Attempts:
         self.crossing = ready.strict if ready.reads_values else None
         self.said: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.listening = False
+        self.added: dict[str, tuple[int, Task[Any], Mapping[str, str]]] = {}
+        """What running tasks want added, by name: whose wish it is, and which parameters are given which results."""
 
     def poke(self) -> None:
         raise NotImplementedError
@@ -80,7 +82,7 @@ class Attempts:
             named[bound.context] = Context(self, place, number, False)
         return [value_of(parent) for parent in bound.positional], named
 
-    def tell(self, place: int, number: int, kind: str, line: str) -> None:
+    def tell(self, place: int, number: int, kind: str, line: Any) -> None:
         """What an attempt says while it runs."""
         if get_ident() == self.thread:
             # At once, so that it is heard before the end of the attempt.
@@ -110,19 +112,47 @@ class Attempts:
             self.live[place] = self.spawn(self.attempt(place, number))
 
     def meet(self, place: int) -> None:
-        """A task that the run added: a function does it, by its agent."""
+        """A task that the run added: a function that came with it, or the one of its agent."""
         from orch._load import bound_agent
+        from orch._resolve import bind_added
 
-        _, agent, parents = self.session.task(place)
+        id, agent, parents = self.session.task(place)
+        if self.ready is self.known:
+            self.ready = self.known.grown()
+            self.calls, self.bounds = self.ready.calls, self.ready.bounds
+        if id in self.added:
+            _, task, given = self.added.pop(id)
+            bind_added(self.ready, place, task, given, {self.session.task(parent)[0]: parent for parent in parents})
+            self.values.append(None)
+            return
         agents = self.ready.agents
         call = agents.get(agent or "*") or agents.get("*") or unknown_agent
         named = {self.session.task(parent)[0]: parent for parent in parents}
         keys = [entry["key"] for entry in self.session.definition(place).get("inputs", ())]
-        if self.calls is self.ready.calls:
-            self.calls, self.bounds = [*self.calls], [*self.bounds]
+        self.ready.ids.append(id)
         self.calls.append(call)
         self.bounds.append(bound_agent(call, agent, named, keys))
         self.values.append(None)
+
+    def add(self, place: int, number: int, fn: Callable[..., Any], options: Mapping[str, Any]) -> Task[Any]:
+        """A task that an attempt wants added when it has worked."""
+        from orch._graph import task_of
+        from orch._resolve import added
+
+        task = task_of(fn, options)
+        if self.ready.programs is not None:
+            raise Misuse("the graph was loaded from a definition, whose tasks add others by what they make: `expand`")
+        if self.crossing is None and any(name in options for name in ("when", "inputs", "outputs")):
+            raise InvalidValue(
+                f"task `{task.id}` is added to a run whose results stay in Python: it can have no `when`, `inputs` or `outputs`"
+            )
+        if task.id in self.ready.ids or task.id in self.added:
+            raise InvalidDefinition(f"the run has a task `{task.id}` already; give this one another `id`")
+        parts, given = added(task, {**dict.fromkeys(self.ready.ids), **self.added}, self.inputs)
+        said = _orch.Said.adds(parts)
+        self.added[task.id] = (place, task, given)
+        self.tell(place, number, "said", said)
+        return task
 
     async def attempt(self, place: int, number: int) -> None:
         try:
@@ -228,7 +258,7 @@ class Attempts:
             call, args = said.popleft()
             call(*args)
 
-    def hear(self, place: int, number: int, kind: str, line: str) -> None:
+    def hear(self, place: int, number: int, kind: str, line: Any) -> None:
         self.done.append((place, number, kind, line))
         self.poke()
 
@@ -263,6 +293,8 @@ class Attempts:
         if isinstance(error, GeneratorExit):
             # The loop is gone.
             return
+        for id in [id for id, (by, _, _) in self.added.items() if by == place] if self.added else ():
+            del self.added[id]
         if error.__traceback__ is not None:
             # The first frame is the driver's.
             error.__traceback__ = error.__traceback__.tb_next

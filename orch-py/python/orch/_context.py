@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orch import _orch
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
     from orch._attempt import Attempts
+    from orch._graph import Task
+    from orch._options import TaskOptions
 
 
 class Context:
@@ -70,6 +78,60 @@ class Context:
     def result(self) -> Any:
         """What the task itself made, for its undo."""
         return self._driver.value_of(self._place)
+
+    @property
+    def fence(self) -> int | None:
+        """The fencing token of what the task claims, greater than that of every earlier grant; ``None`` without claims."""
+        return self._driver.session.fence(self._place, self.attempt)
+
+    def used(
+        self,
+        model: str,
+        *,
+        input: int = 0,
+        output: int = 0,
+        cache_read: int = 0,
+        cache_write: int = 0,
+        cache_write_1h: int = 0,
+        reasoning: int = 0,
+        requests: int = 1,
+        billed_usd: float | None = None,
+    ) -> None:
+        """Says how many tokens the attempt used of a model, as often as it likes; the report adds it up and prices it.
+
+        ``input`` counts cached tokens too, ``output`` reasoning. Attempts that fail count as well. From any thread.
+        """
+        counts = {
+            "input": input,
+            "output": output,
+            "cache_read": cache_read,
+            "cache_write": cache_write,
+            "cache_write_1h": cache_write_1h,
+            "reasoning": reasoning,
+            "requests": requests,
+        }
+        said = _orch.Said.used({"model": model, **counts}, billed_usd)
+        self._driver.tell(self._place, self.attempt, "said", said)
+
+    def add(self, fn: Callable[..., Any], /, **options: Unpack[TaskOptions]) -> Task[Any]:
+        """Adds a task to the run, when this one has worked. Options and parameters are those of :meth:`orch.Graph.add`.
+
+        It may wait for any task of the run and for others that are added; without one of these it waits for this task.
+
+        >>> import orch
+        >>> graph = orch.Graph("pages")
+        >>> @graph.task
+        ... async def find(context: orch.Context) -> None:
+        ...     for nth in range(3):
+        ...         context.add(lambda page: page * 10, id=f"read-{nth}", args={"page": nth})
+        >>> [result.value for result in orch.run_sync(graph)]
+        [None, 0, 10, 20]
+        """
+        return self._driver.add(self._place, self.attempt, fn, options)
+
+    def checkpoint(self, name: str) -> None:
+        """Makes a checkpoint of the run: what has ended by now is before it. See :meth:`orch.Run.back_to`. From any thread."""
+        self._driver.tell(self._place, self.attempt, "said", _orch.Said.checkpoint(name))
 
     def heartbeat(self) -> None:
         """Says that the attempt is alive, which ``idle_timeout`` wants to hear. From any thread."""

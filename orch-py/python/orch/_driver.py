@@ -8,6 +8,7 @@ worker (a reference to it, a changed context variable, a cancellation) ends the 
 from __future__ import annotations
 
 import asyncio
+import sys
 import weakref
 from _weakref import getweakrefcount
 from contextlib import suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from orch._cache import Cache
+    from orch._engine import Engine
     from orch._graph import Ready
 
 _NEWS, _TURN_OVER = -1, -2
@@ -41,6 +43,8 @@ class Driver(Attempts):
         inputs: Mapping[str, Any],
         reader: Any = None,
         cache: Cache | None = None,
+        engine: Engine | None = None,
+        restore: Mapping[str, Any] | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         super().__init__(ready, inputs)
@@ -53,7 +57,9 @@ class Driver(Attempts):
 
         self.reader = reader
         plan = ready.plan()
-        self.session = _orch.Session(plan, options or None, wake, reader is not None, ready.programs, cache)
+        self.session = _orch.Session(plan, options or None, wake, reader is not None, ready.programs, (cache, engine))
+        for place in self.session.restored if restore else ():
+            self.values[place] = restore.get(ready.ids[place]) if restore else None
         self.state = "running"
         self.broken: BaseException | None = None
         self.queue: list[int] = []
@@ -67,6 +73,14 @@ class Driver(Attempts):
         self.timer: asyncio.TimerHandle | None = None
         self.waiters: list[asyncio.Future[None]] = []
         self.context = copy_context()
+        # Python 3.10 knows no `context` of a Task, and a loop may make Tasks of its own.
+        self.tasks_are_plain = (
+            sys.version_info >= (3, 11)
+            and getattr(type(self.loop), "create_task", None) is asyncio.BaseEventLoop.create_task
+            and self.loop.get_task_factory() is None
+        )
+        # From so many on that are under way, the run is as good as full.
+        self.full = options.get("max_parallel", sys.maxsize) // 2
 
     def hurry(self) -> None:
         """There is something to hear or to do beside what finishes."""
@@ -126,7 +140,12 @@ class Driver(Attempts):
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A Task with a context of its own, as the run found it."""
-        return self.context.copy().run(self.loop.create_task, work)
+        context = self.context.copy()
+        if self.tasks_are_plain:
+            make: Any = asyncio.Task
+            task: asyncio.Task[None] = make(work, loop=self.loop, context=context)
+            return task
+        return context.run(self.loop.create_task, work)
 
     def leave(self) -> None:
         """The active worker suspended: from now on it is the Task of that one task."""
@@ -148,13 +167,14 @@ class Driver(Attempts):
         cancelling = getattr(worker, "cancelling", int)
         clean, references, weak = self.context, getrefcount(worker), getweakrefcount(worker)
         crossing = self.crossing
-        again, more = False, self.session.more
+        again, more, batch = False, self.session.more, 0
         while True:
             if not queue:
                 if not done or self.state != "running":
                     break
-                queue = self.queue = step(done, 0)
+                queue = self.queue = step(done, batch)
                 done.clear()
+                batch = 0
                 more = self.session.more
                 if not queue or (queue[-1] < 0 and (self.read_signs(queue) or not queue)) or self.is_held():
                     break
@@ -185,8 +205,15 @@ class Driver(Attempts):
                 return
             if self.active is not worker:
                 # It suspended, and others went on in the meantime.
-                self.finished_later(token, 1, value)
-                return
+                if len(self.live) < self.full:
+                    self.finished_later(token, 1, value)
+                    return
+                # Each that ends makes place for one, which may as well run here: no other Task is made for it.
+                batch = 1
+                del self.live[token]
+                if self.active is not None:
+                    self.leave()
+                self.active = worker
             if value is None:
                 done.append(token)
             else:
@@ -238,6 +265,12 @@ class Driver(Attempts):
             self.check_open()
             self.session.cancel(reason)
             self.hurry()
+
+    def tell_session(self, tell: Callable[[str], None], name: str) -> None:
+        """Tells the session something for its next step."""
+        self.check_open()
+        tell(name)
+        self.hurry()
 
     def end(self, error: BaseException | None) -> None:
         """The run is over, or the driver cannot go on."""

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from orch._bind import Bound, Parameter, is_coroutine_function, name_of, parameters_of
 from orch._errors import InvalidDefinition, InvalidValue, NotFound
-from orch._options import for_core
+from orch._options import for_core, milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from concurrent.futures import Executor
+    from typing import Literal
 
     from typing_extensions import Unpack
 
@@ -38,6 +39,17 @@ class Task(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<orch.Task {self.id!r}>"
+
+
+def task_of(fn: Callable[..., Any], options: Mapping[str, Any]) -> Task[Any]:
+    """The function as a task, of no graph yet."""
+    if not callable(fn):
+        hint = "; add the function itself, without calling it" if hasattr(fn, "send") else ""
+        raise InvalidValue(f"a task is a function; got a `{type(fn).__name__}`{hint}")
+    is_coroutine_function(fn)
+    task: Task[Any] = Task(options.get("id") or name_of(fn), fn, options)
+    for_core(options)
+    return task
 
 
 class Ready:
@@ -74,6 +86,15 @@ class Ready:
         """What is no function, in a graph from a definition."""
         self.agents: Mapping[str, Callable[..., Any]] = {}
         self.plans: dict[int | None, _orch.Plan] = {}
+
+    def grown(self) -> Ready:
+        """The same for one run, that may add tasks."""
+        from copy import copy
+
+        ready = copy(self)
+        for name in ("ids", "calls", "bounds", "executors", "undos", "needs", "strict"):
+            setattr(ready, name, copy(getattr(self, name)))
+        return ready
 
     def plan(self, workers: int | None = None) -> _orch.Plan:
         """The plan; made once for each number of workers."""
@@ -130,16 +151,10 @@ class Graph:
 
         Raises :class:`orch.InvalidDefinition` if the name is taken, :class:`orch.InvalidValue` for what cannot be a task.
         """
-        if not callable(fn):
-            hint = "; add the function itself, without calling it" if hasattr(fn, "send") else ""
-            raise InvalidValue(f"a task is a function; got a `{type(fn).__name__}`{hint}")
-        is_coroutine_function(fn)
-        id = options.get("id") or name_of(fn)
-        if id in self._tasks:
-            raise InvalidDefinition(f"`{self.name}` has a task `{id}` already; give this one another `id`")
-        task: Task[Any] = Task(id, fn, options)
-        for_core(options)
-        self._tasks[id] = task
+        task = task_of(fn, options)
+        if task.id in self._tasks:
+            raise InvalidDefinition(f"`{self.name}` has a task `{task.id}` already; give this one another `id`")
+        self._tasks[task.id] = task
         self._ready = None
         return task
 
@@ -158,6 +173,35 @@ class Graph:
             "tokens_per_minute": tokens_per_minute,
         }
         self._settings.setdefault("resources", []).append({"name": name, **limits})
+        self._ready = None
+
+    def breaker(
+        self,
+        name: str,
+        *,
+        failures: int = 5,
+        successes: int = 2,
+        reset: float = 60.0,
+        within: float = 300.0,
+        probes: int = 1,
+        on: Iterable[str] = (),
+        when_open: Literal["wait", "fail"] = "wait",
+    ) -> None:
+        """Declares a circuit breaker; tasks name it by ``breaker=``, and all runs of an :class:`orch.Engine` share it.
+
+        After ``failures`` in a row, all ``within`` so many seconds, it opens: tasks wait, or fail, until ``reset`` seconds are
+        over. Then so many ``probes`` at once may try; after ``successes`` in a row it closes. ``on``: counts only failures
+        whose type or message contains one of these.
+        """
+        self._settings.setdefault("breakers", {})[name] = {
+            "failure_threshold": failures,
+            "success_threshold": successes,
+            "reset_timeout_ms": milliseconds(reset, "reset"),
+            "monitoring_period_ms": milliseconds(within, "within"),
+            "probes": probes,
+            "on": list(on),
+            "when_open": when_open,
+        }
         self._ready = None
 
     def quorum(self, group: str, at_least: int) -> None:

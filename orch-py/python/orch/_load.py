@@ -117,7 +117,12 @@ def load(
     Raises :class:`orch.NotFound`, :class:`orch.InvalidFormat`, and :class:`orch.InvalidDefinition` with every problem.
     """
     file = os.fspath(path)
-    text = _orch.Graph.text_of(file)
+    try:
+        text = _orch.Graph.text_of(file)
+    except UnicodeEncodeError:
+        raise InvalidValue(
+            f"the path {file!r} holds half a character (a lone surrogate), which no file can be called"
+        ) from None
     return loads(text, agents, programs=programs, barriers=barriers, inputs=inputs, file=file)
 
 

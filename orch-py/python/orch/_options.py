@@ -47,6 +47,12 @@ class Claim(NamedTuple):
     mode: Literal["exclusive", "shared", "upgradable"] = "exclusive"
     units: int = 1
     priority: int = 0
+    wait: float | None = None
+    """How long to wait at most, in seconds. Default: as long as it takes."""
+    lease: float | None = None
+    """How long it may be held, in seconds; then the attempt is stopped. Default: until it is given back."""
+    tokens: int = 0
+    """How many tokens it will probably use, of a resource with a limit on them."""
 
 
 class TaskOptions(TypedDict, total=False):
@@ -78,6 +84,8 @@ class TaskOptions(TypedDict, total=False):
     """Higher starts first among the ready. Default: 0."""
     when: str | Iterable[str]
     """Runs only while that expression holds; else it is skipped, and its dependents go on with ``None``."""
+    breaker: str
+    """The circuit breaker that it asks before each attempt: :meth:`orch.Graph.breaker`."""
     group: str
     """The group whose quorum it counts for: :meth:`orch.Graph.quorum`."""
     allow_failure: bool
@@ -93,7 +101,7 @@ class TaskOptions(TypedDict, total=False):
     """The phase it belongs to, for showing."""
 
 
-_SAME = ("priority", "group", "allow_failure", "critical", "description", "phase")
+_SAME = ("priority", "group", "breaker", "allow_failure", "critical", "description", "phase")
 _PYTHON = frozenset({"id", "after", "args", "estimate", "executor"})
 
 
@@ -129,9 +137,14 @@ def _retry(retries: int | Retry) -> dict[str, Any]:
     return {"max_attempts": retries + 1}
 
 
-def _claim(claim: Claim | str) -> dict[str, Any]:
-    claim = Claim(claim) if isinstance(claim, str) else claim
-    return {"resource": claim.resource, "mode": claim.mode, "units": claim.units, "priority": claim.priority}
+def claim_for_core(claim: Claim | str) -> dict[str, Any]:
+    """A claim as the core has it."""
+    core = (Claim(claim) if isinstance(claim, str) else claim)._asdict()
+    for name in ("wait", "lease"):
+        seconds = core.pop(name)
+        if seconds is not None:
+            core[f"{name}_ms"] = milliseconds(seconds, name)
+    return core
 
 
 def _output(key: str, outputs: Any) -> dict[str, Any]:
@@ -156,7 +169,7 @@ def for_core(options: Mapping[str, Any]) -> dict[str, Any] | None:
         elif name == "retries":
             core["retry"] = _retry(value)
         elif name == "claims":
-            core["claims"] = [_claim(claim) for claim in listed(value)]
+            core["claims"] = [claim_for_core(claim) for claim in listed(value)]
         elif name == "when":
             core["conditions"] = [_condition(source) for source in listed(value)]
         elif name == "inputs":

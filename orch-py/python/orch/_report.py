@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orch import _orch
-
+    from orch._checkpoint import Checkpoint
 
 T = TypeVar("T")
 
@@ -48,6 +48,36 @@ class TaskResult(NamedTuple):
     """How long its attempts ran."""
     queued: float
     """How long it waited for a place though nothing else held it."""
+    usage: tuple[ModelUsage, ...] = ()
+    """What its attempts used of models: :meth:`orch.Context.used`."""
+    cost_usd: float | None = None
+    """What that costs, where all prices are known."""
+
+
+class ModelUsage(NamedTuple):
+    """What was used of one model, in tokens: ``input`` counts cached ones too, ``output`` reasoning."""
+
+    model: str
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
+    requests: int = 0
+    billed_usd: float | None = None
+    """What the provider says that it costs."""
+
+
+def _usages(data: list[dict[str, Any]]) -> tuple[ModelUsage, ...]:
+    return tuple(
+        ModelUsage(**{name: count for name, count in one.items() if name != "billed"}, billed_usd=_dollars(one.get("billed")))
+        for one in data
+    )
+
+
+def _dollars(nanos: int | None) -> float | None:
+    return None if nanos is None else nanos / 1e9
 
 
 class Report:
@@ -121,6 +151,31 @@ class Report:
         return Counts(*self._native.counts())
 
     @property
+    def usage(self) -> tuple[ModelUsage, ...]:
+        """What all tasks used of models."""
+        return _usages(self._native.usage()[0])
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What that costs, in dollars, as far as prices are known."""
+        return self._native.usage()[1]
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The names of the checkpoints, in the order in which they were made."""
+        return self._native.checkpoints()
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """What still stands of that checkpoint, for another run to go on from: ``orch.run(graph, restore=...)``."""
+        from orch._checkpoint import Checkpoint
+
+        data = self._native.checkpoint(name)
+        if data is None:
+            raise NotFound(f"the run of `{self.graph}` made no checkpoint `{name}`")
+        values = {saved["task"]: self._result(self._place(saved["task"])).value for saved in data["tasks"]}
+        return Checkpoint(data, values)
+
+    @property
     def warnings(self) -> list[str]:
         """What was odd but did not stop the run."""
         return self._native.warnings
@@ -163,7 +218,9 @@ class Report:
         if value is None:
             value = self._native.output(place)
         error = self._error(place, state, message) if state in ("failed", "cancelled") else None
-        return TaskResult(self._ids[place], state, value, error, message, attempts, started, finished, duration, queued)
+        usage, cost = self._native.usage(place)
+        times = (started, finished, duration, queued)
+        return TaskResult(self._ids[place], state, value, error, message, attempts, *times, _usages(usage), cost)
 
     def _error(self, place: int, state: str, message: str | None) -> BaseException | None:
         raised = self._errors.get(place)

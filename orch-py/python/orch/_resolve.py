@@ -85,6 +85,26 @@ def _bound(ready: Ready, ix: int, task: Task[Any], given: Mapping[str, str], pla
         ready.strict.add(ix)
 
 
+def added(task: Task[Any], names: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    """A task that a run adds, as the core wants it, and which parameters are given the results of which tasks."""
+    given = _given(task, names) if task.parameters else {}
+    fixed = task.options.get("args") or {}
+    for parameter in task.parameters:
+        known = (given, fixed, inputs, listed(task.options.get("inputs")))
+        if parameter.required and not parameter.context and not any(parameter.name in names for names in known):
+            raise InvalidValue(
+                f"the parameter `{parameter.name}` of task `{task.id}` is neither a task nor an input of the run"
+            )
+    estimate = task.options.get("estimate")
+    return (task.id, _after(task, given), None if estimate is None else float(estimate), for_core(task.options)), given
+
+
+def bind_added(ready: Ready, ix: int, task: Task[Any], given: Mapping[str, str], places: Mapping[str, int]) -> None:
+    """How the function of a task that a run added is called."""
+    ready.ids.append(task.id)
+    _bound(ready, ix, task, given, places)
+
+
 def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any]) -> Ready:
     """The graph, checked by the core, and how each task's function is called."""
     parts = []

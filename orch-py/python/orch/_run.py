@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from orch import _orch
     from orch._cache import Cache
+    from orch._checkpoint import Checkpoint
+    from orch._engine import Engine
     from orch._graph import Graph, Ready
 
 _logger = logging.getLogger("orch")
@@ -79,7 +81,13 @@ class Run:
 
             listener = listener_of(options.progress, graph.name, len(ready.ids))
         self._reader = reader = _Reader() if hear or listener is not None else None
-        self._driver = driver = Driver(ready, options.for_core(ready), inputs, reader, options.cache)
+        engine, restore = options.engine, options.restore
+        cache = engine.cache if options.cache is None and engine is not None else options.cache
+        core = options.for_core(ready)
+        values = None
+        if restore is not None:
+            core["restore"], values = restore.for_core(ready.reads_values), restore.values
+        self._driver = driver = Driver(ready, core, inputs, reader, cache, engine, values)
         if reader is not None and listener is not None:
             reader.hear = lambda native: listener(Event(native, driver))
             # Without another reader nobody waits for events.
@@ -100,6 +108,15 @@ class Run:
     def cancel(self, reason: str = "cancelled by the program") -> None:
         """Asks the run to stop: its tasks are cancelled, what can be undone is undone. From the thread of the loop."""
         self._driver.cancel(reason)
+
+    def checkpoint(self, name: str) -> None:
+        """Makes a checkpoint: what has ended by now is before it. Of several with the same name the latest counts."""
+        self._driver.tell_session(self._driver.session.checkpoint, name)
+
+    def back_to(self, checkpoint: str) -> None:
+        """Stops the run and undoes what ended after that checkpoint. To go on from there, run the graph again with
+        ``restore=report.checkpoint(name)``. Without such a checkpoint the run goes on, with a warning."""
+        self._driver.tell_session(self._driver.session.back_to, checkpoint)
 
     async def report(self) -> Report:
         """Waits for the end and answers the report, whatever became of the run. Events that nobody read are dropped."""
@@ -157,6 +174,8 @@ class _Options:
         check: bool,
         progress: bool | Callable[[Event], object],
         cache: Cache | None,
+        engine: Engine | None,
+        restore: Checkpoint | None,
     ) -> None:
         if max_parallel is not None and (not isinstance(max_parallel, int) or max_parallel < 1):
             raise InvalidValue(f"`max_parallel` is {max_parallel!r}; give a whole number, at least 1, or None")
@@ -171,6 +190,8 @@ class _Options:
         self.check = check
         self.progress = progress
         self.cache = cache
+        self.engine = engine
+        self.restore = restore
 
     def for_core(self, ready: Ready) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -219,12 +240,14 @@ def start(
     check: bool = True,
     progress: bool | Callable[[Event], object] = False,
     cache: Cache | None = None,
+    engine: Engine | None = None,
+    restore: Checkpoint | None = None,
 ) -> Run:
     """Begins a run on the running loop and answers a handle: ``async for event in run``, ``await run``, ``run.cancel()``.
 
     The options are those of :func:`run`.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore)
     _need_loop("start")
     return Run(graph, options, hear=True)
 
@@ -241,6 +264,8 @@ async def run(
     check: bool = True,
     progress: bool | Callable[[Event], object] = False,
     cache: Cache | None = None,
+    engine: Engine | None = None,
+    restore: Checkpoint | None = None,
 ) -> Report:
     """Runs the graph to its end and answers the report. Cancelled, it cancels the run and waits until that has ended.
 
@@ -254,10 +279,12 @@ async def run(
     :param progress: True shows it on standard error: a bar on a terminal, else lines. A function is given each event, on the
         loop; if it raises, there is a warning, and it is called no more.
     :param cache: where values are found that tasks read by key, and where results are shared: see ``outputs``.
+    :param engine: what the run shares with others: locks, circuit breakers, prices, and a cache.
+    :param restore: tasks that are as they were at a checkpoint of an earlier run are not run again.
 
     Raises :class:`orch.RunFailed`, caused by what the first failed task raised, and :class:`orch.RunCancelled`.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore)
     return await Run(graph, options, hear=False)._checked()
 
 
@@ -273,6 +300,8 @@ def run_sync(
     check: bool = True,
     progress: bool | Callable[[Event], object] = False,
     cache: Cache | None = None,
+    engine: Engine | None = None,
+    restore: Checkpoint | None = None,
 ) -> Report:
     """Runs the graph on a loop of its own, for callers without one. The options are those of :func:`run`."""
     try:
@@ -281,7 +310,7 @@ def run_sync(
         pass
     else:
         raise Misuse("this thread already runs a loop, which must not block: `await orch.run(...)` instead")
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore)
 
     async def whole() -> Report:
         return await Run(graph, options, hear=False)._checked()
