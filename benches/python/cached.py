@@ -36,7 +36,7 @@ def ways() -> dict[str, Callable[[], object]]:
     try:
         import cachetools
     except ImportError:
-        print("cachetools is not installed: not measured")
+        print("Not measured, since it is not installed: cachetools.")
     else:
         entries = cachetools.TTLCache(1000, 3600)
         entries["key"] = 1
@@ -46,7 +46,7 @@ def ways() -> dict[str, Callable[[], object]]:
     try:
         import cachebox
     except ImportError:
-        print("cachebox is not installed: not measured")
+        print("Not measured, since it is not installed: cachebox.")
     else:
         boxed = cachebox.cached(cachebox.TTLCache(1000, 3600))(double)
         all["cachebox.cached"] = lambda: boxed(1)
@@ -81,7 +81,7 @@ def main() -> None:
         for name, timer in timers.items():
             times[name].append(timer.timeit(CALLS))
         times["orch.cached, coroutine"].append(coroutine_hits())
-    print(f"ns a hit, median of {rounds} rounds of {CALLS}, Python {sys.version.split()[0]}; some 50 for the call itself\n")
+    print(f"Nanoseconds a hit, median of {rounds} rounds of {CALLS}; some 50 are the call that is measured.\n")
     print("| way | ns |\n|---|--:|")
     for name, took in times.items():
         print(f"| {name} | {statistics.median(took) / CALLS * 1e9:.0f} |")

@@ -1,4 +1,7 @@
-"""Graphs that wait: how far from the ideal a run ends. `python benches/python/delays.py [rounds]`"""
+"""Graphs that wait: how far from the ideal a run ends, and what asyncio reaches by hand.
+
+`python benches/python/delays.py [rounds]`
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import orch
 
@@ -35,24 +39,58 @@ def lanes() -> orch.Graph:
     return graph
 
 
+async def workers(count: int, most: int, seconds: float) -> None:
+    """So many loops that take the next one: nothing else is decided, and no Task is made for a task."""
+    places = iter(range(count))
+
+    async def work() -> None:
+        for _ in places:
+            await asyncio.sleep(seconds)
+
+    await asyncio.gather(*(work() for _ in range(most)))
+
+
+async def semaphore(count: int, most: int, seconds: float) -> None:
+    """A Task each, held up by a semaphore."""
+    places = asyncio.Semaphore(most)
+
+    async def one() -> None:
+        async with places:
+            await asyncio.sleep(seconds)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
 CASES = [
-    ("100 of 50 ms, 6 at once", wide(100, 0.05), 6, 17 * 0.05),
-    ("1,000 of 10 ms, 100 at once", wide(1_000, 0.01), 100, 0.1),
-    ("two lanes", lanes(), None, 5 * 0.05 + 5 * 0.005),
+    ("100 of 50 ms, 6 at once", wide(100, 0.05), 6, 17 * 0.05, (100, 6, 0.05)),
+    ("1,000 of 10 ms, 100 at once", wide(1_000, 0.01), 100, 0.1, (1_000, 100, 0.01)),
+    ("two lanes", lanes(), None, 5 * 0.05 + 5 * 0.005, None),
 ]
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    print("| graph | ideal | median | over |\n|---|--:|--:|--:|")
-    for name, graph, most, ideal in CASES:
-        took = []
+    print(f"How much longer than the ideal, median of {rounds} rounds.\n")
+    print("| graph | ideal | orch | asyncio: loops that take the next | asyncio: a semaphore |\n|---|--:|--:|--:|--:|")
+    for name, graph, most, ideal, by_hand in CASES:
+        ways = [partial(orch.run, graph, max_parallel=most)]
+        if by_hand is not None:
+            ways += [partial(workers, *by_hand), partial(semaphore, *by_hand)]
+        took: list[list[float]] = [[] for _ in ways]
         for _ in range(rounds):
-            began = time.perf_counter()
-            orch.run_sync(graph, max_parallel=most)
-            took.append(time.perf_counter() - began)
-        median = statistics.median(took)
-        print(f"| {name} | {ideal * 1e3:.0f} ms | {median * 1e3:.1f} ms | {(median / ideal - 1) * 100:.1f} % |")
+            for way, times in zip(ways, took, strict=True):
+                times.append(timed(way))
+        cells = [f"+{(statistics.median(times) / ideal - 1) * 100:.1f} %" for times in took]
+        print(f"| {name} | {ideal * 1e3:.0f} ms | {' | '.join(cells + [''] * (3 - len(cells)))} |", flush=True)
+
+
+def timed(way: Callable[[], Awaitable[object]]) -> float:
+    async def whole() -> float:
+        began = time.perf_counter()
+        await way()
+        return time.perf_counter() - began
+
+    return asyncio.run(whole())
 
 
 if __name__ == "__main__":

@@ -52,10 +52,10 @@ def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     orch.run_sync(graph)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"import orch: {(whole - bare) * 1e3:.1f} ms above a bare start of {bare * 1e3:.1f} ms")
-    print(f"installed: {size / 1e6:.2f} MB, no dependencies")
-    print(f"a run of 10,000 tasks: {(after - before) / 10:.0f} bytes a task at the highest, beside the graph")
-    print(f"Ctrl-C to the end of the process: {statistics.median(interrupted() for _ in range(rounds)) * 1e3:.0f} ms")
+    print(f"- import orch: {(whole - bare) * 1e3:.1f} ms above a bare start of {bare * 1e3:.1f} ms")
+    print(f"- installed: {size / 1e6:.2f} MB, no dependencies")
+    print(f"- a run of 10,000 tasks: {(after - before) / 10:.0f} bytes a task at the highest, beside the graph")
+    print(f"- Ctrl-C to the end of the process: {statistics.median(interrupted() for _ in range(rounds)) * 1e3:.0f} ms")
 
 
 async def _noop() -> None:
