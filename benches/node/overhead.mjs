@@ -1,6 +1,7 @@
 // Microseconds a no-op async task: orch beside its peers, graphs included. Medians of rounds in which each runs once.
 //
-// `node --expose-gc benches/node/overhead.mjs [rounds] [package]`
+// Nothing collects garbage by force between rounds: that also throws away what the compiler has learned.
+// `node benches/node/overhead.mjs [rounds] [package]`
 
 import { createRequire } from 'node:module'
 
@@ -34,9 +35,8 @@ for (const [name, make] of Object.entries(SHAPES)) {
     const names = shape.map((_, place) => `t${place}`)
     const times = Object.fromEntries(Object.keys(WAYS).map((way) => [way, []]))
     // The first rounds warm up.
-    for (let round = -3; round < rounds; round++) {
+    for (let round = -10; round < rounds; round++) {
       for (const [way, call] of Object.entries(WAYS)) {
-        globalThis.gc?.()
         const began = performance.now()
         await call(names, shape, noop)
         if (round >= 0) times[way].push(((performance.now() - began) / count) * 1000)
