@@ -18,7 +18,7 @@ use crate::{convert, error::Raised};
 /// The definition of a file, given its bytes and its name: `{definition}`, in the published form where it was Markdown; for a
 /// WfFormat file `{graph}`.
 #[napi]
-pub(crate) fn command_read(bytes: Buffer, file: String) -> napi::Result<String> {
+pub fn command_read(bytes: Buffer, file: String) -> napi::Result<String> {
     let text = read_text(bytes.as_ref(), &file).raised()?;
     match Definition::parse(&text, Some(Path::new(&file))).raised()? {
         Definition::Graph(graph) => convert::shown(&json!({"graph": graph})),
@@ -29,7 +29,7 @@ pub(crate) fn command_read(bytes: Buffer, file: String) -> napi::Result<String> 
 /// What is wrong with a definition, and its graph if nothing stops it: `{definition, problems, graph, inputs, required,
 /// deadline_ms}`. Agents without ids are [understood](Command::inferred).
 #[napi]
-pub(crate) fn command_graph(definition: String, options: Option<String>) -> napi::Result<String> {
+pub fn command_graph(definition: String, options: Option<String>) -> napi::Result<String> {
     let options: GraphOptions =
         options.map(|text| convert::read(&text, "the options of the graph")).transpose()?.unwrap_or_default();
     let command = Command::inferred(convert::read(&definition, "the definition")?);
@@ -65,7 +65,7 @@ struct View<'a> {
 ///
 /// Every problem of a graph that cannot run.
 #[napi]
-pub(crate) fn graph_view(graph: String) -> napi::Result<String> {
+pub fn graph_view(graph: String) -> napi::Result<String> {
     let graph = Graph::parse(&graph).raised()?;
     let plan = Plan::new(&graph, &PlanOptions::default()).raised()?;
     let name = |ix| graph.id(ix).as_str();
@@ -84,7 +84,7 @@ pub(crate) fn graph_view(graph: String) -> napi::Result<String> {
 
 /// The graph with equal tasks as one and without useless dependencies: `{graph, changes}`.
 #[napi]
-pub(crate) fn graph_optimized(graph: String) -> napi::Result<String> {
+pub fn graph_optimized(graph: String) -> napi::Result<String> {
     let optimized = Graph::parse(&graph).raised()?.optimize().raised()?;
     let changes: Vec<String> = optimized.changes.iter().map(ToString::to_string).collect();
     convert::shown(&json!({"graph": optimized.graph, "changes": changes}))
@@ -92,13 +92,13 @@ pub(crate) fn graph_optimized(graph: String) -> napi::Result<String> {
 
 /// A graph as a Mermaid flowchart.
 #[napi]
-pub(crate) fn graph_mermaid(graph: String) -> napi::Result<String> {
+pub fn graph_mermaid(graph: String) -> napi::Result<String> {
     Ok(mermaid(&Graph::parse(&graph).raised()?, &[]))
 }
 
 /// The content hash of a JSON value, the same whatever the order of its members.
 #[napi]
-pub(crate) fn content_hash(json: String) -> napi::Result<String> {
+pub fn content_hash(json: String) -> napi::Result<String> {
     let value: Value = convert::read(&json, "the value")?;
     let entry = orch_core::CacheEntry::new("", CacheValue::from(value), orch_core::Keep::default());
     Ok(entry.hash().to_string())

@@ -6,7 +6,7 @@
 
 mod cache;
 pub mod cli;
-mod contexts;
+pub mod contexts;
 mod convert;
 mod error;
 mod event;
@@ -14,7 +14,7 @@ mod graph;
 mod locks;
 mod plan;
 mod programs;
-mod recovery;
+pub mod recovery;
 mod report;
 pub mod session;
 mod steps;

@@ -27,27 +27,21 @@ fn failure(kind: &str, message: String) -> napi::Result<Failure> {
 
 /// How long to wait after that attempt, from 1, failed; nothing: there is no further one. `policy` is as in the JSON of graphs.
 #[napi]
-pub(crate) fn retry_wait(
-    policy: String,
-    kind: String,
-    message: String,
-    attempt: u32,
-    seed: f64,
-) -> napi::Result<Option<f64>> {
+pub fn retry_wait(policy: String, kind: String, message: String, attempt: u32, seed: f64) -> napi::Result<Option<f64>> {
     let policy: Retry = convert::read(&policy, "the policy of retries")?;
     Ok(retry::next(&policy, &failure(&kind, message)?, attempt, seed.to_bits()).map(millis))
 }
 
 /// What is said when the attempts are used up.
 #[napi]
-pub(crate) fn retry_exhausted(agent: String, message: String) -> String {
+pub fn retry_exhausted(agent: String, message: String) -> String {
     retry::exhausted(&agent, &Failure::error(message))
 }
 
 /// The steps to undo, first to last: names of tasks of `graph`. `ended` are the names of those that worked, in order; `failed`
 /// is the one that did not.
 #[napi]
-pub(crate) fn saga_undo(graph: String, ended: Vec<String>, failed: Option<String>) -> napi::Result<Vec<String>> {
+pub fn saga_undo(graph: String, ended: Vec<String>, failed: Option<String>) -> napi::Result<Vec<String>> {
     let graph = Graph::parse(&graph).raised()?;
     let ended = places(&graph, &ended)?;
     let task = failed.as_deref().and_then(|id| graph.find(id));
@@ -57,7 +51,7 @@ pub(crate) fn saga_undo(graph: String, ended: Vec<String>, failed: Option<String
 
 /// The steps to undo to go back to when `from` of `ended` had ended, first to last.
 #[napi]
-pub(crate) fn saga_back(graph: String, ended: Vec<String>, from: u32) -> napi::Result<Vec<String>> {
+pub fn saga_back(graph: String, ended: Vec<String>, from: u32) -> napi::Result<Vec<String>> {
     let graph = Graph::parse(&graph).raised()?;
     let undo = saga::back(&graph, &places(&graph, &ended)?, from as usize);
     Ok(undo.order.into_iter().map(|ix| graph.id(ix).as_str().to_owned()).collect())
