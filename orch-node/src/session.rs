@@ -181,7 +181,7 @@ impl Session {
         steps.session.set_batch(batch as usize);
     }
 
-    /// Tells something for the next step: see [`message`].
+    /// Tells something for the next step: what it may be is in `message`.
     #[napi]
     pub fn tell(&self, task: u32, attempt: u32, kind: String, text: Option<String>) -> napi::Result<()> {
         let steps = &mut *self.steps.borrow_mut();
