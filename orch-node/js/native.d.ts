@@ -216,7 +216,7 @@ export declare class Session {
   constructor(plan: Plan, options: string | undefined | null, events: boolean, waker: Waker | undefined | null, number: number, programs?: Programs | undefined | null, locks?: NativeLocks | undefined | null)
   /** How many attempts one step begins at most. */
   setBatch(batch: number): void
-  /** Tells something for the next step: see [`message`]. */
+  /** Tells something for the next step: what it may be is in `message`. */
   tell(task: number, attempt: number, kind: string, text?: string | undefined | null): void
   /** Tells for the next step that the first attempts of these tasks worked. */
   tellDone(places: Uint32Array): void
