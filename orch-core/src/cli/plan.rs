@@ -1,6 +1,6 @@
 //! `orch plan`: what would run, in which order, for how long.
 
-use std::{fmt::Write as _, path::Path, time::Duration};
+use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::{
     definition::{Graph, Rollback, Undo, export},
     error::{Problem, Result},
     id::{Printable, RunId, TaskId, TaskIx},
-    plan::{Plan, PlanOptions},
+    plan::{History, Learned, LearnedBy, Plan, PlanOptions},
     report::{Short, render},
     run::{Rules, simulate},
     session::Resume,
@@ -50,7 +50,9 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
         }
         return Ok(Exit::Done);
     }
-    let plan = planned(graph, max_parallel)?;
+    let store = args.place.store.as_deref().map(|named| store::open_present(Some(named), here)).transpose()?;
+    let history = store.map(|store| store::history(&store, &args.source.file, config)).transpose()?;
+    let plan = planned(graph, max_parallel, history)?;
     let forecast = Forecast::new(&plan, max_parallel)?;
     match format {
         PlanFormat::Json => console.json(&Form::new(&plan, &forecast, problems)),
@@ -109,8 +111,8 @@ fn resumed(resume: &Resume) -> String {
 }
 
 /// The plan for that many workers.
-fn planned(graph: &Graph, max_parallel: u32) -> Result<Plan> {
-    Plan::new(graph, &PlanOptions { workers: Some(max_parallel), ..PlanOptions::default() })
+fn planned(graph: &Graph, max_parallel: u32, history: Option<Arc<History>>) -> Result<Plan> {
+    Plan::new(graph, &PlanOptions { workers: Some(max_parallel), history, ..PlanOptions::default() })
 }
 
 /// What the machine says on a virtual clock.
@@ -126,7 +128,7 @@ struct Forecast {
 impl Forecast {
     fn new(plan: &Plan, max_parallel: u32) -> Result<Self> {
         let take = |max_parallel| {
-            let plan = planned(plan.graph(), max_parallel)?;
+            let plan = planned(plan.graph(), max_parallel, plan.options().history.clone())?;
             simulate(&plan, Rules { max_parallel, ..Rules::default() }, |task| plan.step(task).estimate)
         };
         let expected = take(max_parallel)?;
@@ -174,10 +176,29 @@ struct StepForm<'a> {
     after: Vec<&'a TaskId>,
     level: u32,
     estimate_ms: Millis,
+    learned: Option<LearnedForm>,
     earliest_ms: Millis,
     slack_ms: Millis,
     undo: Option<&'a Undo>,
     rollback: Option<&'a Rollback>,
+}
+
+/// Where an estimate is from, if past runs taught it.
+#[derive(Serialize)]
+struct LearnedForm {
+    runs: u32,
+    by: LearnedBy,
+    median_ms: Millis,
+    p90_ms: Millis,
+    cost_usd: Option<f64>,
+}
+
+impl From<Learned> for LearnedForm {
+    fn from(learned: Learned) -> Self {
+        let Learned { median, p90, runs, by, cost } = learned;
+        let cost_usd = cost.map(|cost| cost.median.dollars());
+        Self { runs, by, median_ms: Millis(median), p90_ms: Millis(p90), cost_usd }
+    }
 }
 
 impl<'a> Form<'a> {
@@ -191,6 +212,7 @@ impl<'a> Form<'a> {
                 after: graph.parents(ix).map(|parent| graph.id(parent)).collect(),
                 level: step.level,
                 estimate_ms: Millis(step.estimate),
+                learned: plan.learned(ix).map(LearnedForm::from),
                 earliest_ms: Millis(step.earliest),
                 slack_ms: Millis(step.slack),
                 undo: graph.task(ix).options().undo.as_ref(),
@@ -271,6 +293,10 @@ fn task_line(plan: &Plan, ix: TaskIx, column: usize, paint: Paint) -> String {
     let mut text = format!("  {mark} {name}{pad}  {:>11}", Short(step.estimate).to_string());
     if !step.slack.is_zero() {
         let _ = write!(text, "{}", paint.dim(format_args!("  {} spare", Short(step.slack))));
+    }
+    if let Some(learned) = plan.learned(ix) {
+        let runs = count(learned.runs as usize, "run");
+        let _ = write!(text, "{}", paint.dim(format_args!("  learned from {runs}, p90 {}", Short(learned.p90))));
     }
     let options = graph.task(ix).options();
     if let Some(undo) = &options.undo {

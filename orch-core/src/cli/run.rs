@@ -7,7 +7,7 @@ mod results;
 mod signals;
 mod undo;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::{runtime, time};
@@ -28,7 +28,10 @@ use super::{
 use crate::{
     Clock, Command, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, Printable,
     ProcessExecutor, ProcessOptions, Report, Result, RunId, RunOptions, RunState, SkipReason, TaskResult, TaskState,
-    TtlCache, plan::select, report::render, session::cache_options,
+    TtlCache,
+    plan::select,
+    report::render,
+    session::{StoreCache, StoreCacheOptions, cache_options},
 };
 
 /// How many tasks run at once when nobody says: more than any command in use has side by side, and few enough for a
@@ -59,7 +62,8 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     let resume =
         kept.as_ref().map(|store| kept::resume(args, store, &graph, wanted, here, console)).transpose()?.flatten();
     let graph = resume.as_ref().map_or(graph, |resume| resume.graph().clone());
-    let plan = Plan::new(&graph, &PlanOptions { workers: Some(max_parallel), ..PlanOptions::default() })?;
+    let history = kept.as_ref().map(|kept| store::history(kept, &args.source.file, config)).transpose()?;
+    let plan = Plan::new(&graph, &PlanOptions { workers: Some(max_parallel), history, ..PlanOptions::default() })?;
     let engine = if args.dry_run {
         Engine::builder().executor(DryRun).build()?
     } else {
@@ -71,7 +75,10 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
             .cache(TtlCache::new(cache_options(policy)))
             .prices(config.prices.clone());
         match &kept {
-            Some(store) => builder.store(store.clone()).build()?,
+            Some(store) => {
+                let cache = StoreCache::new(Arc::new(store.clone()), StoreCacheOptions::default());
+                builder.store(store.clone()).cache_behind(cache).build()?
+            }
             None => builder.build()?,
         }
     };
@@ -118,6 +125,12 @@ fn run(
     let mut view = View::new(plan, console);
     let ended = runtime.block_on(follow(engine, plan, options, &mut view, &mut results, console));
     view.end();
+    // What tasks made for other runs is kept in the background, and this process is about to end.
+    if let Ok(Ended::Report(..)) = &ended
+        && let Err(error) = runtime.block_on(engine.settle())
+    {
+        console.note(format_args!("not everything is shared with later runs: {error}"));
+    }
     // The last Ctrl-C does not wait for anything that is left.
     runtime.shutdown_timeout(Duration::from_millis(100));
     let (report, stop) = match ended {

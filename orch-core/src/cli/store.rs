@@ -2,17 +2,21 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
     args::{self, StoreCommand},
+    config::Config,
     exit::Exit,
     streams::Console,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{Printable, RunId},
+    plan::History,
+    session,
     store::{RunRow, SqliteOptions, SqliteStore, Store, Synchronous, sqlite::default_path},
 };
 
@@ -84,6 +88,14 @@ pub(super) fn find(store: &dyn Store, named: &str, source: Option<&str>) -> Resu
             Err(Error::new(ErrorKind::NotFound, message))
         }
     }
+}
+
+/// How many past runs a plan learns from.
+const LEARNS_FROM: usize = History::KEPT;
+
+/// What past runs of that file teach.
+pub(super) fn history(store: &dyn Store, file: &Path, config: &Config) -> Result<Arc<History>> {
+    session::history(store, &source(file), LEARNS_FROM, &config.prices).map(Arc::new)
 }
 
 /// What a run of that file is found by again.

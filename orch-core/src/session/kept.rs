@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 use super::files::{FileLimits, file_states};
 use crate::{
     cache::FileState,
+    cost::{PriceSource, price},
     definition::Graph,
     error::{Error, ErrorKind, Result},
     event::{Event, stored},
     id::{RunId, TaskId, TaskIx},
-    plan::{Plan, PlanOptions},
+    plan::{History, Plan, PlanOptions},
     report::Report,
     store::{RunRow, Store},
 };
@@ -117,6 +118,23 @@ impl StoredRun {
         let files = noted.into_iter().filter_map(|(task, hash)| Some((name(task)?, hash))).collect();
         Ok(Self { row, graph, inputs, events, report, rounds, files })
     }
+}
+
+/// How long tasks took in the latest runs of that source, at most that many of them, and what they cost by these prices. Runs that
+/// cannot be read teach nothing. Blocks.
+///
+/// # Errors
+///
+/// Those of [`Store::runs`].
+pub fn history(store: &dyn Store, source: &str, runs: usize, prices: &dyn PriceSource) -> Result<History> {
+    let mut history = History::default();
+    for row in store.runs(Some(source), runs)?.into_iter().rev() {
+        if let Ok(StoredRun { mut report, row, .. }) = StoredRun::load(store, row.run) {
+            report.price_with(|usage| price(prices, usage, row.created).complete());
+            history.extend(report.samples());
+        }
+    }
+    Ok(history)
 }
 
 /// A hash of what these files hold now; one that is never met again where they cannot be read.

@@ -46,7 +46,7 @@ mod stored;
 pub use acquire::{Acquiring, acquire};
 pub use breakers::Breakers;
 pub use files::{FileLimits, file_states};
-pub use kept::StoredRun;
+pub use kept::{StoredRun, history};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use native::Native;
 pub use resume::Resume;

@@ -82,6 +82,33 @@ fn a_dry_run_shows_how_a_run_goes_on_and_is_not_kept() {
     assert_eq!(orch(["runs", "--json", "--store", &store]).exits(0).json()["runs"][0]["state"], "failed");
 }
 
+/// Two processes, one after the other: the second need not do what the first has done, and its plan knows how long it took.
+#[test]
+fn later_runs_find_what_was_made_and_plan_by_it() {
+    let folder = Folder::new();
+    let mut work: Value = serde_json::from_str(&command(&[("map", "one", &[]), ("use", "two", &["map"])])).unwrap();
+    work["phases"][0]["agents"][0]["context"] = json!({"outputs": [{"key": "code_map", "ttl": 3600}]});
+    let (file, store, log) = (folder.file("work.json", work.to_string()), folder.at("orch.db"), folder.at("log"));
+    let agent = format!(r#"*=sh -c 'echo "$ORCH_TASK_ID" >> "{log}"; echo "{{\"code_map\": 7}}"'"#);
+    let run = || orch(["run", &file, "--agent", &agent, "--store", &store, "--json"]).exits(0).json();
+    assert_eq!(run()["tasks"][0]["cached"], false);
+    let second = run();
+    assert_eq!(
+        (second["tasks"][0]["cached"].clone(), second["tasks"][1]["cached"].clone()),
+        (json!(true), json!(false))
+    );
+    assert_eq!(folder.read("log").lines().collect::<Vec<_>>(), ["map", "use", "use"]);
+
+    let plan = orch(["plan", &file, "--json", "--store", &store]).exits(0).json();
+    let learned = |nth: usize| plan["steps"][nth]["learned"].clone();
+    assert_eq!((learned(0)["runs"].clone(), learned(1)["runs"].clone()), (json!(1), json!(2)));
+    assert_eq!((learned(1)["by"].clone(), learned(1)["cost_usd"].clone()), (json!("work"), Value::Null));
+    assert_eq!(plan["steps"][1]["estimate_ms"], learned(1)["median_ms"]);
+    let text = orch(["plan", &file, "--store", &store]).exits(0).stdout;
+    assert!(text.contains("learned from 2 runs, p90"), "{text}");
+    assert_eq!(orch(["plan", &file, "--json"]).exits(0).json()["steps"][0]["learned"], Value::Null);
+}
+
 #[test]
 fn a_store_is_checked_compacted_and_copied() {
     let folder = Folder::new();
