@@ -1,6 +1,6 @@
 //! Opening: only what is a store, and may be one, is touched.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, thread, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -26,8 +26,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)?;
     let say = |error| fault.of(error);
     schema::judge(&connection, fault)?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(say)?;
+    let mode = write_ahead(&connection, options.patience).map_err(say)?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(fault.misuse("lies on a file system without shared memory, so that processes cannot share it"));
     }
@@ -43,6 +42,22 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     connection.pragma_update(None, "trusted_schema", false).map_err(say)?;
     schema::migrate(&mut connection, fault)?;
     Ok(connection)
+}
+
+/// Switches to WAL; answers the mode that the file has then. SQLite itself does not wait for another process that does the same: two
+/// that both read and want to write would wait for each other.
+fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<String> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut left = patience;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && !left.is_zero() => {
+                left = left.saturating_sub(PAUSE);
+                thread::sleep(PAUSE);
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// Looks at a file that is there, without writing.

@@ -1,6 +1,6 @@
 //! The tables, and how those of older versions become them.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::fault::Fault;
 use crate::error::Result;
@@ -85,6 +85,12 @@ pub(super) fn number(on: &Connection, fault: Fault<'_>, pragma: &str) -> Result<
 
 /// Refuses what is no store, or one of a later version.
 pub(super) fn judge(on: &Connection, fault: Fault<'_>) -> Result<i32> {
+    // One look at all of it: somebody may be making the tables just now.
+    let look = on.unchecked_transaction().map_err(|error| fault.of(error))?;
+    judge_in(&look, fault)
+}
+
+fn judge_in(on: &Transaction<'_>, fault: Fault<'_>) -> Result<i32> {
     let (application, version) = (number(on, fault, "application_id")?, number(on, fault, "user_version")?);
     if application != APPLICATION {
         let tables: i64 = on
@@ -109,7 +115,7 @@ pub(super) fn migrate(on: &mut Connection, fault: Fault<'_>) -> Result<()> {
     }
     let transaction = on.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| fault.of(error))?;
     // Another process may have done it while this one waited.
-    let version = judge(&transaction, fault)?;
+    let version = judge_in(&transaction, fault)?;
     for step in STEPS.iter().skip(usize::try_from(version).unwrap_or_default()) {
         transaction.execute_batch(step).map_err(|error| fault.of(error))?;
     }
