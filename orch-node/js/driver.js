@@ -84,7 +84,7 @@ class Driver {
     }
     this.number = 0
     let ring
-    this.hears = ready.hearsOthers || ready.programs !== undefined || options.cache !== undefined
+    this.hears = ready.hearsOthers || ready.programs !== undefined
     if (this.hears) {
       this.number = ++sessions
       awake.set(this.number, this)

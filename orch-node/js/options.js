@@ -180,7 +180,6 @@ function readRun(options = {}) {
     context,
     graceMs = 1000,
     onEvent,
-    cache,
     ...rest
   } = options
   noMore(rest, 'options')
@@ -210,7 +209,6 @@ function readRun(options = {}) {
     context,
     graceMs: millis(graceMs, 'graceMs'),
     onEvent,
-    cache,
   }
 }
 
