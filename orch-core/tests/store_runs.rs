@@ -24,6 +24,8 @@ use tokio::sync::Notify;
 
 #[path = "store_runs/faults.rs"]
 mod faults;
+#[path = "store_runs/learn.rs"]
+mod learn;
 #[path = "store_runs/owners.rs"]
 mod owners;
 
