@@ -16,11 +16,11 @@ use super::{
 use crate::{
     definition::{Graph, Rollback, Undo, export},
     error::{Problem, Result},
-    id::{Printable, RunId, TaskId, TaskIx},
+    id::{Printable, TaskId, TaskIx},
     plan::{History, Learned, LearnedBy, Plan, PlanOptions},
     report::{Short, render},
     run::{Rules, simulate},
-    session::Resume,
+    session::{AgainForm, Resume, ResumeForm},
     units::Millis,
 };
 
@@ -44,7 +44,7 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
         let row = store::find(&store, named, Some(&store::source(&args.source.file)))?;
         let resume = Resume::load(&store, row.run, Some(graph), None, Some(here))?;
         if format == PlanFormat::Json {
-            console.json(&ResumeForm::new(&resume));
+            console.json(&resume.form());
         } else {
             console.result(&resumed(&resume));
         }
@@ -70,38 +70,11 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
     Ok(Exit::Done)
 }
 
-/// How a run would go on, the JSON form, version 1.
-#[derive(Serialize)]
-struct ResumeForm {
-    version: u8,
-    run: RunId,
-    kept: Vec<TaskId>,
-    again: Vec<AgainForm>,
-}
-
-#[derive(Serialize)]
-struct AgainForm {
-    task: TaskId,
-    why: String,
-}
-
-impl ResumeForm {
-    fn new(resume: &Resume) -> Self {
-        let id = |ix: TaskIx| resume.graph().id(ix).clone();
-        Self {
-            version: 1,
-            run: resume.run(),
-            kept: resume.restore().iter().map(|restored| id(restored.task)).collect(),
-            again: resume.again().iter().map(|(ix, why)| AgainForm { task: id(*ix), why: why.to_string() }).collect(),
-        }
-    }
-}
-
-/// The same for a person.
+/// How a run would go on, for a person.
 fn resumed(resume: &Resume) -> String {
-    let ResumeForm { run, kept, again, .. } = ResumeForm::new(resume);
+    let ResumeForm { run, kept, again, .. } = resume.form();
     let mut text = format!("run {run}: {} tasks are kept, {} are run\n", kept.len(), again.len());
-    for AgainForm { task, why } in again.iter().take(SHOWN) {
+    for AgainForm { task, why, .. } in again.iter().take(SHOWN) {
         writeln!(text, "  {task}: {why}").ok();
     }
     if let Some(more) = again.len().checked_sub(SHOWN).filter(|more| *more > 0) {

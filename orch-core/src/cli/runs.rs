@@ -2,8 +2,6 @@
 
 use std::{path::Path, time::Duration};
 
-use serde::Serialize;
-
 use super::{
     args::{self, ReportForm, RunsCommand},
     exit::Exit,
@@ -12,33 +10,12 @@ use super::{
 };
 use crate::{
     clock::{Clock, WallTime},
-    error::Result,
-    event::RunState,
-    id::{Printable, RunId},
+    error::{ErrorKind, Result},
+    id::Printable,
     report::render,
-    session::StoredRun,
+    session::{RunForm, StoredRun, leave_wish},
     store::{RunRow, Store as _, Wish},
 };
-
-/// A run as `orch runs --json` has it.
-#[derive(Serialize)]
-struct Form<'a> {
-    run: RunId,
-    state: RunState,
-    name: &'a str,
-    source: &'a str,
-    events: u64,
-    created: String,
-    updated: String,
-}
-
-impl<'a> From<&'a RunRow> for Form<'a> {
-    fn from(row: &'a RunRow) -> Self {
-        let RunRow { run, state, name, source, events, created, updated, .. } = row;
-        let (created, updated) = (created.to_string(), updated.to_string());
-        Self { run: *run, state: *state, name, source, events: *events, created, updated }
-    }
-}
 
 /// Runs `orch runs`.
 pub(super) fn main(args: &args::Runs, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
@@ -47,7 +24,7 @@ pub(super) fn main(args: &args::Runs, here: &Path, console: &mut Console<'_>) ->
         None => {
             let rows = store.runs(None, args.limit)?;
             if args.json {
-                let runs: Vec<Form<'_>> = rows.iter().map(Form::from).collect();
+                let runs: Vec<_> = rows.iter().map(RunForm::from).collect();
                 console.json(&serde_json::json!({"version": 1, "runs": runs}));
             } else {
                 console.result(&list(&rows, Clock::system().wall()));
@@ -66,11 +43,13 @@ pub(super) fn main(args: &args::Runs, here: &Path, console: &mut Console<'_>) ->
         Some(RunsCommand::Unpause { run }) => (run, Wish::Resume),
     };
     let row = find(&store, run, None)?;
-    if row.state != RunState::Running {
-        console.error(format_args!("the run `{}` has ended: {}", row.run, row.state));
-        return Ok(Exit::Failed);
+    match leave_wish(&store, &row, &wish) {
+        Err(error) if error.kind() == ErrorKind::Misuse => {
+            console.error(error);
+            return Ok(Exit::Failed);
+        }
+        left => left?,
     }
-    store.wish(row.run, &wish)?;
     console.note(format_args!("left word for the owner of the run `{}`", row.run));
     Ok(Exit::Done)
 }
@@ -94,12 +73,8 @@ fn list(rows: &[RunRow], now: WallTime) -> String {
 
 /// The events of the latest part of a run.
 fn show(stored: &StoredRun, json: bool, console: &mut Console<'_>) {
-    let graph = stored.report.graph();
     if json {
-        let events: Vec<_> = stored.events.iter().map(|event| event.named(graph)).collect();
-        console.json(&serde_json::json!({
-            "version": 1, "run": Form::from(&stored.row), "inputs": stored.inputs, "events": events,
-        }));
+        console.json(&stored.form());
         return;
     }
     let mut text = format!("run {}\n", stored.row.run);

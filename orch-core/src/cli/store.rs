@@ -14,32 +14,17 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{Printable, RunId},
+    id::Printable,
     plan::History,
-    session,
-    store::{RunRow, SqliteOptions, SqliteStore, Store, Synchronous, sqlite::default_path},
+    session::{self, find_run, run_source},
+    store::{RunRow, SqliteOptions, SqliteStore, Store, Synchronous, sqlite::store_path},
 };
 
 /// Stands for the default place, and for the latest run.
 pub(super) const DEFAULT: &str = "";
 
-/// The place that was named, else the default one.
 fn path(named: Option<&Path>, here: &Path) -> Result<PathBuf> {
-    match named.filter(|path| !path.as_os_str().is_empty()) {
-        Some(path) => Ok(here.join(path)),
-        None => default_path(here, data_folder().as_deref()).ok_or_else(|| {
-            let message = "there is no repository and no home folder to keep runs in; name a file with `--store PATH`";
-            Error::new(ErrorKind::NotFound, message)
-        }),
-    }
-}
-
-/// Where programs keep data of the user.
-fn data_folder() -> Option<PathBuf> {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    folder("XDG_DATA_HOME")
-        .or_else(|| folder("LOCALAPPDATA"))
-        .or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+    store_path(named, here, |name| std::env::var_os(name))
 }
 
 /// Opens the store, or makes it.
@@ -60,34 +45,7 @@ pub(super) fn open_present(named: Option<&Path>, here: &Path) -> Result<SqliteSt
 
 /// The run that was named, by its whole name or how it ends; by nothing, the latest of that source.
 pub(super) fn find(store: &dyn Store, named: &str, source: Option<&str>) -> Result<RunRow> {
-    if named == DEFAULT {
-        return store.runs(source, 1)?.into_iter().next().ok_or_else(|| {
-            let of = source.map(|source| format!(" of `{}`", Printable(source))).unwrap_or_default();
-            Error::new(ErrorKind::NotFound, format!("the store has no run{of}; `orch runs` lists what it has"))
-        });
-    }
-    if let Ok(run) = named.parse::<RunId>()
-        && let Some(row) = store.run(run)?
-    {
-        return Ok(row);
-    }
-    let is_part = named.len() >= 4 && named.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    let mut fits: Vec<RunRow> = Vec::new();
-    if is_part {
-        let all = store.runs(None, usize::MAX)?;
-        fits.extend(all.into_iter().filter(|row| row.run.to_string().ends_with(&named.to_ascii_lowercase())));
-    }
-    match (fits.pop(), fits.len()) {
-        (Some(row), 0) => Ok(row),
-        (Some(_), more) => {
-            let message = format!("{} runs end with `{}`; say more of the name", more + 1, Printable(named));
-            Err(Error::new(ErrorKind::InvalidValue, message))
-        }
-        (None, _) => {
-            let message = format!("there is no run `{}` in the store; `orch runs` lists what it has", Printable(named));
-            Err(Error::new(ErrorKind::NotFound, message))
-        }
-    }
+    find_run(store, Some(named).filter(|named| *named != DEFAULT), source)
 }
 
 /// How many past runs a plan learns from.
@@ -100,10 +58,7 @@ pub(super) fn history(store: &dyn Store, file: &Path, config: &Config) -> Result
 
 /// What a run of that file is found by again.
 pub(super) fn source(file: &Path) -> String {
-    if file == Path::new("-") {
-        return "-".to_owned();
-    }
-    std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned()).display().to_string()
+    if file == Path::new("-") { "-".to_owned() } else { run_source(file) }
 }
 
 /// Runs `orch store`.

@@ -157,19 +157,7 @@ impl TaskContext {
     /// attempt may be repeated without anybody knowing whether the one before had an effect: a service that knows this key can
     /// tell. 64 hexadecimal digits.
     pub fn idempotency_key(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        let mut feed = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        feed(self.run().to_string().as_bytes());
-        let graph = self.graph();
-        let task = graph.task(self.task);
-        feed(task.id().as_str().as_bytes());
-        feed(&task.content());
-        feed(&self.slot.run.rounds.get(task.id()).copied().unwrap_or_default().to_le_bytes());
-        feed(if self.undo().is_some() { b"undo" } else { b"do" });
-        hasher.finalize().to_hex().to_string()
+        idempotency_key(&self.slot.run, self.graph().task(self.task), self.undo().is_some())
     }
 
     /// The attempt, from 1. Those to undo are counted on their own.
@@ -466,6 +454,21 @@ impl Inputs {
         self.values.insert(key.into(), value);
         self
     }
+}
+
+/// See [`TaskContext::idempotency_key`].
+pub(crate) fn idempotency_key(run: &RunShared, task: &Task, undo: bool) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut feed = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    feed(run.id.to_string().as_bytes());
+    feed(task.id().as_str().as_bytes());
+    feed(&task.content());
+    feed(&run.rounds.get(task.id()).copied().unwrap_or_default().to_le_bytes());
+    feed(if undo { b"undo" } else { b"do" });
+    hasher.finalize().to_hex().to_string()
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod native;
 mod paths;
 mod pending;
 mod resume;
+mod runs;
 #[expect(clippy::module_inception, reason = "the noun of the folder, as everywhere in the tree")]
 mod session;
 mod shared;
@@ -50,6 +51,7 @@ pub use kept::{StoredRun, history};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 pub use native::Native;
 pub use resume::Resume;
+pub use runs::{AgainForm, ResumeForm, RunForm, StoredForm, find_run, leave_wish, run_source};
 pub use session::{Session, SessionOptions};
 pub use shared::{SharedCache, cache_options};
 pub use stored::{MadeBy, StoreCache, StoreCacheOptions, Trust};

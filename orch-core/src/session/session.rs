@@ -25,7 +25,7 @@ use crate::{
     definition::{Graph, Task},
     error::{Error, ErrorKind, Result},
     event::{EventKind, EventSink, Failure, RunState},
-    executor::{Inputs, News, Note, RunShared, Slot, ToUndo},
+    executor::{Inputs, News, Note, RunShared, Slot, ToUndo, idempotency_key},
     id::RunId,
     locks::Locks,
     plan::Plan,
@@ -393,6 +393,12 @@ impl Session {
             inputs.undo = Some(ToUndo { undo, output: self.machine.output(task).clone(), why });
         }
         Some(Arc::new(inputs))
+    }
+
+    /// What a service knows an attempt by that may be repeated: see
+    /// [`TaskContext::idempotency_key`](crate::TaskContext::idempotency_key).
+    pub fn idempotency_key(&self, attempt: Attempt) -> String {
+        idempotency_key(&self.shared, self.machine.graph().task(attempt.task), attempt.undo)
     }
 
     /// A place in which attempts of this run may run one after the other.

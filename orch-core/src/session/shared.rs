@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::pending::Pending;
+use super::{io, pending::Pending};
 use crate::{
     cache::{
         Cache, CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts, Lead, Leader, Miss,
@@ -93,6 +93,15 @@ impl SharedCache {
     /// The latest of those that kept it from keeping something, since the last call.
     pub async fn settle(&self) -> Result<()> {
         self.pending.settle().await
+    }
+
+    /// The same for callers without async. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`settle`](SharedCache::settle).
+    pub fn settle_blocking(&self) -> Result<()> {
+        io::own().map_or(Ok(()), |runtime| runtime.block_on(self.settle()))
     }
 
     /// Who is asked for what is not in the cache.

@@ -43,7 +43,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::{
     care::{Checked, Compacted},
-    place::{default_path, network_file_system},
+    place::{default_path, network_file_system, store_path},
 };
 use self::{fault::Fault, owner::Owner};
 use super::seam::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Store, Wish};

@@ -1,9 +1,12 @@
 //! Where a store lies, and where it must not.
 
 use std::{
+    ffi::OsString,
     fs, io,
     path::{Component, Path, PathBuf},
 };
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// The default place of the store for work in `directory`: in the repository's common folder, so that all its worktrees share
 /// one store and none commits it; else in `data`, the user's folder for data of programs.
@@ -12,6 +15,36 @@ use std::{
 pub fn default_path(directory: &Path, data: Option<&Path>) -> Option<PathBuf> {
     let common = directory.ancestors().find_map(|folder| common_folder(&folder.join(".git")));
     Some(common.or_else(|| data.map(Path::to_owned))?.join("orch").join("orch.db"))
+}
+
+/// The place that was named, seen from `here`; without a name, or with an empty one, the [default place](default_path), for which
+/// `variable` is asked where programs keep data of the user: `XDG_DATA_HOME`, `LOCALAPPDATA`, `HOME`.
+///
+/// ```
+/// use std::path::Path;
+/// use orch_core::store::sqlite::store_path;
+///
+/// let (here, home) = (Path::new("/"), |name: &str| (name == "HOME").then(|| "/home/ann".into()));
+/// assert_eq!(store_path(None, here, home)?, Path::new("/home/ann/.local/share/orch/orch.db"));
+/// assert_eq!(store_path(Some(Path::new("runs.db")), here, home)?, Path::new("/runs.db"));
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`NotFound`](ErrorKind::NotFound) where nothing is named and there is neither a repository nor such a folder.
+pub fn store_path(named: Option<&Path>, here: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
+    if let Some(path) = named.filter(|path| !path.as_os_str().is_empty()) {
+        return Ok(here.join(path));
+    }
+    let folder = |name| variable(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    let data = folder("XDG_DATA_HOME")
+        .or_else(|| folder("LOCALAPPDATA"))
+        .or_else(|| folder("HOME").map(|home| home.join(".local/share")));
+    default_path(here, data.as_deref()).ok_or_else(|| {
+        let message = "there is no repository and no home folder to keep runs in; name a file for the store";
+        Error::new(ErrorKind::NotFound, message)
+    })
 }
 
 /// The common folder of a repository, by the `.git` in its work tree: a folder, or in linked worktrees a file that names one.
