@@ -136,6 +136,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0065-processes-take-turns-through-leases.md")]
     pub mod d0065_processes_take_turns_through_leases {}
 
+    #[doc = include_str!("../docs/decisions/0066-functions-count-by-their-code.md")]
+    pub mod d0066_functions_count_by_their_code {}
+
     #[doc = include_str!("../docs/decisions/0056-stored-before-told.md")]
     pub mod d0056_stored_before_told {}
 

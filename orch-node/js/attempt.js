@@ -45,6 +45,11 @@ class Context {
     return this.#driver.session.run
   }
 
+  /** The same for every attempt of the task, also after its process was killed and the run resumed; 64 hexadecimal digits. */
+  get idempotencyKey() {
+    return this.#driver.session.idempotencyKey(this._place, this.attempt, this._undo)
+  }
+
   /** What the run was given as `context`. */
   get context() {
     return this.#driver.context

@@ -1,7 +1,7 @@
 'use strict'
 
 const native = require('./native.js')
-const { raised: calls } = require('./errors.js')
+const { ofNative, raised: calls } = require('./errors.js')
 const { immutable } = require('./immutable.js')
 
 /** How often the core is asked whether somebody else changed something, in ms: as often as it looks at the time of day. */
@@ -96,14 +96,15 @@ class Family {
  * cache.get('structure') // { files: 129 }, frozen
  */
 class Cache {
-  /** @param {{maxBytes?: number, ttl?: number, eviction?: 'lru' | 'lfu' | 'ttl', parent?: Cache, manual?: boolean}} [options] */
+  /** @param {{maxBytes?: number, ttl?: number, eviction?: 'lru' | 'lfu' | 'ttl', parent?: Cache, manual?: boolean, store?: import('./store.js').Store}} [options] */
   constructor(options = {}) {
-    const { maxBytes, ttl, eviction, parent, manual = false } = options
+    const { maxBytes, ttl, eviction, parent, manual = false, store } = options
     if (parent !== undefined) {
       this._native = parent._native.child()
       this._family = parent._family
     } else {
-      this._native = calls(() => new native.NativeCache(maxBytes, ttl, eviction, manual))
+      this._native = calls(() => new native.NativeCache(maxBytes, ttl, eviction, manual, store?._of()))
+      this._behind = store !== undefined
       let time = 0
       this._family = new Family(manual ? () => time : undefined)
       if (manual) this._move = (ms) => (time += ms)
@@ -291,6 +292,15 @@ class Cache {
     for (const number of dropped) values.delete(number)
     if (listener !== undefined) {
       for (let at = 0; at < events.length; at += 2) listener(events[at], events[at + 1])
+    }
+  }
+
+  /** Waits until the store behind it has what runs gave it to keep. */
+  async settle() {
+    if (this._behind) {
+      await this._native.settle().catch((error) => {
+        throw ofNative(error)
+      })
     }
   }
 

@@ -7,7 +7,7 @@
 const { AsyncResource } = require('node:async_hooks')
 
 const { Context, kindOf, told } = require('./attempt.js')
-const { Fatal, ofNative } = require('./errors.js')
+const { Fatal, InvalidValue, ofNative } = require('./errors.js')
 const native = require('./native.js')
 
 const NEWS = 1 << 24
@@ -26,6 +26,9 @@ const SLOW = 0.02
 const LONGEST_TIMER = 2 ** 31 - 1
 
 const resolved = Promise.resolve()
+
+/** Read when the first run is kept. */
+const storable = (value) => require('./store.js').storable(value)
 
 let waker
 let sessions = 0
@@ -57,7 +60,9 @@ class Driver {
     /** The attempt under way, by place. */
     this.live = new Array(size).fill(undefined)
     this.waiting = 0
-    this.crossing = ready.readsValues
+    /** Whether a store keeps the run: then everything that tasks make has to cross. */
+    this.kept = options.store !== undefined
+    this.crossing = ready.readsValues || this.kept
     this.places = new Uint32Array(ROOM)
     this.done = 0
     this.batch = FIRST_BATCH
@@ -84,19 +89,26 @@ class Driver {
     }
     this.number = 0
     let ring
-    this.hears = ready.hearsOthers || ready.programs !== undefined
+    this.hears = ready.hearsOthers || ready.programs !== undefined || this.kept
     if (this.hears) {
       this.number = ++sessions
       awake.set(this.number, this)
       ring = bell()
     }
     const { core } = options
-    const said = core === undefined ? undefined : JSON.stringify(ready.readsValues ? core : { ...core, inputs: undefined })
+    const said = core === undefined ? undefined : JSON.stringify(this.crossing ? core : { ...core, inputs: undefined })
     try {
-      const { programs, locks } = ready
-      this.session = new native.Session(ready.plan(), said, reader !== undefined, ring, this.number, programs, locks)
+      const { resume } = options
+      // What is kept of added tasks is part of the graph that goes on.
+      const plan = resume === undefined ? ready.plan() : resume.graph().plan(undefined, undefined)
+      const seams = seamsOf(ready, options)
+      this.session = new native.Session(plan, said, reader !== undefined, ring, this.number, seams)
       this.session.setBatch(FIRST_BATCH)
       this.key = this.session.key
+      if (resume !== undefined) {
+        const { size } = resume.graph()
+        while (this.calls.length < size) this.#meet(this.calls.length)
+      }
     } catch (error) {
       awake.delete(this.number)
       throw ofNative(error)
@@ -255,8 +267,13 @@ class Driver {
   #cross(context, value) {
     let text
     try {
-      text = JSON.stringify(value)
+      text = this.kept ? storable(value) : JSON.stringify(value)
     } catch (error) {
+      if (this.kept) {
+        const message = `the result of task \`${context.id}\` cannot be kept in a store, which keeps JSON: ${error.message}`
+        this.#failed(context, new InvalidValue(message, { cause: error }), 'fatal')
+        return
+      }
       if (this.ready.strict?.has(context._place)) {
         this.#failed(context, new Fatal('the result cannot be shared: it has no JSON form', { cause: error }))
         return
@@ -266,13 +283,13 @@ class Driver {
     else this.#tell(context, 'json', text)
   }
 
-  #failed(context, error) {
+  #failed(context, error, kind = kindOf(error)) {
     const place = context._place
     this.live[place] = undefined
     const stopped = context._stopped !== undefined
     // What a stopped attempt throws is only how it stopped.
     if (!stopped) this.errors.set(place, error)
-    this.#tell(context, stopped ? 'cancelled' : kindOf(error), told(error))
+    this.#tell(context, stopped ? 'cancelled' : kind, told(error))
   }
 
   #tell(context, kind, text) {
@@ -354,6 +371,7 @@ class Driver {
     if (error !== undefined) {
       this.state = 'failed'
       this.broken = error
+      for (const context of this.live) context?._stop(new DOMException('the run is over', 'AbortError'))
     }
     clearTimeout(this.timer)
     clearInterval(this.alive)
@@ -363,9 +381,9 @@ class Driver {
     this.ended()
   }
 
-  /** A run that waits for what other threads say keeps the process alive, which would else end. */
+  /** A run that waits for what other threads or processes say keeps the process alive, which would else end. */
   #stayAlive() {
-    const needed = this.state === 'running' && (this.waiting === 0 || this.ready.programs !== undefined)
+    const needed = this.state === 'running' && (this.waiting === 0 || this.kept || this.ready.programs !== undefined)
     if (needed) this.alive ??= setInterval(() => {}, LONGEST_TIMER)
     else if (this.alive !== undefined) {
       clearInterval(this.alive)
@@ -412,6 +430,18 @@ class Driver {
     for (const id of after) inputs[id] = this.valueOf(ready.places.get(id))
     return inputs
   }
+}
+
+/** What a run is given beside its graph; nothing for most. */
+function seamsOf({ programs, locks }, { cache, store, sync, source, resume }) {
+  if (!(programs || locks || cache || store)) return undefined
+  const seams = new native.Seams()
+  if (programs !== undefined) seams.programs(programs)
+  if (locks !== undefined) seams.locks(locks)
+  if (cache !== undefined) seams.cache(cache._native)
+  if (store !== undefined) seams.store(store._of(sync), source)
+  if (resume !== undefined) seams.resume(resume)
+  return seams
 }
 
 /** Stands for the function of an agent that nobody gave. */

@@ -80,6 +80,16 @@ class NotOwner extends OrchError {
   static code = 'NOT_OWNER'
 }
 
+/** Somebody else owns what was to be written: the run belongs to another process, or was taken over by one. */
+class Conflict extends OrchError {
+  static code = 'CONFLICT'
+}
+
+/** A file is damaged: what it says is not what was written. */
+class Corrupt extends OrchError {
+  static code = 'CORRUPT'
+}
+
 /** The engine was used in a way that it does not allow. */
 class Misuse extends OrchError {
   static code = 'MISUSE'
@@ -130,6 +140,8 @@ const classes = {
   LockTimeout,
   Deadlock,
   NotOwner,
+  Conflict,
+  Corrupt,
   Misuse,
   TaskFailed,
   TaskTimeout,
@@ -151,6 +163,8 @@ const OF_CORE = [
   LockTimeout,
   Deadlock,
   NotOwner,
+  Conflict,
+  Corrupt,
   Misuse,
 ]
 const BY_CODE = new Map(OF_CORE.map((kind) => [kind.code, kind]))

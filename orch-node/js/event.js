@@ -13,8 +13,8 @@ function camel(name) {
 const names = new Map()
 
 /** The JSON form of an event in the names of JavaScript. */
-function ofJson(text) {
-  const { v, seq, at_ms, event, ...rest } = JSON.parse(text)
+function ofJson(told) {
+  const { v, seq, at_ms, event, ...rest } = told
   const made = { type: event, seq, atMs: at_ms }
   for (const key in rest) {
     let name = names.get(key)
@@ -48,8 +48,8 @@ function eventAt(first, numbers, texts, i, driver) {
       return { type: 'task_finished', seq, atMs, task: driver.idOf(place), attempt, state: 'succeeded', output }
     }
     default:
-      return ofJson(texts[place])
+      return ofJson(JSON.parse(texts[place]))
   }
 }
 
-module.exports = { eventsOf, eventAt, NUMBERS }
+module.exports = { eventsOf, eventAt, ofJson, NUMBERS }

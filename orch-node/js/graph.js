@@ -88,9 +88,15 @@ class Graph {
   #hasBetween = false
   #settings
   #ready
+  #kept
 
   constructor(name = 'graph') {
     this.name = text(name, 'name')
+  }
+
+  /** What runs of it are found by again in a store. */
+  get _source() {
+    return this.name
   }
 
   /** Adds a task and answers the graph. Its function is called with a context: `inputs`, `signal`, `attempt`, and more. */
@@ -104,7 +110,7 @@ class Graph {
     if (options !== undefined) readTask(id, options, task)
     this.#tasks.set(id, task)
     if (id.includes(BETWEEN)) this.#hasBetween = true
-    this.#ready = undefined
+    this.#ready = this.#kept = undefined
     return this
   }
 
@@ -152,7 +158,7 @@ class Graph {
   }
 
   #set() {
-    this.#ready = undefined
+    this.#ready = this.#kept = undefined
     return (this.#settings ??= {})
   }
 
@@ -171,12 +177,12 @@ class Graph {
     return this.#tasks.has(id)
   }
 
-  /** Checks everything, once. @returns {Ready} */
-  _ready() {
-    return (this.#ready ??= this.#compile())
+  /** Checks everything, once; for runs that are kept, with the code of the functions. @returns {Ready} */
+  _ready(kept = false) {
+    return kept ? (this.#kept ??= this.#compile(true)) : (this.#ready ??= this.#compile(false))
   }
 
-  #compile() {
+  #compile(kept) {
     const tasks = this.#tasks
     const links = []
     const calls = []
@@ -195,7 +201,10 @@ class Graph {
       }
       links[at] = links.length - at - 1
       if (task.estimate !== undefined) (estimates ??= []).push([place, task.estimate])
-      if (task.core !== undefined) (options ??= []).push([place, task.core])
+      if (kept || task.core !== undefined) {
+        const core = kept || shares(task.core) ? withCode(task.core, task.fn) : task.core
+        ;(options ??= []).push([place, core])
+      }
       if (task.undo !== undefined) undos.set(place, task.undo)
     }
     const ids = [...tasks.keys()]
@@ -236,6 +245,25 @@ class Graph {
   toJSON() {
     return JSON.parse(raised(() => this._ready().graph.json()))
   }
+}
+
+/** Whether what a task makes may be given to other runs. */
+function shares(core) {
+  return core.outputs?.some((output) => output.ttl_ms !== undefined) ?? false
+}
+
+/** The hashes of the code of functions. */
+const codes = new WeakMap()
+
+/** Options in which the code of the function stands as a tool: with other code it makes something else. */
+function withCode(core, fn) {
+  let code = codes.get(fn)
+  if (code === undefined) {
+    code = raised(() => native.contentHash(JSON.stringify(String(fn))))
+    codes.set(fn, code)
+  }
+  const tools = { function: code, ...core?.sources?.tools }
+  return { ...core, sources: { ...core?.sources, tools } }
 }
 
 /** Something that parts the names wherever one ends. */

@@ -15,6 +15,8 @@
  * Times are milliseconds everywhere; names say so.
  */
 
+import type { Cache, ContextManager } from './compat/index.js'
+
 export * from './compat/index.js'
 
 /** A value with a JSON form. */
@@ -64,7 +66,10 @@ export interface TaskOptions<After extends string = string, Key extends string =
   after?: After | readonly After[]
   /** Values that it reads by key: from the inputs of the run, or from a task that has the key among its `outputs`. */
   inputs?: Key | readonly Key[]
-  /** The keys of what it makes: its result is an object with them or, for one key, the value. With a number each stays good for so many milliseconds. */
+  /**
+   * The keys of what it makes: its result is an object with them or, for one key, the value. With a number each stays good for so many
+   * milliseconds: then runs with a {@link RunOptions.cache} share it.
+   */
   outputs?: string | readonly string[] | { readonly [key: string]: number | null }
   /** How often it is tried again: after 1, 2, 4, ... seconds, at most 30, with jitter. Default: not. */
   retries?: number | Retry
@@ -97,6 +102,21 @@ export interface TaskOptions<After extends string = string, Key extends string =
   phase?: string
   /** Free values, for showing. */
   params?: Json
+  /**
+   * What its result depends on beside what it is given: files, by their content when it is about to start. Where one holds something
+   * else, the result is made again. Among the tools the code of its function stands as `function`; a version that is given in its
+   * place decides alone.
+   */
+  sources?: string | readonly string[] | Sources
+}
+
+/** What a result depends on: see {@link TaskOptions.sources}. */
+export interface Sources {
+  /** Paths and patterns, relative to the working directory. */
+  files?: string | readonly string[]
+  models?: string | readonly string[]
+  /** Programs and libraries, by name, each with its version. */
+  tools?: { readonly [name: string]: string }
 }
 
 /** What the function of a task is given. */
@@ -107,6 +127,11 @@ export interface Context<Inputs = Record<string, any>, Shared = unknown> {
   readonly run: string
   /** The attempt, from 1. */
   readonly attempt: number
+  /**
+   * The same for every attempt of the task in this run, also after its process was killed and the run resumed; another one to undo it,
+   * and when it is run again because it was edited. A service that knows it does nothing twice. 64 hexadecimal digits.
+   */
+  readonly idempotencyKey: string
   /** The results of the tasks that it waits for, by name, and the values that it reads, by key. */
   readonly inputs: Inputs
   /** Is aborted when the attempt is to stop: at its timeout, when the run is cancelled. */
@@ -258,6 +283,25 @@ export interface RunOptions<Shared = unknown> {
   graceMs?: number
   /** Is called with each event, while the run goes on. */
   onEvent?: (event: Event) => void
+  /**
+   * Where tasks find values that they read by key, and where those whose `outputs` have a time share their results: a task that would
+   * make the same is not run. Runs with the same cache that want the same result at once make it once.
+   */
+  cache?: Cache | ContextManager
+  /**
+   * Keeps the run, so that it goes on after its process was killed: what tasks return is stored before what builds on it begins, and
+   * has to be plain data that has a JSON form. The process lives as long as the run.
+   */
+  store?: Store
+  /** For the store, which see. Default: its own. */
+  sync?: 'normal' | 'full'
+  /** What the run is found by again in the store. Default: the path of the definition's file, or the name of the graph. */
+  source?: string
+  /**
+   * Only for {@link run}: goes on with a stored run, by its name or how that ends; `true`: the latest of the source. What is done and was
+   * not edited since is kept, all else is run.
+   */
+  resume?: true | string
 }
 
 export type TaskState = 'pending' | 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled' | 'undone'
@@ -408,6 +452,8 @@ export declare class Run<R extends Results = Record<string, any>> implements Asy
   /** The name of the run. */
   readonly id: string
   readonly state: RunState
+  /** Where a stored run goes on: what is kept, in the order in which it ended, and what is run, and why. */
+  readonly resumed: Resumed | undefined
   /** Asks the run to stop: its tasks are told to, what can be undone is undone. */
   cancel(reason?: unknown): void
   /** Waits for the end and answers the report, whatever became of the run. Events that nobody read are dropped. */
@@ -441,6 +487,106 @@ export declare function start<R extends Results, Shared = unknown>(
   graph: Graph<R, Shared>,
   options?: RunOptions<Shared>,
 ): Run<R>
+
+/**
+ * Goes on with a stored run: the one of that name (or whose name ends so), else the latest of the graph's source. The graph may have
+ * been edited: a task that is not as it was, by its options and the code of its function, and all that builds on it, is run again.
+ *
+ * ```ts
+ * const going = await resume(graph, { store })
+ * console.log(going.resumed?.kept)
+ * await going.report()
+ * ```
+ *
+ * Rejects with {@link NotFound} if there is no such run, with {@link Conflict} if it belongs to another process that lives, with
+ * {@link Corrupt} if the store is damaged.
+ */
+export declare function resume<R extends Results, Shared = unknown>(
+  graph: Graph<R, Shared>,
+  options: Omit<RunOptions<Shared>, 'resume' | 'store'> & { store: Store; /** Its name. Default: the latest. */ run?: string | undefined },
+): Promise<Run<R>>
+
+/** How a stored run goes on. */
+export interface Resumed {
+  /** The tasks that are kept, in the order in which they ended. */
+  kept: string[]
+  /** The tasks that are run, and why. */
+  again: { task: string; why: string }[]
+}
+
+/** A stored run, as lists have it. */
+export interface StoredRun {
+  /** Its name. */
+  run: string
+  /** How it stood when its owner wrote last: a run whose owner was killed stays `running`. */
+  state: RunState
+  /** The name of its graph. */
+  name: string
+  source: string
+  /** How many events its latest part has. */
+  events: number
+  /** When it was first begun, for example `2026-11-22T00:47:09.286Z`. */
+  created: string
+  /** When its owner wrote last. */
+  updated: string
+}
+
+/**
+ * Where runs are kept: one file, which Rust, Python, Node and the command line read and write at once. A run is named by its name or how
+ * that ends; without one it is the latest.
+ *
+ * ```ts
+ * const store = new Store() // in the common folder of the repository, else where the user's data is
+ * await run(graph, { store })
+ * // The process was killed. Later, perhaps elsewhere:
+ * await run(graph, { store, resume: true })
+ * ```
+ */
+export declare class Store implements Disposable {
+  /**
+   * Opens the store, or makes it. `sync`: what a commit survives: `normal`, the end of the process; `full`, a loss of power too.
+   *
+   * @throws {@link InputOutputError}, {@link Misuse}, {@link Corrupt} if it cannot be opened; the message says why
+   */
+  constructor(path?: string | URL, options?: { sync?: 'normal' | 'full' })
+  readonly path: string
+  /** The runs, the latest first, at most 20 or `limit`. */
+  runs(options?: { source?: string; limit?: number }): Promise<StoredRun[]>
+  /** A run with its inputs and the events of its latest part. */
+  show(run?: string): Promise<StoredRun & { inputs: { readonly [key: string]: Json }; events: Event[] }>
+  /** The report of a run, also of one that has not ended. */
+  report(run?: string): Promise<Report>
+  /** What is kept when a run goes on with that graph, and what is run, and why. Nothing is run. */
+  plan(
+    graph: Graph<any, any>,
+    options?: { run?: string; source?: string; inputs?: { readonly [key: string]: unknown } },
+  ): Promise<Resumed & { run: string }>
+  /**
+   * Asks the owner of a run, in whatever process it is, to stop it.
+   *
+   * Rejects with {@link Misuse} if the run has ended.
+   */
+  cancel(run?: string, reason?: string): Promise<void>
+  /** Asks the owner of a run to begin nothing more until it may go on. */
+  pause(run?: string): Promise<void>
+  /** Lets a run go on that is paused. */
+  unpause(run?: string): Promise<void>
+  /** Reads everything and compares it with its hashes. `problems`: one sentence each. */
+  check(): Promise<{ runs: number; events: number; blobs: number; problems: string[] }>
+  /** Drops cached results that are over, and runs that ended longer ago than that, and gives their room back. */
+  compact(options?: { olderThanMs?: number }): Promise<{
+    runs: number
+    cached: number
+    blobs: number
+    bytesBefore: number
+    bytesAfter: number
+  }>
+  /** Writes a copy to a file that is not there yet. */
+  export(to: string): Promise<void>
+  /** Lets go of the file. Runs that it keeps go on, and are kept. */
+  close(): void
+  [Symbol.dispose](): void
+}
 
 /** The function of an agent. */
 export type AgentFunction<Shared = unknown> = TaskFunction<Record<string, any>, unknown, Shared>
@@ -529,6 +675,10 @@ export declare class LockTimeout extends OrchError {}
 export declare class Deadlock extends OrchError {}
 /** Somebody gave back what another holds. */
 export declare class NotOwner extends OrchError {}
+/** Somebody else owns what was to be written: the run belongs to another process, or was taken over by one. */
+export declare class Conflict extends OrchError {}
+/** A file is damaged: what it says is not what was written. */
+export declare class Corrupt extends OrchError {}
 /** The engine was used in a way that it does not allow. */
 export declare class Misuse extends OrchError {}
 /** Why a task failed, where it was not by something that it threw. */

@@ -13,12 +13,18 @@ class LoadedGraph extends Graph {
   #agents
   #programs
   #ready
+  #file
 
-  constructor(graph, agents, programs) {
+  constructor(graph, agents, programs, file) {
     super(graph.name)
+    this.#file = file
     this.#native = graph
     this.#agents = agents
     this.#programs = programs
+  }
+
+  get _source() {
+    return this.#file === undefined ? this.name : native.runSource(this.#file)
   }
 
   get size() {
@@ -104,7 +110,7 @@ function graphOf(source, file, agents = {}, options = {}) {
   const functions = agentsOf(agents)
   const told = JSON.stringify({ phase_order, inputs: texts(inputs, 'inputs') })
   const graph = raised(() => native.Graph.parse(source, file, told))
-  return new LoadedGraph(graph, functions, programsOf(programs, functions))
+  return new LoadedGraph(graph, functions, programsOf(programs, functions), file)
 }
 
 /** The graph of a definition's file: version 2 JSON of any dialect, version 1 Markdown, or WfFormat. */

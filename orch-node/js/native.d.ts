@@ -55,8 +55,11 @@ export declare class NativeBreaker {
 
 /** Values by key. */
 export declare class NativeCache {
-  /** With the core's defaults; `manual` is a clock that only `advance` moves. */
-  constructor(maxBytes: number | undefined | null, ttlMs: number | undefined | null, eviction: string | undefined | null, manual: boolean)
+  /**
+   * With the core's defaults; `manual` is a clock that only `advance` moves. In `store` runs look for results that are not here,
+   * and keep theirs.
+   */
+  constructor(maxBytes: number | undefined | null, ttlMs: number | undefined | null, eviction: string | undefined | null, manual: boolean, store?: NativeStore | undefined | null)
   /** A cache that sees the entries of this one under its own. */
   child(): NativeCache
   /** The value of that key; counts as a hit or a miss, or with `peek` as nothing. */
@@ -86,6 +89,8 @@ export declare class NativeCache {
   import(text: string): string
   /** What happened since the last call. */
   news(): CacheNews | null
+  /** Waits until the store has what runs gave it to keep. */
+  settle(): Promise<void>
   /** Moves the time of a cache with a manual clock. */
   advance(ms: number): void
 }
@@ -123,6 +128,44 @@ export declare class NativeLocks {
   endDeadlock(number: number): boolean
   /** Moves the time of locks with a manual clock. */
   advance(ms: number): void
+}
+
+/** How a stored run goes on. */
+export declare class NativeResume {
+  /** The graph that is to be run: the one that was given, with what tasks added that are kept. */
+  graph(): Graph
+  /** The inputs of the run, as JSON. */
+  inputs(): string
+  /** What is kept, and what is run, and why, as JSON. */
+  form(): string
+}
+
+/** One file of runs, open. */
+export declare class NativeStore {
+  /** Opens the store at that path, or makes it; without a path, at the default place of the command line, seen from `here`. */
+  constructor(path: string | undefined | null, here: string, full: boolean)
+  /** Where it is. */
+  get path(): string
+  /** Lets go of the file; runs that it keeps go on with it. */
+  close(): void
+  /** The runs, the latest first, in their JSON form. */
+  runs(source: string | undefined | null, limit: number): Promise<string>
+  /** One run, by its name or how that ends, else the latest of a source: its JSON form, without its events. */
+  find(run?: string | undefined | null, source?: string | undefined | null): Promise<string>
+  /** The same, with its inputs and the events of its latest part. */
+  show(run?: string | undefined | null): Promise<string>
+  /** The report of a run. */
+  report(run?: string | undefined | null): Promise<Report>
+  /** Leaves word for the owner of a run: `cancel`, `pause`, `unpause`. */
+  wish(run: string | undefined | null, wish: string, reason: string): Promise<string>
+  /** How a run goes on with that graph: by its name, else the latest of that source. `inputs`, as JSON: those of now. */
+  resume(graph: Graph, run?: string | undefined | null, source?: string | undefined | null, inputs?: string | undefined | null): Promise<NativeResume>
+  /** Looks whether everything is as it was written: counts and problems, as JSON. */
+  check(): Promise<string>
+  /** Drops what is over, and ended runs older than that, and gives the room back: what went, as JSON. */
+  compact(olderThanMs?: number | undefined | null): Promise<string>
+  /** Writes a copy of the store to a new file. */
+  export(to: string): Promise<string>
 }
 
 /** How the tasks of a graph would run. */
@@ -205,15 +248,31 @@ export declare class Report {
   render(form: string): string
 }
 
+/** Collects it. A run of plain functions has none, and pays nothing. */
+export declare class Seams {
+  /** None yet. */
+  constructor()
+  /** The agents that are programs. */
+  programs(programs: Programs): void
+  /** What tasks claim by; without it, what this run holds matters to no other. */
+  locks(locks: NativeLocks): void
+  /** Where values are found that tasks read by key, and where results are shared. */
+  cache(cache: NativeCache): void
+  /** Where the run is kept, and what it is found by again. */
+  store(store: NativeStore, source: string): void
+  /** The stored run that goes on. */
+  resume(resume: NativeResume): void
+}
+
 /** One run. [`step`] tells it what finished and answers what to begin. */
 export declare class Session {
   /** Where the functions find it. */
   get key(): number
   /**
-   * `number` is what the waker is called with; without one the run must not need to be woken. `locks` are those that tasks claim
-   * by; without them what this run holds matters to no other.
+   * `number` is what the waker is called with; without one the run must not need to be woken. Blocks for as long as a store
+   * takes to say whose the run is.
    */
-  constructor(plan: Plan, options: string | undefined | null, events: boolean, waker: Waker | undefined | null, number: number, programs?: Programs | undefined | null, locks?: NativeLocks | undefined | null)
+  constructor(plan: Plan, options: string | undefined | null, events: boolean, waker: Waker | undefined | null, number: number, seams?: Seams | undefined | null)
   /** How many attempts one step begins at most. */
   setBatch(batch: number): void
   /** Tells something for the next step: what it may be is in `message`. */
@@ -238,6 +297,8 @@ export declare class Session {
   output(task: number): string | null
   /** The report so far, with prices where models were used. */
   report(): Report
+  /** What a service knows an attempt by that may be repeated. */
+  idempotencyKey(task: number, number: number, undo: boolean): string
   /** The name of the run. */
   get run(): string
 }
@@ -398,6 +459,9 @@ export interface Row {
   /** Why it failed, was skipped or was cancelled. */
   message?: string
 }
+
+/** What a run of that file is found by again. */
+export declare function runSource(file: string): string
 
 /** The steps to undo to go back to when `from` of `ended` had ended, first to last. */
 export declare function sagaBack(graph: string, ended: Array<string>, from: number): Array<string>

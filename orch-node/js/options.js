@@ -109,6 +109,29 @@ function outputs(value) {
   return texts(value, 'outputs').map((key) => ({ key }))
 }
 
+/** What a result depends on beside what the task is given. */
+function sources(value) {
+  if (typeof value === 'string' || Array.isArray(value)) return { files: texts(value, 'sources') }
+  const { files, models, tools, ...rest } = object(value, 'sources')
+  noMore(rest, 'sources')
+  const made = {}
+  if (files !== undefined) made.files = texts(files, 'sources.files')
+  if (models !== undefined) made.models = texts(models, 'sources.models')
+  if (tools !== undefined) {
+    made.tools = {}
+    for (const name of Object.keys(object(tools, 'sources.tools'))) made.tools[name] = text(tools[name], `sources.tools.${name}`)
+  }
+  return made
+}
+
+/** A cache of this package, or something that has one: a `ContextManager`. */
+function cacheOf(value) {
+  const { Cache } = require('./cache.js')
+  const found = value instanceof Cache ? value : value?.cache
+  if (!(found instanceof Cache)) throw wrong('cache', 'a Cache or a ContextManager', value)
+  return found
+}
+
 function noMore(rest, where) {
   const [name] = Object.keys(rest)
   if (name !== undefined) throw new InvalidType(`${where}: there is no option \`${name}\``)
@@ -136,6 +159,7 @@ const OF_TASK = {
   description: (value) => ['description', text(value, 'description')],
   phase: (value) => ['phase', text(value, 'phase')],
   params: (value) => ['params', value],
+  sources: (value) => ['sources', sources(value)],
 }
 
 /**
@@ -180,6 +204,11 @@ function readRun(options = {}) {
     context,
     graceMs = 1000,
     onEvent,
+    cache,
+    store,
+    sync,
+    source,
+    resume,
     ...rest
   } = options
   noMore(rest, 'options')
@@ -201,6 +230,17 @@ function readRun(options = {}) {
     throw wrong('signal', 'an AbortSignal', signal)
   }
   if (onEvent !== undefined) callable(onEvent, 'onEvent')
+  if (store === undefined) {
+    for (const [name, value] of Object.entries({ sync, source, resume })) {
+      if (value !== undefined) throw new InvalidValue(`\`${name}\` is for runs that are kept; give a \`store\` too`)
+    }
+  } else {
+    const { Store, syncOf } = require('./store.js')
+    if (!(store instanceof Store)) throw wrong('store', 'a Store', store)
+    if (sync !== undefined) syncOf(sync)
+    if (source !== undefined) text(source, 'source')
+    if (resume !== undefined && resume !== true) text(resume, 'resume')
+  }
   return {
     core: Object.keys(core).length > 0 ? core : undefined,
     inputs: core.inputs,
@@ -209,6 +249,11 @@ function readRun(options = {}) {
     context,
     graceMs: millis(graceMs, 'graceMs'),
     onEvent,
+    cache: cache === undefined ? undefined : cacheOf(cache),
+    store,
+    sync,
+    source,
+    resume,
   }
 }
 

@@ -3,10 +3,10 @@
 const diagnostics = require('node:diagnostics_channel')
 
 const { Driver } = require('./driver.js')
-const { InvalidType } = require('./errors.js')
+const { InvalidType, InvalidValue } = require('./errors.js')
 const { eventAt, NUMBERS } = require('./event.js')
 const { Graph } = require('./graph.js')
-const { readRun, typeOf } = require('./options.js')
+const { object, readRun, typeOf } = require('./options.js')
 const { Report } = require('./report.js')
 
 /** How many events wait for their reader before the start of tasks waits too. */
@@ -92,12 +92,22 @@ class Run {
   #ended
   #signal
   #onAbort
+  #cache
+  #resume
 
-  constructor(graph, options, listens) {
-    if (!(graph instanceof Graph)) throw new InvalidType(`\`graph\` must be a Graph; got ${typeOf(graph)}`)
+  /** `resume`: how a stored run goes on. */
+  constructor(graph, options, listens, resume) {
+    checkGraph(graph)
     const read = readRun(options)
-    const ready = graph._ready()
+    if (read.resume !== undefined && resume === undefined) {
+      throw new InvalidValue('`resume` takes a while: `await run(graph, { store, resume })`, or `await resume(graph, { store, run })`')
+    }
+    read.resume = resume
+    read.source ??= graph._source
+    const ready = graph._ready(read.store !== undefined)
     const { signal, onEvent } = read
+    this.#cache = read.cache
+    this.#resume = resume
     const published = channel.hasSubscribers
     const reader = listens || onEvent !== undefined || published ? new Reader() : undefined
     this.#graph = graph
@@ -144,6 +154,13 @@ class Run {
     return this.#driver.session.run
   }
 
+  /** Where a stored run goes on: the names of the tasks that are `kept`, and those that are run `again`, each with why. */
+  get resumed() {
+    if (this.#resume === undefined) return undefined
+    const { kept, again } = JSON.parse(this.#resume.form())
+    return { kept, again }
+  }
+
   /** `running`, `succeeded`, `failed` or `cancelled`. */
   get state() {
     return this.#driver.state
@@ -159,6 +176,10 @@ class Run {
     this.#reader?.leave()
     await this.#ended
     const driver = this.#driver
+    if (this.#cache !== undefined) {
+      this.#cache._absorb()
+      await this.#cache.settle()
+    }
     if (driver.broken !== undefined) throw driver.broken
     return (this.#report ??= new Report(driver))
   }
@@ -222,7 +243,26 @@ function start(graph, options) {
 
 /** Runs the graph to its end and answers the report. Rejects with `RunFailed`, caused by what the first failed task threw. */
 async function run(graph, options) {
-  return new Run(graph, options, false)._checked()
+  if (options?.resume === undefined) return new Run(graph, options, false)._checked()
+  return (await goOn(graph, options, options.resume === true ? undefined : options.resume, false))._checked()
 }
 
-module.exports = { Run, start, run }
+/** Goes on with a stored run: the one of that name, else the latest of the graph. Answers a handle, as `start` does. */
+async function resume(graph, options) {
+  const { run, ...rest } = object(options, 'options')
+  if (rest.store === undefined) throw new InvalidValue('a run is resumed in the store that has it: give a `store`')
+  return goOn(graph, { ...rest, resume: run ?? true }, run, true)
+}
+
+async function goOn(graph, options, run, listens) {
+  checkGraph(graph)
+  const { store, source, core, sync } = readRun(options)
+  const found = await store._resume(graph, run, source, core?.inputs, sync)
+  return new Run(graph, options, listens, found)
+}
+
+function checkGraph(graph) {
+  if (!(graph instanceof Graph)) throw new InvalidType(`\`graph\` must be a Graph; got ${typeOf(graph)}`)
+}
+
+module.exports = { Run, resume, run, start }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
 use orch_core::{
     CacheOptions, CacheValue, Clock, Error, ErrorKind, Eviction, Keep, TtlCache,
@@ -14,6 +15,7 @@ use serde_json::Value;
 use crate::{
     convert::{self, duration, millis},
     error::Raised,
+    store::{Job, NativeStore, later},
 };
 
 /// What JavaScript has to hear: keys whose values went, and numbers of values that nobody keeps any more.
@@ -77,13 +79,15 @@ impl NativeCache {
 
 #[napi]
 impl NativeCache {
-    /// With the core's defaults; `manual` is a clock that only `advance` moves.
+    /// With the core's defaults; `manual` is a clock that only `advance` moves. In `store` runs look for results that are not here,
+    /// and keep theirs.
     #[napi(constructor)]
     pub fn new(
         max_bytes: Option<f64>,
         ttl_ms: Option<f64>,
         eviction: Option<String>,
         manual: bool,
+        store: Option<&NativeStore>,
     ) -> napi::Result<Self> {
         let mut options = CacheOptions::default();
         if let Some(bytes) = max_bytes {
@@ -119,7 +123,12 @@ impl NativeCache {
                 hear(&told, |heard| heard.events.push((event.kind, event.key.to_owned())));
             }
         });
-        Ok(Self { shared: SharedCache::new(cache), ear, hand })
+        let shared = SharedCache::new(cache);
+        let shared = match store {
+            Some(store) => shared.over(store.results()?),
+            None => shared,
+        };
+        Ok(Self { shared, ear, hand })
     }
 
     /// A cache that sees the entries of this one under its own.
@@ -231,6 +240,13 @@ impl NativeCache {
         }
         let events = events.into_iter().flat_map(|(kind, key)| [kind.name().to_owned(), key]).collect();
         Some(CacheNews { events, dropped })
+    }
+
+    /// Waits until the store has what runs gave it to keep.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn settle(&self) -> AsyncTask<Job<()>> {
+        let shared = self.shared.clone();
+        later(move || shared.settle_blocking())
     }
 
     /// Moves the time of a cache with a manual clock.

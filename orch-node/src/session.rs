@@ -4,17 +4,16 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration
 
 use napi::bindgen_prelude::Uint32Array;
 use napi_derive::napi;
-use orch_core::{Clock, Error, ErrorKind, Output, PriceSource, PriceTable, TaskIx, run::Attempt};
+use orch_core::{Clock, Error, ErrorKind, Output, TaskIx, run::Attempt};
 use serde_json::{Map, Value};
 
 use crate::{
     convert,
     error::Raised,
     event::{Batch, Events},
-    locks::NativeLocks,
     plan::Plan,
-    programs::Programs,
     report::Report,
+    seams::Seams,
     steps::Steps,
     told::{Options, message, worked},
     wake::Waker,
@@ -136,8 +135,8 @@ impl Session {
         self.key
     }
 
-    /// `number` is what the waker is called with; without one the run must not need to be woken. `locks` are those that tasks claim
-    /// by; without them what this run holds matters to no other.
+    /// `number` is what the waker is called with; without one the run must not need to be woken. Blocks for as long as a store
+    /// takes to say whose the run is.
     #[napi(constructor)]
     pub fn new(
         plan: &Plan,
@@ -145,12 +144,12 @@ impl Session {
         events: bool,
         waker: Option<&Waker>,
         number: u32,
-        programs: Option<&Programs>,
-        locks: Option<&NativeLocks>,
+        seams: Option<&Seams>,
     ) -> napi::Result<Self> {
         let mut options = Options::read(options.as_deref())?;
-        options.locks = locks.map(|locks| locks.locks.clone());
-        options.prices = programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>);
+        if let Some(seams) = seams {
+            seams.give(&mut options);
+        }
         let wake = waker.map_or_else(|| Arc::new(|| ()) as Arc<dyn Fn() + Send + Sync>, |waker| waker.of(number));
         let session = orch_core::session::Session::new(&plan.0, options, wake).raised()?;
         let steps = Steps {
@@ -159,7 +158,8 @@ impl Session {
             hand: None,
             finished: Vec::new(),
             events: events.then(Batch::default),
-            programs: programs.map(|programs| (programs.executor.clone(), programs.known.clone())),
+            programs: seams.and_then(|seams| seams.programs.clone()),
+            kept: seams.is_some_and(Seams::keeps),
             natives: HashMap::new(),
             known: plan.0.graph().len(),
             plain: Vec::new(),
@@ -198,18 +198,23 @@ impl Session {
 
     /// What `step` had to say beside plain starts.
     #[napi]
-    pub fn news(&self) -> News {
+    pub fn news(&self) -> napi::Result<News> {
         let steps = &mut *self.steps.borrow_mut();
+        if steps.kept
+            && let Some(error) = steps.session.store_error()
+        {
+            return Err(error).raised();
+        }
         let told = |attempt: Attempt| [attempt.task.index() as u32, attempt.number, u32::from(attempt.undo)];
         steps.told_wake_at = steps.wake_at;
         let now = steps.clock.elapsed();
-        News {
+        Ok(News {
             starts: steps.starts.drain(..).flat_map(told).collect(),
             cancels: steps.cancels.drain(..).flat_map(told).collect(),
             wake_in_ms: steps.wake_at.map(|at| at.saturating_sub(now).as_secs_f64() * 1000.0),
             state: steps.session.state().name(),
             size: steps.session.graph().len() as u32,
-        }
+        })
     }
 
     /// The events since the last call.
@@ -284,6 +289,13 @@ impl Session {
     pub fn report(&self) -> Report {
         let steps = self.steps.borrow();
         Report(steps.session.priced_report())
+    }
+
+    /// What a service knows an attempt by that may be repeated.
+    #[napi]
+    pub fn idempotency_key(&self, task: u32, number: u32, undo: bool) -> String {
+        let steps = self.steps.borrow();
+        steps.session.idempotency_key(Attempt { task: task.into(), number, undo })
     }
 
     /// The name of the run.

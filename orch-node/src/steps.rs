@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use orch_core::{
-    Clock, EventKind, Executor, Hand, TaskIx,
+    Clock, EventKind, Executor, Hand, RunState, TaskIx,
     run::{Attempt, Message},
     session::Native,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Steps {
     pub(crate) finished: Vec<Message>,
     pub(crate) events: Option<Batch>,
     pub(crate) programs: Option<(Arc<dyn Executor>, Arc<Known>)>,
+    /// Whether a store keeps the run, which may fail.
+    pub(crate) kept: bool,
     pub(crate) natives: HashMap<TaskIx, (Attempt, Native)>,
     /// How many tasks the graph had at first: the driver knows what these call.
     pub(crate) known: usize,
@@ -75,7 +77,8 @@ impl Steps {
         }
         self.cancels.extend_from_slice(&actions.cancel);
         let more = actions.more;
-        let ended = actions.events.last().is_some_and(|event| matches!(event.kind, EventKind::RunFinished { .. }));
+        let last = actions.events.last().map(|event| &event.kind);
+        let mut ended = matches!(last, Some(EventKind::RunFinished { .. }));
         let (mut events_wait, mut events_press) = (false, false);
         if let Some(events) = &mut self.events {
             events.hear(&actions.events);
@@ -86,6 +89,7 @@ impl Steps {
         if self.programs.is_some() {
             self.begin_programs()?;
         }
+        ended |= self.kept && self.session.state() != RunState::Running;
         let news = ended
             || events_press
             || !self.starts.is_empty()

@@ -31,7 +31,13 @@ before(() => {
 
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-const said = ['faster and smaller, 2 links\n', 'fetch Error: not yet\n', 'faster and smaller, 2 links\n']
+const said = [
+  'faster and smaller, 2 links\n',
+  'fetch Error: not yet\n',
+  'version 3 succeeded\n',
+  '0\n',
+  'faster and smaller, 2 links\n',
+]
 
 test('every example of the pages has an answer here', () => assert.equal(examples.length, said.length))
 

@@ -445,7 +445,7 @@ test('wrong types are named', async () => {
     [() => start(graph, { signal: {} }), '`signal` must be an AbortSignal; got an object'],
     [() => start(graph, { onEvent: 1 }), '`onEvent` must be a function; got a number'],
     [() => start(graph, { parallel: 1 }), 'there is no option `parallel`'],
-    [() => start(graph, { cache: new Map() }), 'there is no option `cache`'],
+    [() => start(graph, { cache: new Map() }), '`cache` must be a Cache or a ContextManager; got an object'],
     [() => start({}), '`graph` must be a Graph; got an object'],
   ]) {
     assert.throws(call, (error) => {

@@ -1,6 +1,6 @@
 // What the types promise: compiled by `tsc --strict`, run by nobody.
 
-import { Graph, type Event, type Report, load, parse, run, start } from '@orch-engine/orch'
+import { Cache, ContextManager, Graph, Store, type Event, type Report, load, parse, resume, run, start } from '@orch-engine/orch'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_: Same<A, B>): void {}
@@ -60,3 +60,22 @@ const anything: unknown = (await run(loaded, { inputs: { files: 3 } })).get('any
 parse('{}', { reader: 3 })
 
 export { anything }
+
+{
+  using store = new Store('runs.db', { sync: 'full' })
+  const cache = new Cache({ store })
+  const kept = await run(graph, { store, sync: 'normal', source: 'nightly', resume: true, cache })
+  same<ReturnType<typeof kept.get<'count'>>, number>(true)
+  const going = await resume(graph, { store, run: kept.run, cache: new ContextManager() })
+  const why: string | undefined = going.resumed?.again[0]?.why
+  const rows: string[] = (await store.runs({ limit: 3 })).map(({ run, state }) => `${run} ${state}`)
+  const again: unknown = (await store.report(rows[0])).get('count')
+  // @ts-expect-error a store is needed
+  await resume(graph, {})
+  // @ts-expect-error no such way
+  new Store('runs.db', { sync: 'half' })
+  new Graph('s').task('a', ({ idempotencyKey }) => idempotencyKey.length + [why, again].length, {
+    sources: { files: 'src/**', tools: { tsc: '5.9' } },
+    outputs: { a: 1000 },
+  })
+}

@@ -15,7 +15,7 @@
  */
 
 import { EventEmitter } from 'node:events'
-import type { InvalidDefinition, OrchError, Report } from '../index.js'
+import type { InvalidDefinition, OrchError, Report, Store } from '../index.js'
 
 // ---- definitions ----------------------------------------------------------------------------------------------------
 
@@ -323,7 +323,16 @@ export declare class ContextManager extends EventEmitter {
 
 /** Values by key, each for a time, in a bounded space. Arrays and plain objects are kept as frozen copies. */
 export declare class Cache<T = any> {
-  constructor(options?: { maxBytes?: number; /** Milliseconds. */ ttl?: number; eviction?: 'lru' | 'lfu' | 'ttl' })
+  constructor(options?: {
+    maxBytes?: number
+    /** Milliseconds. */
+    ttl?: number
+    eviction?: 'lru' | 'lfu' | 'ttl'
+    /** Where runs look for results that are not here, and keep theirs for other processes. */
+    store?: Store
+  })
+  /** Waits until the store has what runs gave it to keep. A run that was awaited has waited for it. */
+  settle(): Promise<void>
   /** Counts as a hit or a miss. */
   get(key: string): T | undefined
   peek(key: string): T | undefined
