@@ -424,10 +424,11 @@ class Driver {
       for (const parent of this.session.task(place).parents) inputs[this.idOf(parent)] = this.valueOf(parent)
       return inputs
     }
-    const after = ready.afters[place]
-    if (after.length === 0 && inputs === undefined && this.given === undefined) return undefined
+    const parents = ready.parentsOf(place)
+    if (parents.length === 0 && inputs === undefined && this.given === undefined) return undefined
     inputs = { ...inputs, ...this.given }
-    for (const id of after) inputs[id] = this.valueOf(ready.places.get(id))
+    const { ids } = ready
+    for (let i = 0; i < parents.length; i++) inputs[ids[parents[i]]] = this.valueOf(parents[i])
     return inputs
   }
 }

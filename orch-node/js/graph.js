@@ -7,15 +7,11 @@ const { readTask, text, texts, object, whole, millis, noMore, callable } = requi
 /** What is between names: one text crosses quicker than many. */
 const BETWEEN = '\n'
 
-const NOBODY = Object.freeze([])
-
-/** A task of a graph that is being built. */
+/** What few tasks have beside a function and others that they wait for. */
 class Entry {
-  constructor(fn, place) {
-    this.fn = fn
-    this.place = place
-    /** @type {readonly string[]} */
-    this.after = NOBODY
+  constructor() {
+    /** What it waits for, by name, if one of those was not there yet when it was added. @type {readonly string[] | undefined} */
+    this.after = undefined
     this.estimate = undefined
     this.undo = undefined
     /** Its other options, as the core has them. */
@@ -31,8 +27,9 @@ class Ready {
     this.graph = graph
     /** @type {Function[]} by place */
     this.calls = []
-    /** @type {(readonly string[])[]} what each waits for, by place */
-    this.afters = []
+    /** What each task waits for: how many, and their places; nothing where the core is asked. @type {Uint32Array | undefined} */
+    this.links = undefined
+    this._offsets = undefined
     /** @type {Map<number, Function>} by place */
     this.undos = new Map()
     /** Whether what tasks make has to cross to the core. */
@@ -59,6 +56,18 @@ class Ready {
     return (this._places ??= new Map(this.ids.map((id, place) => [id, place])))
   }
 
+  /** The places of what that task waits for. @returns {ArrayLike<number>} */
+  parentsOf(place) {
+    const { links } = this
+    if (links === undefined) return this.graph.parents(place)
+    if (this._offsets === undefined) {
+      this._offsets = new Uint32Array(this.calls.length)
+      for (let task = 0, at = 0; task < this.calls.length; at += links[at] + 1) this._offsets[task++] = at
+    }
+    const at = this._offsets[place]
+    return links.subarray(at + 1, at + 1 + links[at])
+  }
+
   /** The plan; made once for each number of workers. */
   plan(workers) {
     let plan = this.plans.get(workers)
@@ -82,8 +91,17 @@ class Ready {
  * ```
  */
 class Graph {
-  /** @type {Map<string, Entry>} */
-  #tasks = new Map()
+  /** Names, functions and dependencies lie apart, so that a plain task is no object of its own. */
+  #ids = []
+  #fns = []
+  /** @type {Map<string, number>} */
+  #places = new Map()
+  /** What each task waits for: how many, and their places. */
+  #links = []
+  /** @type {Map<number, Entry>} by place */
+  #entries = new Map()
+  /** Whether something in `#links` is not complete. */
+  #waits = false
   /** Whether a name has in it what is between names. */
   #hasBetween = false
   #settings
@@ -103,15 +121,46 @@ class Graph {
   task(id, fn, options) {
     text(id, 'id')
     callable(fn, `the function of task ${id}`)
-    if (this.#tasks.has(id)) {
+    const place = this.#ids.length
+    const entry = options === undefined ? undefined : readTask(id, options, Entry)
+    const after = entry === undefined ? undefined : entry instanceof Entry ? entry.after : entry
+    this.#places.set(id, place)
+    if (this.#places.size !== place + 1) {
+      this.#places.set(id, this.#ids.indexOf(id))
       throw new InvalidDefinition(`\`${this.name}\` has a task \`${id}\` already; give this one another name`)
     }
-    const task = new Entry(fn, this.#tasks.size)
-    if (options !== undefined) readTask(id, options, task)
-    this.#tasks.set(id, task)
+    const waits = after !== undefined && !this.#link(after)
+    if (after === undefined) this.#links.push(0)
+    if (entry instanceof Entry) {
+      if (!waits) entry.after = undefined
+      this.#entries.set(place, entry)
+    } else if (waits) {
+      const own = new Entry()
+      own.after = after
+      this.#entries.set(place, own)
+    }
+    this.#ids.push(id)
+    this.#fns.push(fn)
     if (id.includes(BETWEEN)) this.#hasBetween = true
     this.#ready = this.#kept = undefined
     return this
+  }
+
+  /** Notes what the next task waits for; whether all of it is there. */
+  #link(after) {
+    const links = this.#links
+    const at = links.push(0) - 1
+    for (let i = 0; i < after.length; i++) {
+      const from = this.#places.get(after[i])
+      if (from === undefined) {
+        links.length = at + 1
+        this.#waits = true
+        return false
+      }
+      links.push(from)
+    }
+    links[at] = after.length
+    return true
   }
 
   /** Declares something that only so many may use at once; tasks claim it. */
@@ -164,17 +213,17 @@ class Graph {
 
   /** How many tasks it has. */
   get size() {
-    return this.#tasks.size
+    return this.#ids.length
   }
 
   /** The names of its tasks, in the order in which they were added. */
   get ids() {
-    return [...this.#tasks.keys()]
+    return this.#ids.slice()
   }
 
   /** Whether it has a task of that name. */
   has(id) {
-    return this.#tasks.has(id)
+    return this.#places.has(id)
   }
 
   /** Checks everything, once; for runs that are kept, with the code of the functions. @returns {Ready} */
@@ -183,41 +232,51 @@ class Graph {
   }
 
   #compile(kept) {
-    const tasks = this.#tasks
-    const links = []
-    const calls = []
-    const afters = []
-    const undos = new Map()
     let { missing, estimates, options } = {}
-    for (const task of tasks.values()) {
-      const { place, after } = task
-      calls.push(task.fn)
-      afters.push(after)
-      const at = links.push(0) - 1
-      for (let i = 0; i < after.length; i++) {
-        const from = tasks.get(after[i])
-        if (from === undefined) (missing ??= []).push([place, after[i]])
-        else links.push(from.place)
-      }
-      links[at] = links.length - at - 1
+    const undos = new Map()
+    for (const [place, task] of this.#entries) {
       if (task.estimate !== undefined) (estimates ??= []).push([place, task.estimate])
-      if (kept || task.core !== undefined) {
-        const core = kept || shares(task.core) ? withCode(task.core, task.fn) : task.core
-        ;(options ??= []).push([place, core])
-      }
       if (task.undo !== undefined) undos.set(place, task.undo)
+      if (task.core !== undefined && !kept) {
+        ;(options ??= []).push([place, shares(task.core) ? withCode(task.core, this.#fns[place]) : task.core])
+      }
     }
-    const ids = [...tasks.keys()]
+    if (kept) options = this.#fns.map((fn, place) => [place, withCode(this.#entries.get(place)?.core, fn)])
+    const links = this.#waits ? this.#completed((place, id) => (missing ??= []).push([place, id])) : this.#links
+    const ids = this.#ids.slice()
     const between = this.#hasBetween ? betweenAll(ids) : BETWEEN
     const extras = missing || estimates || options || this.#settings
     const told = extras ? JSON.stringify({ missing, estimates, options, ...this.#settings }) : undefined
-    const graph = raised(() => native.Graph.build(this.name, ids.join(between), between, new Uint32Array(links), told))
+    const flat = Uint32Array.from(links)
+    const graph = raised(() => native.Graph.build(this.name, ids.join(between), between, flat, told))
     const ready = new Ready(graph)
-    ready.calls = calls
-    ready.afters = afters
+    ready.calls = this.#fns.slice()
+    ready.links = flat
     ready.undos = undos
     ready._ids = ids
     return ready
+  }
+
+  /** The links, with those to tasks that were added later; says what is not there. */
+  #completed(miss) {
+    const links = []
+    for (let place = 0, at = 0; place < this.#ids.length; place++) {
+      const count = this.#links[at]
+      const after = this.#entries.get(place)?.after
+      const own = links.push(count) - 1
+      if (after === undefined) {
+        for (let i = 1; i <= count; i++) links.push(this.#links[at + i])
+      } else {
+        for (const id of after) {
+          const from = this.#places.get(id)
+          if (from === undefined) miss(place, id)
+          else links.push(from)
+        }
+        links[own] = links.length - own - 1
+      }
+      at += count + 1
+    }
+    return links
   }
 
   /** What follows from the graph alone: levels, critical path, forecasts. */

@@ -64,11 +64,9 @@ class LoadedGraph extends Graph {
     ready.readsValues = true
     ready.agents = agents
     ready.strict = new Set()
-    const { ids } = ready
     const of = (agent) => agents.get(agent) ?? agents.get('*') ?? program
     for (const [place, options] of JSON.parse(raised(() => this.#native.options())).entries()) {
       ready.calls.push(of(options.agent))
-      ready.afters.push(this.#native.parents(place).map((parent) => ids[parent]))
       if (options.expand !== undefined || options.outputs?.some((output) => output.ttl_ms !== undefined)) {
         ready.strict.add(place)
       }

@@ -163,28 +163,36 @@ const OF_TASK = {
 }
 
 /**
- * Reads the options of one task: what it waits for, its undo and estimate, and the rest as the core has it. Each is read once.
+ * Reads the options of one task. Each is read once. Most say only what it waits for: then that is the answer, a list of names; else it
+ * is an entry with all of it.
  */
-function readTask(id, options, task) {
+function readTask(id, options, Entry) {
   object(options, `the options of task ${id}`)
-  for (const name of Object.keys(options)) {
+  let after
+  let entry
+  for (const name in options) {
+    if (!Object.hasOwn(options, name)) continue
     const value = options[name]
     if (value === undefined) continue
     if (name === 'after') {
-      task.after = texts(value, 'after')
+      after = texts(value, 'after')
       continue
     }
+    entry ??= new Entry()
     if (name === 'estimateMs') {
-      task.estimate = millis(value, 'estimateMs')
+      entry.estimate = millis(value, 'estimateMs')
       continue
     }
     const say = Object.hasOwn(OF_TASK, name) ? OF_TASK[name] : undefined
     if (say === undefined) throw new InvalidType(`task \`${id}\`: there is no option \`${name}\``)
     const [key, told] = say(value)
-    if (name === 'undo') task.undo = value
-    task.core ??= {}
-    task.core[key] = told
+    if (name === 'undo') entry.undo = value
+    entry.core ??= {}
+    entry.core[key] = told
   }
+  if (entry === undefined) return after
+  entry.after = after
+  return entry
 }
 
 const POLICIES = ['fail_fast', 'continue']

@@ -88,6 +88,9 @@ fn hash_with(hasher: &DefaultHashBuilder, id: &str) -> u64 {
     hasher.hash_one(id)
 }
 
+/// In bytes.
+const HASHED_AT_ONCE: usize = 1 << 16;
+
 fn name_of(tasks: &[Task], ix: u32) -> &str {
     tasks.get(ix as usize).map_or("", |task| task.id.as_str())
 }
@@ -191,10 +194,15 @@ impl Graph {
     /// The content hash: the same for the same tasks, options and dependencies, whatever the graph's name. Computed once.
     pub fn hash(&self) -> GraphHash {
         *self.0.hash.get_or_init(|| {
-            let mut hasher = blake3::Hasher::new();
+            // Many small pieces are hashed several times slower than one large one.
+            let (mut hasher, mut pieces) = (blake3::Hasher::new(), Vec::with_capacity(self.len().min(HASHED_AT_ONCE / 64) * 64));
             let mut feed = |bytes: &[u8]| {
-                hasher.update(&(bytes.len() as u64).to_le_bytes());
-                hasher.update(bytes);
+                pieces.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                pieces.extend_from_slice(bytes);
+                if pieces.len() >= HASHED_AT_ONCE {
+                    hasher.update(&pieces);
+                    pieces.clear();
+                }
             };
             for ix in self.indices() {
                 let task = self.task(ix);
@@ -215,7 +223,7 @@ impl Graph {
             if !self.0.breakers.is_empty() {
                 feed(&serde_json::to_vec(&self.0.breakers).unwrap_or_default());
             }
-            GraphHash(*hasher.finalize().as_bytes())
+            GraphHash(*hasher.update(&pieces).finalize().as_bytes())
         })
     }
 

@@ -22,7 +22,6 @@ class CoreGraph extends Graph {
     const ids = ready.ids
     ready.locks = locks
     ready.calls = ids.map(() => call)
-    ready.afters = ids.map((_, place) => graph.parents(place).map((parent) => ids[parent]))
     ready.agents = new Map([['*', call]])
     for (const [id, undo] of undos) ready.undos.set(ready.places.get(id), undo)
     this.#ready = ready
