@@ -40,6 +40,29 @@ function bell() {
   return (waker ??= new native.Waker((number) => awake.get(number)?.hurry()))
 }
 
+const { then } = Promise.prototype
+
+/** Hears of one promise at a time, so that waiting for it makes no functions. */
+class Ear {
+  constructor() {
+    this.driver = undefined
+    this.context = undefined
+    this.worked = (value) => this.#heard(value, true)
+    this.failed = (error) => this.#heard(error, false)
+  }
+
+  #heard(value, worked) {
+    const { driver, context } = this
+    this.driver = this.context = undefined
+    if (ears.length < EARS) ears.push(this)
+    driver.settled(context, value, worked)
+  }
+}
+
+/** Those that hear of nothing now. */
+const ears = []
+const EARS = 4096
+
 /** One run. */
 class Driver {
   constructor(ready, options, reader, ended) {
@@ -198,6 +221,14 @@ class Driver {
     let value
     try {
       value = context._undo ? fn(given, context) : fn(context)
+      if (value instanceof Promise && value.then === then) {
+        this.waiting++
+        const ear = ears.pop() ?? new Ear()
+        ear.driver = this
+        ear.context = context
+        then.call(value, ear.worked, ear.failed)
+        return
+      }
       if (value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function') {
         this.waiting++
         this.#wait(context, value)
@@ -210,6 +241,16 @@ class Driver {
     this.#worked(context, value)
   }
 
+  /** A promise of an attempt is settled. */
+  settled(context, value, worked) {
+    if (this.#leave(context)) {
+      if (worked) this.#worked(context, value)
+      else this.#failed(context, value)
+    }
+    this.#next()
+  }
+
+  /** Any thenable: some settle twice, or at once, or throw. */
   async #wait(context, promise) {
     let value
     try {
@@ -293,6 +334,7 @@ class Driver {
   }
 
   #tell(context, kind, text) {
+    if (this.state !== 'running') return
     this.session.tell(context._place, context.attempt, kind, text)
     this.stale = true
   }

@@ -295,7 +295,7 @@ export declare class Session {
   task(task: number): Met
   /** What a task made, where it has crossed as JSON. */
   output(task: number): string | null
-  /** The report so far, with prices where models were used. */
+  /** The report so far, with prices where models were used. When the run is over, only this is kept of it. */
   report(): Report
   /** What a service knows an attempt by that may be repeated. */
   idempotencyKey(task: number, number: number, undo: boolean): string

@@ -1,5 +1,7 @@
 //! Reports: folds over the events of a run.
 
+use std::sync::Arc;
+
 use napi_derive::napi;
 use orch_core::{
     TaskIx, TaskResult,
@@ -13,7 +15,7 @@ use crate::{
 
 /// What a run did.
 #[napi]
-pub struct Report(pub(crate) orch_core::Report);
+pub struct Report(pub(crate) Arc<orch_core::Report>);
 
 /// What became of one task. Times in milliseconds since the start of the run.
 #[napi(object, object_from_js = false)]
@@ -174,7 +176,7 @@ impl Report {
     /// Fails as the run did.
     #[napi]
     pub fn check(&self) -> napi::Result<()> {
-        self.0.clone().into_result().map(drop).raised()
+        orch_core::Report::clone(&self.0).into_result().map(drop).raised()
     }
 
     /// As text, with a table of the tasks.

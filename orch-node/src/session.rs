@@ -153,7 +153,8 @@ impl Session {
         let wake = waker.map_or_else(|| Arc::new(|| ()) as Arc<dyn Fn() + Send + Sync>, |waker| waker.of(number));
         let session = orch_core::session::Session::new(&plan.0, options, wake).raised()?;
         let steps = Steps {
-            session,
+            session: Some(Box::new(session)),
+            over: None,
             clock: Clock::system(),
             hand: None,
             finished: Vec::new(),
@@ -178,7 +179,9 @@ impl Session {
     #[napi]
     pub fn set_batch(&self, batch: u32) {
         let steps = &mut *self.steps.borrow_mut();
-        steps.session.set_batch(batch as usize);
+        if let Some(session) = &mut steps.session {
+            session.set_batch(batch as usize);
+        }
     }
 
     /// Tells something for the next step: what it may be is in `message`.
@@ -201,7 +204,7 @@ impl Session {
     pub fn news(&self) -> napi::Result<News> {
         let steps = &mut *self.steps.borrow_mut();
         if steps.kept
-            && let Some(error) = steps.session.store_error()
+            && let Some(error) = steps.session.as_ref().and_then(|session| session.store_error())
         {
             return Err(error).raised();
         }
@@ -212,8 +215,8 @@ impl Session {
             starts: steps.starts.drain(..).flat_map(told).collect(),
             cancels: steps.cancels.drain(..).flat_map(told).collect(),
             wake_in_ms: steps.wake_at.map(|at| at.saturating_sub(now).as_secs_f64() * 1000.0),
-            state: steps.session.state().name(),
-            size: steps.session.graph().len() as u32,
+            state: steps.session.as_ref().map_or("", |session| session.state().name()),
+            size: steps.known_so_far()?.graph().len() as u32,
         })
     }
 
@@ -246,7 +249,9 @@ impl Session {
     #[napi]
     pub fn cancel(&self, reason: String) {
         let steps = &mut *self.steps.borrow_mut();
-        steps.session.cancel(reason);
+        if let Some(session) = &mut steps.session {
+            session.cancel(reason);
+        }
     }
 
     /// The values, by key, that an attempt reads, as JSON.
@@ -254,7 +259,7 @@ impl Session {
     pub fn values(&self, task: u32, number: u32, undo: bool) -> napi::Result<Option<String>> {
         let steps = &mut *self.steps.borrow_mut();
         let attempt = Attempt { task: task.into(), number, undo };
-        let Some(inputs) = steps.session.inputs(attempt) else { return Ok(None) };
+        let Some(inputs) = steps.session.as_mut().and_then(|session| session.inputs(attempt)) else { return Ok(None) };
         let values: Map<String, Value> =
             inputs.values().iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
         convert::shown(&values).map(Some)
@@ -264,7 +269,7 @@ impl Session {
     #[napi]
     pub fn task(&self, task: u32) -> napi::Result<Met> {
         let steps = self.steps.borrow();
-        let (graph, ix) = (steps.session.graph(), TaskIx::from(task));
+        let (graph, ix) = (steps.known_so_far()?.graph(), TaskIx::from(task));
         if ix.index() >= graph.len() {
             return Err(Error::new(ErrorKind::NotFound, format!("there is no task at place {task}"))).raised();
         }
@@ -279,29 +284,31 @@ impl Session {
     #[napi]
     pub fn output(&self, task: u32) -> napi::Result<Option<String>> {
         let steps = self.steps.borrow();
-        let report = steps.session.report();
+        let report = steps.known_so_far()?;
         let output = ((task as usize) < report.graph().len()).then(|| report.task(task.into()).output().clone());
         output.unwrap_or_default().json().map(convert::shown).transpose()
     }
 
-    /// The report so far, with prices where models were used.
+    /// The report so far, with prices where models were used. When the run is over, only this is kept of it.
     #[napi]
-    pub fn report(&self) -> Report {
-        let steps = self.steps.borrow();
-        Report(steps.session.priced_report())
+    pub fn report(&self) -> napi::Result<Report> {
+        self.steps.borrow_mut().report().map(Report)
     }
 
     /// What a service knows an attempt by that may be repeated.
     #[napi]
-    pub fn idempotency_key(&self, task: u32, number: u32, undo: bool) -> String {
-        let steps = self.steps.borrow();
-        steps.session.idempotency_key(Attempt { task: task.into(), number, undo })
+    pub fn idempotency_key(&self, task: u32, number: u32, undo: bool) -> napi::Result<String> {
+        let steps = &mut *self.steps.borrow_mut();
+        let over = || Error::new(ErrorKind::Misuse, "the run is over, and so is the attempt");
+        let session = steps.session.as_ref().ok_or_else(over).raised()?;
+        Ok(session.idempotency_key(Attempt { task: task.into(), number, undo }))
     }
 
     /// The name of the run.
     #[napi(getter)]
     pub fn run(&self) -> String {
         let steps = self.steps.borrow();
-        steps.session.run().to_string()
+        let run = steps.session.as_ref().map(|session| session.run());
+        run.or_else(|| steps.over.as_ref().map(|(_, run)| *run)).map(|run| run.to_string()).unwrap_or_default()
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use orch_core::{
-    Clock, EventKind, Executor, Hand, RunState, TaskIx,
+    Clock, Error, ErrorKind, EventKind, Executor, Hand, RunId, RunState, TaskIx,
     run::{Attempt, Message},
     session::Native,
 };
@@ -29,7 +29,10 @@ const TURN: Duration = Duration::from_millis(8);
 
 /// The state of one run.
 pub(crate) struct Steps {
-    pub(crate) session: orch_core::session::Session,
+    /// Until the run is over and its report was asked for.
+    pub(crate) session: Option<Box<orch_core::session::Session>>,
+    /// From then on: what the run meant, and its name. The rest does not wait for the collector of garbage.
+    pub(crate) over: Option<(Arc<orch_core::Report>, RunId)>,
     pub(crate) clock: Clock,
     /// Where time stands still.
     pub(crate) hand: Option<Hand>,
@@ -52,6 +55,28 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
+    /// What is known so far, without prices.
+    pub(crate) fn known_so_far(&self) -> napi::Result<&orch_core::Report> {
+        let over = self.over.as_ref().map(|(report, _)| &**report);
+        let known = over.or_else(|| self.session.as_ref().map(|session| session.report()));
+        known.ok_or_else(|| Error::new(ErrorKind::Misuse, "the run has no report")).raised()
+    }
+
+    /// The same with prices; when the run is over, nothing else is kept of it.
+    pub(crate) fn report(&mut self) -> napi::Result<Arc<orch_core::Report>> {
+        let running = |session: &mut Box<orch_core::session::Session>| session.state() == RunState::Running;
+        if let Some(session) = self.session.take_if(|session| !running(session)) {
+            let run = session.run();
+            self.over = Some((Arc::new(session.into_report()), run));
+            (self.natives, self.finished) = Default::default();
+        }
+        match (&self.over, &self.session) {
+            (Some((report, _)), _) => Ok(report.clone()),
+            (None, Some(session)) => Ok(Arc::new(session.priced_report())),
+            (None, None) => Err(Error::new(ErrorKind::Misuse, "the run has no report")).raised(),
+        }
+    }
+
     /// Hears what is in `finished` and answers how to go on.
     pub(crate) fn go_on(&mut self) -> napi::Result<u32> {
         let now = self.clock.elapsed();
@@ -59,7 +84,8 @@ impl Steps {
             self.turn_began = now;
             return Ok(TURN_OVER);
         }
-        let actions = self.session.step(now, &mut self.finished);
+        let Some(session) = &mut self.session else { return Ok(0) };
+        let actions = session.step(now, &mut self.finished);
         self.wake_at = actions.wake_at;
         let known = self.known;
         let is_plain = |attempt: &Attempt| attempt.number == 1 && !attempt.undo && attempt.task.index() < known;
@@ -82,14 +108,14 @@ impl Steps {
         let (mut events_wait, mut events_press) = (false, false);
         if let Some(events) = &mut self.events {
             events.hear(&actions.events);
-            events.write(self.session.graph())?;
+            events.write(session.graph())?;
             events_wait = !events.is_empty();
             events_press = events.len() >= PRESSING;
         }
         if self.programs.is_some() {
             self.begin_programs()?;
         }
-        ended |= self.kept && self.session.state() != RunState::Running;
+        ended |= self.kept && self.session.as_ref().is_some_and(|session| session.state() != RunState::Running);
         let news = ended
             || events_press
             || !self.starts.is_empty()
@@ -106,8 +132,9 @@ impl Steps {
     /// Begins and stops what programs do, which the driver in JavaScript does not see.
     fn begin_programs(&mut self) -> napi::Result<()> {
         let Some((executor, known)) = &self.programs else { return Ok(()) };
-        let graph = self.session.graph().clone();
-        let (natives, session) = (&mut self.natives, &mut self.session);
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let graph = session.graph().clone();
+        let natives = &mut self.natives;
         let mut failed = Ok(());
         self.starts.retain(|attempt| {
             if !known.runs(&graph, attempt.task, attempt.undo) {

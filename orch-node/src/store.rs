@@ -114,7 +114,7 @@ impl NativeStore {
         let store = self.open()?;
         Ok(later(move || {
             let row = find_run(&store, run.as_deref(), None)?;
-            Ok(Report(StoredRun::load(&store, row.run)?.report))
+            Ok(Report(Arc::new(StoredRun::load(&store, row.run)?.report)))
         }))
     }
 

@@ -195,7 +195,8 @@ impl Graph {
     pub fn hash(&self) -> GraphHash {
         *self.0.hash.get_or_init(|| {
             // Many small pieces are hashed several times slower than one large one.
-            let (mut hasher, mut pieces) = (blake3::Hasher::new(), Vec::with_capacity(self.len().min(HASHED_AT_ONCE / 64) * 64));
+            let (mut hasher, mut pieces) =
+                (blake3::Hasher::new(), Vec::with_capacity(self.len().min(HASHED_AT_ONCE / 64) * 64));
             let mut feed = |bytes: &[u8]| {
                 pieces.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
                 pieces.extend_from_slice(bytes);
