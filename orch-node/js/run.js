@@ -2,12 +2,16 @@
 
 const diagnostics = require('node:diagnostics_channel')
 
-const { Driver } = require('./driver.js')
 const { InvalidType, InvalidValue } = require('./errors.js')
-const { eventAt, NUMBERS } = require('./event.js')
 const { Graph } = require('./graph.js')
 const { object, readRun, typeOf } = require('./options.js')
-const { Report } = require('./report.js')
+
+/** What only a run needs, read when the first one begins: the package is required more often than used. */
+let Driver, eventAt, NUMBERS
+function begin() {
+  ;({ Driver } = require('./driver.js'))
+  ;({ eventAt, NUMBERS } = require('./event.js'))
+}
 
 /** How many events wait for their reader before the start of tasks waits too. */
 const MOST_EVENTS = 4096
@@ -98,6 +102,7 @@ class Run {
   /** `resume`: how a stored run goes on. */
   constructor(graph, options, listens, resume) {
     checkGraph(graph)
+    if (Driver === undefined) begin()
     const read = readRun(options)
     if (read.resume !== undefined && resume === undefined) {
       throw new InvalidValue('`resume` takes a while: `await run(graph, { store, resume })`, or `await resume(graph, { store, run })`')
@@ -181,7 +186,11 @@ class Run {
       await this.#cache.settle()
     }
     if (driver.broken !== undefined) throw driver.broken
-    return (this.#report ??= new Report(driver))
+    if (this.#report === undefined) {
+      const { Report } = require('./report.js')
+      this.#report = new Report(driver)
+    }
+    return this.#report
   }
 
   /** Waits for the end and answers the report; throws if the run did not succeed, unless `check` is false. */

@@ -1,6 +1,5 @@
 'use strict'
 
-const { createHash } = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
 
@@ -154,6 +153,7 @@ class ContextManager extends Emitter {
     const about = this.#about.get(key)
     const value = this.#cache.peek(key)
     if (value === undefined) return null
+    const { createHash } = require('node:crypto')
     const hash = createHash('sha256').update(ordered(value)).digest('hex')
     return { value, hash, createdAt: about?.createdAt ?? 0, expiresAt: about?.expiresAt ?? 0, version: about?.version ?? 1 }
   }

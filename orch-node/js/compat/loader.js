@@ -1,7 +1,6 @@
 'use strict'
 
-const { createHash } = require('node:crypto')
-const fs = require('node:fs/promises')
+const { promises: fs } = require('node:fs')
 const path = require('node:path')
 
 const native = require('../native.js')
@@ -139,6 +138,7 @@ class CommandLoader {
       const message = `the command \`${String(definition.name ?? about.source)}\` is not valid\n${lines.join('\n')}`
       throw new CommandLoadError(message, 'VALIDATION_FAILED', { errors, warnings })
     }
+    const { createHash } = require('node:crypto')
     const hash = createHash('sha256').update(bytes).digest('hex')
     const { source, format, fileSize, mtime } = about
     const version = String(definition.version ?? '2.0.0')
