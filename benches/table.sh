@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures everything and writes the numbers into README.md, between its markers. Takes about four minutes beside the
+# Measures everything and writes the numbers into README.md, between its markers. Takes about five minutes beside the
 # building, and wants the machine for itself. The fixtures are found as the tests find them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -44,3 +44,6 @@ done
   sed -n "\\|^$end\$|,\$p" "$readme"
 } > "$ORCH_NUMBERS/README.md"
 cat "$ORCH_NUMBERS/README.md" > "$readme"
+
+# The packages have numbers of their own.
+benches/node/table.sh "$readme"

@@ -42,27 +42,6 @@ function bell() {
 
 const { then } = Promise.prototype
 
-/** Hears of one promise at a time, so that waiting for it makes no functions. */
-class Ear {
-  constructor() {
-    this.driver = undefined
-    this.context = undefined
-    this.worked = (value) => this.#heard(value, true)
-    this.failed = (error) => this.#heard(error, false)
-  }
-
-  #heard(value, worked) {
-    const { driver, context } = this
-    this.driver = this.context = undefined
-    if (ears.length < EARS) ears.push(this)
-    driver.settled(context, value, worked)
-  }
-}
-
-/** Those that hear of nothing now. */
-const ears = []
-const EARS = 4096
-
 /** One run. */
 class Driver {
   constructor(ready, options, reader, ended) {
@@ -101,10 +80,12 @@ class Driver {
     this.alive = undefined
     this.goOn = () => this.#go()
     // Timers, bells and signals call from elsewhere: what runs then is still this run's, with its AsyncLocalStorage.
-    this.hurry = AsyncResource.bind(() => {
+    const scope = new AsyncResource('ORCH_RUN')
+    const hurry = () => {
       this.stale = true
       this.#go()
-    })
+    }
+    this.hurry = () => scope.runInAsyncScope(hurry)
     // The time has come for which the session asked, or nearly: then it asks again.
     this.ring = () => {
       this.rung = true
@@ -223,10 +204,8 @@ class Driver {
       value = context._undo ? fn(given, context) : fn(context)
       if (value instanceof Promise && value.then === then) {
         this.waiting++
-        const ear = ears.pop() ?? new Ear()
-        ear.driver = this
-        ear.context = context
-        then.call(value, ear.worked, ear.failed)
+        // Not an async function: that would make a generator and a promise more.
+        then.call(value, (made) => this.#settled(context, made, true), (error) => this.#settled(context, error, false))
         return
       }
       if (value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function') {
@@ -242,7 +221,7 @@ class Driver {
   }
 
   /** A promise of an attempt is settled. */
-  settled(context, value, worked) {
+  #settled(context, value, worked) {
     if (this.#leave(context)) {
       if (worked) this.#worked(context, value)
       else this.#failed(context, value)

@@ -120,18 +120,20 @@ class Graph {
   /** Adds a task and answers the graph. Its function is called with a context: `inputs`, `signal`, `attempt`, and more. */
   task(id, fn, options) {
     text(id, 'id')
-    callable(fn, `the function of task ${id}`)
+    // Words are made only where they are said.
+    if (typeof fn !== 'function') callable(fn, `the function of task ${id}`)
     const place = this.#ids.length
     const entry = options === undefined ? undefined : readTask(id, options, Entry)
-    const after = entry === undefined ? undefined : entry instanceof Entry ? entry.after : entry
-    this.#places.set(id, place)
-    if (this.#places.size !== place + 1) {
-      this.#places.set(id, this.#ids.indexOf(id))
+    const after = entry === undefined || Array.isArray(entry) ? entry : entry.after
+    const places = this.#places
+    places.set(id, place)
+    if (places.size !== place + 1) {
+      places.set(id, this.#ids.indexOf(id))
       throw new InvalidDefinition(`\`${this.name}\` has a task \`${id}\` already; give this one another name`)
     }
     const waits = after !== undefined && !this.#link(after)
     if (after === undefined) this.#links.push(0)
-    if (entry instanceof Entry) {
+    if (entry !== after) {
       if (!waits) entry.after = undefined
       this.#entries.set(place, entry)
     } else if (waits) {
@@ -149,17 +151,18 @@ class Graph {
   /** Notes what the next task waits for; whether all of it is there. */
   #link(after) {
     const links = this.#links
-    const at = links.push(0) - 1
+    const places = this.#places
+    const at = links.push(after.length) - 1
     for (let i = 0; i < after.length; i++) {
-      const from = this.#places.get(after[i])
+      const from = places.get(after[i])
       if (from === undefined) {
-        links.length = at + 1
+        links.length = at
+        links.push(0)
         this.#waits = true
         return false
       }
       links.push(from)
     }
-    links[at] = after.length
     return true
   }
 

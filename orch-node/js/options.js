@@ -67,7 +67,7 @@ function listed(value, field) {
 }
 
 function texts(value, field) {
-  const items = listed(value, field).slice()
+  const items = Array.isArray(value) ? value.slice() : listed(value, field)
   for (let i = 0; i < items.length; i++) text(items[i], field)
   return items
 }
@@ -162,16 +162,25 @@ const OF_TASK = {
   sources: (value) => ['sources', sources(value)],
 }
 
+/** Whether they say only what a task waits for. */
+function areOnlyAfter(options) {
+  for (const name in options) if (name !== 'after') return false
+  return true
+}
+
 /**
  * Reads the options of one task. Each is read once. Most say only what it waits for: then that is the answer, a list of names; else it
  * is an entry with all of it.
  */
 function readTask(id, options, Entry) {
-  object(options, `the options of task ${id}`)
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) object(options, `the options of task ${id}`)
+  if (areOnlyAfter(options)) {
+    const value = options.after
+    return value === undefined ? undefined : texts(value, 'after')
+  }
   let after
   let entry
-  for (const name in options) {
-    if (!Object.hasOwn(options, name)) continue
+  for (const name of Object.keys(options)) {
     const value = options[name]
     if (value === undefined) continue
     if (name === 'after') {
