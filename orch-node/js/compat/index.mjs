@@ -1,4 +1,7 @@
-import compat from './index.js'
+import { createRequire } from 'node:module'
+
+// Not by `import`: what reads the names of a CommonJS module costs more than the module.
+const compat = createRequire(import.meta.url)('./index.js')
 
 export const {
   Cache,
