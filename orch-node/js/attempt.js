@@ -1,6 +1,6 @@
 'use strict'
 
-const { Fatal, Invalid, InvalidValue, InvalidType } = require('./errors.js')
+const { Fatal, Invalid, InvalidValue, InvalidType, raised } = require('./errors.js')
 
 const NO_INPUTS = Object.freeze({})
 
@@ -47,7 +47,7 @@ class Context {
 
   /** The same for every attempt of the task, also after its process was killed and the run resumed; 64 hexadecimal digits. */
   get idempotencyKey() {
-    return this.#driver.session.idempotencyKey(this._place, this.attempt, this._undo)
+    return raised(() => this.#driver.session.idempotencyKey(this._place, this.attempt, this._undo))
   }
 
   /** What the run was given as `context`. */

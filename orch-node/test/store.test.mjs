@@ -290,3 +290,34 @@ test('a run that is given up says so in the store', async () => {
   await assert.rejects(run(graph, { store, signal: AbortSignal.abort('enough') }), RunCancelled)
   assert.equal((await store.runs())[0].state, 'cancelled')
 })
+
+test('a process that ends in the middle of a kept run ends at once, with its own code', async () => {
+  const path = place()
+  const source = `import { Graph, Store, start } from ${JSON.stringify(new URL('../js/index.mjs', import.meta.url).href)}
+    const graph = new Graph('g').task('a', () => 1).task('b', () => new Promise(() => {}), { after: 'a' })
+    const going = start(graph, { store: new Store(${JSON.stringify(path)}) })
+    for await (const { type, task } of going) if (type === 'task_started' && task === 'b') process.exit(7)`
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' })
+  assert.deepEqual([status, stderr], [7, ''])
+  const report = await new Store(path).report()
+  assert.deepEqual([report.state, report.get('a'), report.task('b').state], ['running', 1, 'running'])
+})
+
+test('what an attempt asks when its run is over is refused, and what it answers is nobody\'s', async () => {
+  const store = new Store(place())
+  const held = later()
+  let context
+  const stop = new AbortController()
+  const graph = new Graph('g').task('a', (given) => {
+    context = given
+    queueMicrotask(() => stop.abort('enough'))
+    return held.promise
+  })
+  const report = await run(graph, { store, signal: stop.signal, check: false })
+  assert.equal(report.state, 'cancelled')
+  assert.equal(context.run, report.run)
+  assert.throws(() => context.idempotencyKey, Misuse)
+  held.resolve(1)
+  await held.promise
+  assert.equal(report.task('a').value, undefined)
+})
