@@ -7,7 +7,7 @@ const { Graph } = require('./graph.js')
 const { object, readRun, typeOf } = require('./options.js')
 
 /** What only a run needs, read when the first one begins: the package is required more often than used. */
-let Driver, eventAt, NUMBERS
+let Driver, Report, eventAt, NUMBERS
 function begin() {
   ;({ Driver } = require('./driver.js'))
   ;({ eventAt, NUMBERS } = require('./event.js'))
@@ -186,11 +186,8 @@ class Run {
       await this.#cache.settle()
     }
     if (driver.broken !== undefined) throw driver.broken
-    if (this.#report === undefined) {
-      const { Report } = require('./report.js')
-      this.#report = new Report(driver)
-    }
-    return this.#report
+    Report ??= require('./report.js').Report
+    return (this.#report ??= new Report(driver))
   }
 
   /** Waits for the end and answers the report; throws if the run did not succeed, unless `check` is false. */

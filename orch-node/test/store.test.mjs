@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -320,4 +320,22 @@ test('what an attempt asks when its run is over is refused, and what it answers 
   held.resolve(1)
   await held.promise
   assert.equal(report.task('a').value, undefined)
+})
+
+test('without a path it is where the command line looks', () => {
+  const where = (cwd, env) => {
+    const source = `import { Store } from ${JSON.stringify(new URL('../js/index.mjs', import.meta.url).href)}
+      console.log(new Store().path)`
+    const options = { cwd, encoding: 'utf8', env: { PATH: process.env.PATH, ...env } }
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', source], options)
+    return stdout.trim() || stderr
+  }
+  const repository = join(realpathSync(folder), 'repository')
+  mkdirSync(join(repository, '.git'), { recursive: true })
+  mkdirSync(join(repository, 'deep', 'inside'), { recursive: true })
+  writeFileSync(join(repository, '.git', 'HEAD'), 'ref: refs/heads/main\n')
+  assert.equal(where(join(repository, 'deep', 'inside'), {}), join(repository, '.git', 'orch', 'orch.db'))
+  const data = join(realpathSync(folder), 'data')
+  assert.equal(where(folder, { XDG_DATA_HOME: data }), join(data, 'orch', 'orch.db'))
+  assert.match(where(folder, {}), /NotFound: there is no repository and no home folder to keep runs in; name a file for the store/)
 })
