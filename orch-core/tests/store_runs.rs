@@ -261,6 +261,71 @@ async fn added_tasks_are_part_of_what_is_resumed() {
 }
 
 #[tokio::test]
+async fn added_tasks_stay_part_of_it_however_often_it_is_resumed() {
+    let (store, began) = (memory(), Began::default());
+    let work = {
+        let began = began.clone();
+        move |task: TaskContext| {
+            began.note(&task);
+            let name = task.id().to_string();
+            // By a program, not by its definition.
+            if name == "maker" {
+                task.add(Task::new("extra"));
+                task.add(Task::new("late").after("extra"));
+            }
+            let fails = name == "late" && began.times("late") < 3;
+            async move { if fails { Outcome::failed("no") } else { Outcome::done(name) } }
+        }
+    };
+    let engine = Engine::builder().executor(work).store(store.clone()).build().unwrap();
+    let given = graph([Task::new("maker"), Task::new("end").after("maker")]);
+    engine.run(&plan(&given), options(1)).await.unwrap();
+    for (graph, attempts) in [(Some(&given), 2), (None, 3)] {
+        let resume = Resume::load(&store, run(1), graph, None, None).unwrap();
+        assert_eq!(resume.graph().len(), 4);
+        let options = RunOptions { resume: Some(resume.clone()), ..RunOptions::default() };
+        engine.start(&plan(resume.graph()), options).report().await.unwrap();
+        assert_eq!(["maker", "extra", "late"].map(|task| began.times(task)), [1, 1, attempts]);
+    }
+    let last = StoredRun::load(&store, run(1)).unwrap();
+    assert_eq!(last.report.state(), RunState::Succeeded, "{}", last.report);
+    // Another graph has none of them: whoever added them does it again.
+    let edited = graph([Task::new("maker"), Task::new("end").after("maker"), Task::new("new")]);
+    let resume = Resume::load(&store, run(1), Some(&edited), None, None).unwrap();
+    let again = [("maker", Again::Adds), ("end", Again::After("maker".into())), ("new", Again::New)];
+    assert_eq!(names(&edited, resume.again()), again.map(|(task, why)| (task.to_owned(), why)));
+}
+
+#[tokio::test]
+async fn functions_that_were_added_are_added_again_where_one_is_left_to_run() {
+    let (store, fails) = (memory(), Arc::new(AtomicU64::new(1)));
+    let work = {
+        let fails = fails.clone();
+        move |task: TaskContext| {
+            if task.id().as_str() == "maker" {
+                task.add(Task::new("extra"));
+            }
+            let fails = task.id().as_str() == "extra" && fails.load(Ordering::Relaxed) == 1;
+            async move { if fails { Outcome::failed("no") } else { Outcome::done("done") } }
+        }
+    };
+    let engine = Engine::builder().executor(work).store(store.clone()).build().unwrap();
+    let given = graph([Task::new("maker"), Task::new("other")]);
+    engine.run(&plan(&given), options(1)).await.unwrap();
+    let load = || Resume::load_functions(&store, run(1), &given, None, None).unwrap();
+    let resume = load();
+    assert_eq!(resume.graph().len(), 2);
+    assert_eq!(names(&given, resume.again())[0], ("maker".to_owned(), Again::Adds));
+    fails.store(0, Ordering::Relaxed);
+    let options = RunOptions { resume: Some(resume), ..RunOptions::default() };
+    let report = engine.start(&plan(&given), options).report().await.unwrap();
+    assert_eq!(report.state(), RunState::Succeeded, "{report}");
+    // Now all of them are kept, and nobody is called.
+    assert_eq!(load().again(), []);
+    assert_eq!(load().graph().len(), 3);
+}
+
+#[tokio::test]
 async fn files_that_changed_make_their_task_run_again() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.txt"), "one").unwrap();

@@ -1,7 +1,7 @@
 //! The graph: immutable, checked, acyclic.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -246,9 +246,25 @@ impl Graph {
         builder.build()
     }
 
+    /// The graph without these tasks; who waits for them does not any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`GraphBuilder::build`].
+    pub(crate) fn without(&self, gone: &BTreeSet<TaskId>) -> Result<Self> {
+        let mut tasks = self.definitions();
+        tasks.retain(|task| !gone.contains(&task.id));
+        tasks.iter_mut().for_each(|task| task.after.retain(|id| !gone.contains(id)));
+        self.builder_of(tasks).build()
+    }
+
     /// A builder that holds what this graph holds.
     pub fn to_builder(&self) -> GraphBuilder {
-        let mut builder = Self::builder(self.name()).tasks(self.definitions()).warnings(self.warnings().to_vec());
+        self.builder_of(self.definitions())
+    }
+
+    fn builder_of(&self, tasks: Vec<Task>) -> GraphBuilder {
+        let mut builder = Self::builder(self.name()).tasks(tasks).warnings(self.warnings().to_vec());
         builder = self.resources().values().cloned().fold(builder, GraphBuilder::resource);
         for (group, &least) in self.quorums() {
             builder = builder.quorum(group, least);

@@ -56,6 +56,8 @@ pub struct Present {
     pub other_files: BTreeMap<TaskId, String>,
     /// Tasks that add tasks to the graph are run again, because the graph is the one from before they did.
     pub without_added: bool,
+    /// Those that did so though their definition does not say it: programs may add tasks.
+    pub adders: BTreeSet<TaskId>,
 }
 
 /// How a stored run goes on.
@@ -179,7 +181,7 @@ fn judge(graph: &Graph, ix: TaskIx, past: &Report, present: &Present) -> Result<
     if present.other_inputs {
         return Err(Again::Inputs);
     }
-    if present.without_added && task.options().expand.is_some() {
+    if present.without_added && (task.options().expand.is_some() || present.adders.contains(id)) {
         return Err(Again::Adds);
     }
     if let Some(file) = present.other_files.get(id) {

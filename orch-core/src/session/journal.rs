@@ -132,10 +132,8 @@ impl Journal {
             }
         };
         let open = || {
-            let about = About {
-                inputs: inputs.clone(),
-                rounds: resume.map(|resume| resume.rounds.clone()).unwrap_or_default(),
-            };
+            let about =
+                About { inputs: inputs.clone(), ..resume.map(|resume| resume.about.clone()).unwrap_or_default() };
             let graph_text = Blob::new(serde_json::to_vec(graph).unwrap_or_default());
             if resume.is_none() && store.run(run)?.is_some() {
                 let message = format!("there is a run `{run}` in the store already: resume it, or name another");

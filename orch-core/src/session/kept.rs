@@ -15,7 +15,7 @@ use crate::{
     id::{RunId, TaskId, TaskIx},
     plan::{History, Plan, PlanOptions},
     report::Report,
-    store::{RunRow, Store},
+    store::{BlobHash, RunRow, Store},
 };
 
 /// What belongs to a part of a run beside its events: the text in [`RunRow::options`].
@@ -26,6 +26,12 @@ pub(super) struct About {
     pub(super) inputs: Map<String, Value>,
     /// How often tasks had ended, and were run again all the same.
     pub(super) rounds: BTreeMap<TaskId, u32>,
+    /// Which tasks of the part's graph were added in earlier parts, by who added them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) added: BTreeMap<TaskId, Vec<TaskId>>,
+    /// The graph without those, as it was given: the hash of its JSON form. `None`: that is the part's graph.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) given: Option<BlobHash>,
 }
 
 impl About {
@@ -73,7 +79,7 @@ pub struct StoredRun {
     pub events: Vec<Event>,
     /// What they mean.
     pub report: Report,
-    pub(super) rounds: BTreeMap<TaskId, u32>,
+    pub(super) about: About,
     pub(super) files: BTreeMap<TaskId, String>,
 }
 
@@ -92,7 +98,7 @@ impl StoredRun {
             |what: &str| Error::new(ErrorKind::Corrupt, format!("{what} of the run `{run}` is not as it was kept"));
         let text = store.blob(row.graph)?.ok_or_else(|| damaged("the graph"))?;
         let graph: Graph = serde_json::from_slice(&text).map_err(|error| damaged("the graph").caused_by(error))?;
-        let About { inputs, rounds } = About::of(&row)?;
+        let mut about = About::of(&row)?;
         let mut find = |name: &str| {
             let hash = name.parse().map_err(|_| damaged("the name of a value"))?;
             let bytes = store.blob(hash)?.ok_or_else(|| damaged("a value"))?;
@@ -116,7 +122,8 @@ impl StoredRun {
         events.iter().for_each(|event| report.on(event));
         let name = |task: TaskIx| report.graph().tasks().get(task.index()).map(|task| task.id().clone());
         let files = noted.into_iter().filter_map(|(task, hash)| Some((name(task)?, hash))).collect();
-        Ok(Self { row, graph, inputs, events, report, rounds, files })
+        let inputs = std::mem::take(&mut about.inputs);
+        Ok(Self { row, graph, inputs, events, report, about, files })
     }
 }
 

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value};
 
-use super::kept::{self, StoredRun};
+use super::kept::{self, About, StoredRun};
 use crate::{
     definition::Graph,
     error::Result,
-    event::TaskState,
+    event::{EventKind, TaskState},
     id::{RunId, TaskId, TaskIx},
     recovery::{
         checkpoint::Restored,
@@ -26,8 +26,8 @@ pub struct Resume {
     graph: Graph,
     inputs: Map<String, Value>,
     resumed: Resumed,
-    /// How often tasks had ended, and are run again all the same.
-    pub(super) rounds: BTreeMap<TaskId, u32>,
+    /// What is kept beside the events. The inputs are those of the run, above.
+    pub(super) about: About,
     /// The part that this was made of, and its length.
     pub(super) seen: (u64, u64),
 }
@@ -46,36 +46,76 @@ impl Resume {
         inputs: Option<&Map<String, Value>>,
         directory: Option<&Path>,
     ) -> Result<Self> {
+        Self::decide(store, run, graph, inputs, directory, false)
+    }
+
+    /// The same where tasks are functions that are gone with their process. What a function added can only be run by whoever
+    /// adds it again: so if there is any such task left to run, those that added tasks are run again as well.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StoredRun::load`].
+    pub fn load_functions(
+        store: &dyn Store,
+        run: RunId,
+        graph: &Graph,
+        inputs: Option<&Map<String, Value>>,
+        directory: Option<&Path>,
+    ) -> Result<Self> {
+        Self::decide(store, run, Some(graph), inputs, directory, true)
+    }
+
+    fn decide(
+        store: &dyn Store,
+        run: RunId,
+        graph: Option<&Graph>,
+        inputs: Option<&Map<String, Value>>,
+        directory: Option<&Path>,
+        functions: bool,
+    ) -> Result<Self> {
         let past = StoredRun::load(store, run)?;
-        let wanted = graph.unwrap_or(&past.graph);
+        let grown = past.report.graph();
+        let added = added(&past);
+        // By the stored form: a graph that was read back has the same, whatever it is in memory.
+        let given = past.about.given.unwrap_or(past.row.graph);
+        let same = graph.is_none_or(|graph| BlobHash::of(&serde_json::to_vec(graph).unwrap_or_default()) == given);
+        let mut now = match graph {
+            Some(graph) => graph.clone(),
+            None => past.graph.without(&past.about.added.values().flatten().cloned().collect())?,
+        };
         let mut present = Present {
             other_inputs: inputs.is_some_and(|inputs| *inputs != past.inputs),
-            other_files: other_files(&past, wanted, directory),
-            without_added: false,
+            other_files: other_files(&past, if same { grown } else { &now }, directory),
+            ..Present::default()
         };
+        let mut about = About { rounds: past.about.rounds.clone(), ..About::default() };
         // What tasks added then is part of the graph, as long as it is the same and those tasks are kept.
-        let mut now = wanted.clone();
-        let grown = past.report.graph();
         let mut resumed = None;
-        if grown.len() > past.graph.len() {
-            // By the stored form: a graph that was read back has the same, whatever it is in memory.
-            let same = graph
-                .is_none_or(|graph| BlobHash::of(&serde_json::to_vec(graph).unwrap_or_default()) == past.row.graph);
+        if !added.is_empty() {
             if same {
                 let whole = resume(grown, &past.report, &present);
-                let adds_again = |(ix, _): &(TaskIx, Again)| {
-                    let added = past.report.task(*ix).state().is_final();
-                    added && grown.task(*ix).options().expand.is_some()
+                let by_function = |ix: TaskIx| {
+                    let expands = |by: &TaskId| {
+                        grown.find(by.as_str()).is_some_and(|by| grown.task(by).options().expand.is_some())
+                    };
+                    added.iter().any(|(by, tasks)| tasks.contains(grown.id(ix)) && !expands(by))
                 };
+                let adds_again =
+                    |(ix, _): &(TaskIx, Again)| added.contains_key(grown.id(*ix)) || functions && by_function(*ix);
                 if !whole.again.iter().any(adds_again) {
                     now = grown.clone();
                     resumed = Some(whole);
+                    about.given = Some(given);
+                    about.added.clone_from(&added);
                 }
             }
-            present.without_added = resumed.is_none();
+            if resumed.is_none() {
+                present.without_added = true;
+                present.adders = added.into_keys().collect();
+            }
         }
         let resumed = resumed.unwrap_or_else(|| resume(&now, &past.report, &present));
-        let mut rounds = past.rounds.clone();
+        let rounds = &mut about.rounds;
         for (ix, _) in &resumed.again {
             let id = now.id(*ix);
             let had_ended = past
@@ -92,7 +132,7 @@ impl Resume {
             graph: now,
             inputs: inputs.cloned().unwrap_or(past.inputs),
             resumed,
-            rounds,
+            about,
             seen: (past.row.fence, past.row.events),
         })
     }
@@ -126,6 +166,22 @@ impl Resume {
     pub fn again(&self) -> &[(TaskIx, Again)] {
         &self.resumed.again
     }
+}
+
+/// Which tasks were added, in all parts, by who added them.
+fn added(past: &StoredRun) -> BTreeMap<TaskId, Vec<TaskId>> {
+    let mut added = past.about.added.clone();
+    let grown = past.report.graph();
+    for event in &past.events {
+        if let EventKind::TasksAdded { by, tasks, .. } = &event.kind
+            && by.index() < grown.len()
+        {
+            let by = added.entry(grown.id(*by).clone()).or_default();
+            // What did not fit is not in the graph.
+            by.extend(tasks.iter().map(|task| task.id().clone()).filter(|id| grown.find(id.as_str()).is_some()));
+        }
+    }
+    added
 }
 
 /// Tasks that depend on files which hold something else than when they began.

@@ -132,7 +132,7 @@ impl Session {
         let run = resume.map(Resume::run).or(options.run).unwrap_or_else(|| RunId::new(&Clock::system()));
         let (sender, notes) = mpsc::channel(NOTES);
         let graph = RwLock::new(plan.graph().clone());
-        let rounds = resume.map(|resume| resume.rounds.clone()).unwrap_or_default();
+        let rounds = resume.map(|resume| resume.about.rounds.clone()).unwrap_or_default();
         let shared = Arc::new(RunShared { id: run, rounds, graph, notes: sender, news: News::new(wake) });
         let journal = match &options.store {
             None if resume.is_some() => {
@@ -429,6 +429,17 @@ impl Session {
     /// whatever its tasks did since: what was told is kept.
     pub fn store_error(&self) -> Option<Error> {
         self.journal.as_ref().and_then(Journal::error)
+    }
+
+    /// Waits for what is being stored, and gives the run back to its store, as dropping the session does: for drivers that have
+    /// to let go of something while they wait. After that the session only tells what it knows.
+    pub fn close(&mut self) {
+        self.journal = None;
+    }
+
+    /// Whether the run is kept in a store.
+    pub fn is_kept(&self) -> bool {
+        self.journal.is_some()
     }
 
     /// The run's name.
