@@ -15,6 +15,7 @@ mod plan;
 mod programs;
 mod report;
 mod session;
+mod store;
 mod told;
 mod vectors;
 
@@ -33,6 +34,9 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<plan::Plan>()?;
     module.add_class::<programs::Programs>()?;
     module.add_class::<session::Session>()?;
+    module.add_class::<store::Store>()?;
+    module.add_class::<store::Resume>()?;
+    module.add_function(wrap_pyfunction!(store::source_of, module)?)?;
     module.add_class::<told::Said>()?;
     module.add_class::<event::Event>()?;
     module.add_class::<report::Report>()?;

@@ -4,8 +4,9 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -28,6 +29,7 @@ use crate::{
     plan::Plan,
     programs::Programs,
     report::Report,
+    store::{Resume, Store},
     told::{Options, Told, heard},
 };
 
@@ -49,15 +51,28 @@ const BATCH: usize = 64;
 /// The interpreter has ended, or is about to.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// Says that the interpreter ends.
+/// How many threads are about to call into the interpreter.
+static RINGING: AtomicUsize = AtomicUsize::new(0);
+
+/// Says that the interpreter ends, and waits for those threads that are calling into it.
 #[pyfunction]
-pub(crate) fn end() {
-    ENDED.store(true, Ordering::Release);
+pub(crate) fn end(py: Python<'_>) {
+    ENDED.store(true, Ordering::SeqCst);
+    py.detach(|| {
+        while RINGING.load(Ordering::SeqCst) > 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
 }
 
 /// What is rare in a run of plain tasks: attempts to begin that are not first ones, or undo; attempts to stop; when to step
 /// again even if nothing happens, in seconds since the start; how the run stands.
 type News = (Vec<(usize, u32, bool)>, Vec<(usize, u32, bool)>, Option<f64>, &'static str);
+
+/// What the run has from elsewhere: a cache, an engine, and where it is kept: the store, the run that it goes on with, and how
+/// many tasks the driver knows the functions of.
+type Shared<'a> =
+    (Option<PyRef<'a, Cache>>, Option<PyRef<'a, Engine>>, Option<(PyRef<'a, Store>, Option<PyRef<'a, Resume>>, usize)>);
 
 /// One run. `step` tells it what finished and answers what to begin.
 #[pyclass(module = "orch._orch")]
@@ -103,11 +118,22 @@ impl Session {
         wake: Py<PyAny>,
         events: bool,
         programs: Option<Py<Programs>>,
-        shared: (Option<PyRef<'_, Cache>>, Option<PyRef<'_, Engine>>),
+        shared: Shared<'_>,
     ) -> PyResult<Self> {
         let mut options = Options::read(options, &plan.0)?;
+        let mut known = plan.0.graph().len();
+        let (cache, engine, kept) = shared;
+        if let Some((store, resume, functions)) = kept {
+            options.store = Some(Arc::new(store.native.clone()));
+            known = functions;
+            if let Some(resume) = resume {
+                options.rules.inputs = resume.0.inputs().clone();
+                options.rules.restore = resume.0.restore().to_vec();
+                options.rules.resumed = true;
+                options.resume = Some(resume.0.clone());
+            }
+        }
         let restored = options.rules.restore.iter().map(|restored| restored.task.index()).collect();
-        let (cache, engine) = shared;
         options.cache = cache.map(|cache| cache.shared.clone());
         if let Some(engine) = engine {
             (options.locks, options.breakers) = (Some(engine.locks.clone()), engine.breakers.clone());
@@ -115,7 +141,9 @@ impl Session {
         } else {
             options.prices = Some(Arc::new(PriceTable::bundled()));
         }
-        let session = orch_core::session::Session::new(&plan.0, options, Arc::new(rings(wake))).raised(py)?;
+        let wake = Arc::new(rings(wake));
+        // With a store it waits for that.
+        let session = py.detach(|| orch_core::session::Session::new(&plan.0, options, wake)).raised(py)?;
         Ok(Self {
             session,
             clock: Clock::system(),
@@ -126,7 +154,7 @@ impl Session {
             natives: HashMap::new(),
             used: HashMap::new(),
             restored,
-            known: plan.0.graph().len(),
+            known,
             begun: Vec::new(),
             stopped: Vec::new(),
             starts: Vec::new(),
@@ -281,6 +309,16 @@ impl Session {
         convert::shown(py, &graph.tasks().get(task as usize).map(|task| task.options()))
     }
 
+    /// Raises why the store could not keep the run, or that another process has taken it over; says so once.
+    fn check_store(&self, py: Python<'_>) -> PyResult<()> {
+        self.session.store_error().map_or(Ok(()), Err).raised(py)
+    }
+
+    /// What a service knows an attempt by that may be repeated.
+    fn idempotency_key(&self, task: u32, undo: bool) -> String {
+        self.session.idempotency_key(Attempt { task: task.into(), number: 1, undo })
+    }
+
     /// The report so far, with prices where models were used.
     fn report(&self) -> Report {
         Report(self.session.priced_report())
@@ -292,13 +330,26 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    /// The store may be in the middle of telling the driver something, which needs the interpreter.
+    fn drop(&mut self) {
+        let session = &mut self.session;
+        // At the end of the interpreter nobody is told anything any more.
+        if session.is_kept() && !ENDED.load(Ordering::SeqCst) {
+            Python::try_attach(|py| py.detach(|| session.close()));
+        }
+    }
+}
+
 /// Calls a function of Python from any thread, as long as there is an interpreter.
 pub(crate) fn rings(wake: Py<PyAny>) -> impl Fn() + Send + Sync + 'static {
     move || {
-        if !ENDED.load(Ordering::Acquire) {
+        RINGING.fetch_add(1, Ordering::SeqCst);
+        if !ENDED.load(Ordering::SeqCst) {
             // An error means that the loop is closed: nobody is left to be woken.
             Python::try_attach(|py| drop(wake.call0(py)));
         }
+        RINGING.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

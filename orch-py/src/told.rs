@@ -35,13 +35,15 @@ pub(crate) struct Options {
     directory: Option<PathBuf>,
     approve_commands: bool,
     restore: Option<Checkpoint>,
+    source: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let Rules { on_failure, undo, inputs, seed, .. } = Rules::default();
-        let (max_parallel, deadline, directory, restore) = Default::default();
-        Self { max_parallel, on_failure, undo, deadline, inputs, seed, directory, approve_commands: false, restore }
+        let (max_parallel, deadline, directory, restore, source) = Default::default();
+        let approve_commands = false;
+        Self { max_parallel, on_failure, undo, deadline, inputs, seed, directory, approve_commands, restore, source }
     }
 }
 
@@ -62,8 +64,8 @@ impl Options {
             restore: restore.unwrap_or_default(),
             ..Rules::default()
         };
-        let (directory, approve_commands) = (told.directory, told.approve_commands);
-        Ok(SessionOptions { rules, directory, approve_commands, ..SessionOptions::default() })
+        let Self { directory, approve_commands, source, .. } = told;
+        Ok(SessionOptions { rules, directory, approve_commands, source, ..SessionOptions::default() })
     }
 }
 
@@ -119,7 +121,7 @@ fn worked(task: TaskIx, attempt: u32, output: Output) -> Message {
 }
 
 /// What is told otherwise than plainly: `(place, attempt, kind, value)`. Kind `done` is a result that crosses where it has a JSON
-/// form, `json` one that has to; `heartbeat` and `stdout` are signs of life, `said` has a [`Said`]; else it is the kind of a failure, with its message.
+/// form, `json` one that has to, as has `kept`, for a store; `heartbeat` and `stdout` are signs of life, `said` has a [`Said`]; else it is the kind of a failure, with its message.
 fn told(told: &Bound<'_, PyTuple>) -> PyResult<Told> {
     let (task, attempt, kind, value): (u32, u32, String, Bound<'_, PyAny>) = told.extract()?;
     let task = TaskIx::from(task);
@@ -133,10 +135,15 @@ fn told(told: &Bound<'_, PyTuple>) -> PyResult<Told> {
         "heartbeat" => Message::Heartbeat { task },
         "stdout" => Message::Line { task, stream: Stream::Stdout, text: value.extract::<convert::Shown>()?.0.into() },
         "done" => worked(task, attempt, convert::to_json(&value).map(Output::from).unwrap_or_default()),
-        "json" => match convert::to_json(&value) {
+        "json" | "kept" => match convert::to_json(&value) {
             Ok(value) => worked(task, attempt, Output::from(value)),
             Err(error) => {
-                finished(Failure::fatal(format!("the result cannot be shared: {}", error.value(told.py()))).into())
+                let why = error.value(told.py());
+                let why = match kind.as_str() {
+                    "json" => format!("the result cannot be shared: {why}"),
+                    _ => format!("made what its run cannot keep: {why}; or run it without a store"),
+                };
+                finished(Failure::fatal(why).into())
             }
         },
         _ => {

@@ -15,6 +15,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -105,7 +106,11 @@ struct Queue {
     stored: u64,
     /// A thread is at work.
     busy: bool,
+    /// Which one.
+    worker: Option<ThreadId>,
     closed: bool,
+    /// Nobody waits for the end: the worker itself gives the run back.
+    left: bool,
     released: bool,
     renewed: Duration,
     failed: Option<Error>,
@@ -303,15 +308,16 @@ impl Drop for Journal {
         let mut queue = self.writer.queue();
         queue.closed = true;
         self.writer.changed.notify_all();
+        if queue.busy && queue.worker == Some(thread::current().id()) {
+            // Whoever was told that there is news had nothing better to do than to let go of the run.
+            queue.left = true;
+            return;
+        }
         while queue.busy {
             queue = self.writer.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        let released = std::mem::replace(&mut queue.released, true);
         drop(queue);
-        if !released {
-            // If it cannot be given back, it ends by its time.
-            drop(self.writer.store.release(&self.writer.lease, self.writer.fence));
-        }
+        self.writer.give_back();
     }
 }
 
@@ -333,8 +339,18 @@ impl Writer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives the lease back, once.
+    fn give_back(&self) {
+        let released = std::mem::replace(&mut self.queue().released, true);
+        if !released {
+            // If it cannot be given back, it ends by its time.
+            drop(self.store.release(&self.lease, self.fence));
+        }
+    }
+
     /// Stores what there is, and what comes while it does.
     fn work(&self) {
+        self.queue().worker = Some(thread::current().id());
         if catch_unwind(AssertUnwindSafe(|| while self.turn() {})).is_err() {
             self.fail(Error::new(ErrorKind::Io, "the store panicked"));
         }
@@ -343,8 +359,12 @@ impl Writer {
         // Something may have come in after the last look.
         let again = !queue.todo.is_empty() && !queue.broken;
         queue.busy = again;
+        let left = queue.left && !again;
         drop(queue);
         self.changed.notify_all();
+        if left {
+            self.give_back();
+        }
         if again {
             self.work();
         }
@@ -529,6 +549,37 @@ mod tests {
         assert!(writer.queue().stored >= 3);
         settle(&mut session, &rings, done(began[0]));
         assert_eq!(session.state(), RunState::Succeeded);
+    }
+
+    #[test]
+    fn a_session_may_be_let_go_of_by_who_is_told_of_news() {
+        let graph = Graph::builder("g").task(Task::new("a")).build().unwrap();
+        let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let held: Arc<Mutex<Option<Session>>> = Arc::default();
+        let (tell, told) = mpsc::channel();
+        let bell = {
+            let held = held.clone();
+            move || {
+                // The bell holds the last reference for a moment, and its thread is the one that writes.
+                drop(held.lock().unwrap().take());
+                tell.send(()).unwrap_or_default();
+            }
+        };
+        let options = SessionOptions { store: Some(store.clone()), ..SessionOptions::default() };
+        let mut session = Session::new(&plan, options, Arc::new(bell)).unwrap();
+        let lease = format!("run/{}", session.run());
+        let mut first = held.lock().unwrap();
+        session.step(Duration::ZERO, &mut Vec::new());
+        *first = Some(session);
+        drop(first);
+        told.recv_timeout(Duration::from_secs(20)).unwrap();
+        // The run is given back a moment after the bell has rung.
+        let clock = Clock::system();
+        while store.lock(&lease, "another", LEASE).unwrap().granted().is_none() {
+            assert!(clock.elapsed() < Duration::from_secs(20), "the run was not given back");
+            thread::yield_now();
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from orch._context import Context
 from orch._errors import (
+    Conflict,
+    Corrupt,
     Deadlock,
     Fatal,
     InputOutputError,
@@ -51,7 +53,8 @@ if TYPE_CHECKING:
     from orch._plan import Forecast, Plan, Step
     from orch._pool import Renewed
     from orch._report import Counts, ModelUsage, Report, TaskResult
-    from orch._run import Run, run, run_sync, start
+    from orch._run import Run, resume, resume_sync, run, run_sync, start
+    from orch._store import Preview, Store, StoredRun
 
 # What needs asyncio is imported when it is asked for: a program that only builds graphs starts sooner.
 _LATER = {
@@ -71,10 +74,15 @@ _LATER = {
     "loads": "_load",
     "ModelUsage": "_report",
     "Plan": "_plan",
+    "Preview": "_store",
     "Renewed": "_pool",
     "Report": "_report",
+    "resume": "_run",
+    "resume_sync": "_run",
     "Run": "_run",
     "Step": "_plan",
+    "Store": "_store",
+    "StoredRun": "_store",
     "TaskResult": "_report",
     "run": "_run",
     "run_sync": "_run",
@@ -103,7 +111,9 @@ __all__ = [
     "CacheStats",
     "Checkpoint",
     "Claim",
+    "Conflict",
     "Context",
+    "Corrupt",
     "Counts",
     "Deadlock",
     "Engine",
@@ -126,6 +136,7 @@ __all__ = [
     "NotOwner",
     "OrchError",
     "Plan",
+    "Preview",
     "Problem",
     "Renewed",
     "Report",
@@ -134,6 +145,8 @@ __all__ = [
     "RunCancelled",
     "RunFailed",
     "Step",
+    "Store",
+    "StoredRun",
     "Task",
     "TaskFailed",
     "TaskOptions",
@@ -144,6 +157,8 @@ __all__ = [
     "cached",
     "load",
     "loads",
+    "resume",
+    "resume_sync",
     "run",
     "run_sync",
     "start",

@@ -33,7 +33,7 @@ class Attempts:
     context: contextvars.Context
     scheduled: bool
 
-    def __init__(self, ready: Ready, inputs: Mapping[str, Any]) -> None:
+    def __init__(self, ready: Ready, inputs: Mapping[str, Any], kept: bool) -> None:
         self.ready = self.known = ready
         self.thread = get_ident()
         self.inputs = inputs
@@ -42,7 +42,8 @@ class Attempts:
         self.values: list[Any] = [None] * len(ready.ids)
         self.errors: dict[int, BaseException] = {}
         self.live: dict[int, asyncio.Task[Any] | Future[Any]] = {}
-        self.crossing = ready.strict if ready.reads_values else None
+        self.kept = kept
+        self.crossing = ready.strict if ready.reads_values or kept else None
         self.said: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.listening = False
         self.added: dict[str, tuple[int, Task[Any], Mapping[str, str]]] = {}
@@ -287,7 +288,9 @@ class Attempts:
     def crossed(self, place: int, number: int, value: Any) -> Any:
         """A result that the core reads as JSON, where it has that form."""
         assert self.crossing is not None
-        return (place, number, "json" if place in self.crossing else "done", value)
+        # In a store is only what has a JSON form, and others go on from there.
+        kind = "kept" if self.kept else "json" if place in self.crossing else "done"
+        return (place, number, kind, value)
 
     def failed(self, place: int, number: int, error: BaseException) -> None:
         if isinstance(error, GeneratorExit):

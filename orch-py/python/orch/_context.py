@@ -59,6 +59,12 @@ class Context:
         return str(self.definition.get("description", ""))
 
     @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt at the same work, also by another process that goes on with the stored run, and for no
+        other work: give it to a service that may hear of an attempt twice. 64 hexadecimal digits."""
+        return self._driver.session.idempotency_key(self._place, self.undo)
+
+    @property
     def params(self) -> dict[str, Any]:
         """Free values of the definition."""
         return self.definition.get("params") or {}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from orch import _orch
 from orch._attempt import Attempts
-from orch._errors import Misuse
+from orch._errors import Misuse, OrchError
 from orch._failure import ends_program
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orch._cache import Cache
     from orch._engine import Engine
     from orch._graph import Ready
+    from orch._store import Kept
 
 _NEWS, _TURN_OVER = -1, -2
 _FIRST_BATCH = 16
@@ -45,9 +46,10 @@ class Driver(Attempts):
         cache: Cache | None = None,
         engine: Engine | None = None,
         restore: Mapping[str, Any] | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        super().__init__(ready, inputs)
+        super().__init__(ready, inputs, kept is not None)
         me = weakref.ref(self)
 
         def wake() -> None:
@@ -56,12 +58,19 @@ class Driver(Attempts):
                 driver.from_elsewhere(driver.hurry)
 
         self.reader = reader
-        plan = ready.plan()
-        self.session = _orch.Session(plan, options or None, wake, reader is not None, ready.programs, (cache, engine))
+        plan, told = ready.plan(), reader is not None
+        if kept is None:
+            self.session = _orch.Session(plan, options or None, wake, told, ready.programs, (cache, engine, None))
+        else:
+            store = (kept.store, kept.resume, len(ready.ids))
+            plan = kept.resume.plan() if kept.resume is not None else plan
+            self.session = _orch.Session(plan, options, wake, told, ready.programs, (cache, engine, store))
+            kept.fill(self.values, ready)
         for place in self.session.restored if restore else ():
             self.values[place] = restore.get(ready.ids[place]) if restore else None
         self.state = "running"
         self.broken: BaseException | None = None
+        self.unkept: OrchError | None = None
         self.queue: list[int] = []
         self.done: list[Any] = []
         self.stale = True
@@ -214,6 +223,8 @@ class Driver(Attempts):
                 if self.active is not None:
                     self.leave()
                 self.active = worker
+                # What others asked for in the meantime is in another list.
+                queue = self.queue
             if value is None:
                 done.append(token)
             else:
@@ -250,6 +261,8 @@ class Driver(Attempts):
             self.timer = None
         if state != "running":
             self.state = state
+            if self.kept:
+                self.hear_store()
             self.end(None)
         elif wake_at is not None:
             after = max(0.0, wake_at - self.session.now())
@@ -287,6 +300,15 @@ class Driver(Attempts):
             if not waiter.done():
                 waiter.set_result(None)
 
+    def hear_store(self) -> None:
+        """If the store failed, the run is over whatever its tasks do."""
+        try:
+            self.session.check_store()
+        except OrchError as error:
+            self.unkept = error
+            for task in self.live.values():
+                task.cancel()
+
     def check_open(self) -> None:
         """A run whose loop was closed never ends: whoever asks it for something is told."""
         if self.loop.is_closed():
@@ -313,6 +335,8 @@ class Driver(Attempts):
                 self.cancel("whoever waited for the run was cancelled")
         if cancelled is not None:
             raise cancelled
+        if self.unkept is not None:
+            raise self.unkept
         if self.broken is not None:
             raise Misuse("the driver of the run could not go on") from self.broken
 

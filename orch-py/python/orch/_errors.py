@@ -85,6 +85,18 @@ class InputOutputError(OrchError, OSError):
     code = "IO"
 
 
+class Conflict(OrchError):
+    """Somebody else was first: a stored run belongs to another process, or went on since it was read."""
+
+    code = "CONFLICT"
+
+
+class Corrupt(OrchError):
+    """What a store or a cache keeps is not what was written; the message says what and where."""
+
+    code = "CORRUPT"
+
+
 class LockTimeout(OrchError, TimeoutError):
     """A resource was not free in time."""
 
@@ -150,6 +162,8 @@ _BY_CODE: dict[str, type[OrchError]] = {
         RunFailed,
         RunCancelled,
         InputOutputError,
+        Conflict,
+        Corrupt,
         LockTimeout,
         Deadlock,
         NotOwner,

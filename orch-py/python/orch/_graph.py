@@ -241,6 +241,17 @@ class Graph:
             self._ready = resolve(self.name, self._tasks, self._settings)
         return self._ready
 
+    def ready_to_keep(self) -> Ready:
+        """The same for a store: what a function is belongs to the definition of its task. That is looked at anew each time."""
+        from orch._resolve import resolve
+
+        return resolve(self.name, self._tasks, self._settings, by_content=True)
+
+    @property
+    def source(self) -> str:
+        """What its runs are found by in a store: the file of a definition, else the name."""
+        return self.name
+
     def plan(self, *, max_parallel: int | None = None) -> Plan:
         """What follows from the graph alone: levels, critical path, forecasts."""
         from orch._plan import Plan

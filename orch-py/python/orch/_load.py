@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 class LoadedGraph(Graph):
     """A graph from a definition, whose agents are functions and programs."""
 
-    def __init__(self, native: _orch.Graph, agents: Mapping[str, Callable[..., Any]], programs: _orch.Programs) -> None:
+    def __init__(
+        self,
+        native: _orch.Graph,
+        agents: Mapping[str, Callable[..., Any]],
+        programs: _orch.Programs,
+        file: str | None = None,
+    ) -> None:
         super().__init__(native.name)
+        self._file = file
         self._native = native
         self._agents = agents
         self._programs = programs
@@ -44,6 +51,15 @@ class LoadedGraph(Graph):
             self._programs.check(self._native)
             self._ready = _ready(self._native, self._agents, self._programs)
         return self._ready
+
+    def ready_to_keep(self) -> Ready:
+        """The same: the definition says what a task is."""
+        return self.ready()
+
+    @property
+    def source(self) -> str:
+        """What its runs are found by in a store: the path of the file, as for the command line; without one, the name."""
+        return self.name if self._file is None else _orch.source_of(self._file)
 
 
 def _ready(native: _orch.Graph, agents: Mapping[str, Callable[..., Any]], programs: _orch.Programs) -> Ready:
@@ -144,4 +160,4 @@ def loads(
     native, _declared = _orch.Graph.parse(text, file, options)
     tables = {name: program for name, program in (programs or {}).items() if not isinstance(program, str)}
     flags = [f"{name}={program}" for name, program in (programs or {}).items() if isinstance(program, str)]
-    return LoadedGraph(native, agents, _orch.Programs(tables, flags, set(agents), os.getcwd()))
+    return LoadedGraph(native, agents, _orch.Programs(tables, flags, set(agents), os.getcwd()), file)

@@ -105,7 +105,7 @@ def bind_added(ready: Ready, ix: int, task: Task[Any], given: Mapping[str, str],
     _bound(ready, ix, task, given, places)
 
 
-def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any]) -> Ready:
+def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any], *, by_content: bool = False) -> Ready:
     """The graph, checked by the core, and how each task's function is called."""
     parts = []
     given = {}
@@ -113,7 +113,12 @@ def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any])
         given[task.id] = _given(task, tasks) if task.parameters else {}
         after = _after(task, given[task.id])
         estimate = task.options.get("estimate")
-        parts.append((task.id, after, None if estimate is None else float(estimate), for_core(task.options)))
+        options = for_core(task.options)
+        if by_content:
+            from orch._content import content
+
+            options = {**(options or {}), "sources": {"tools": {"function": content(task)}}}
+        parts.append((task.id, after, None if estimate is None else float(estimate), options))
     ready = Ready(_orch.Graph(name, parts, settings or None))
     places = {id: ix for ix, id in enumerate(tasks)}
     for ix, task in enumerate(tasks.values()):

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from orch._driver import Driver
 from orch._errors import InvalidValue, Misuse
@@ -15,13 +15,36 @@ from orch._failure import told
 from orch._report import Report
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable, Generator, Mapping
+
+    from typing_extensions import Unpack
 
     from orch import _orch
     from orch._cache import Cache
     from orch._checkpoint import Checkpoint
     from orch._engine import Engine
     from orch._graph import Graph, Ready
+    from orch._store import Kept, Preview, Store
+
+
+class ResumeOptions(TypedDict, total=False):
+    """What :func:`resume` takes: see :func:`run`."""
+
+    max_parallel: int | None
+    on_failure: Literal["fail_fast", "continue"]
+    undo: bool
+    deadline: float | None
+    inputs: Mapping[str, Any] | None
+    seed: int
+    check: bool
+    progress: bool | Callable[[Event], object]
+    cache: Cache | None
+    engine: Engine | None
+    store: Store | str | os.PathLike[str] | bool | None
+    sync: Literal["normal", "full"] | None
+    source: str | os.PathLike[str] | None
+
 
 _logger = logging.getLogger("orch")
 # Who does not set up logging reads nothing.
@@ -70,11 +93,12 @@ class Run:
     """A run that goes on in the background: read its events, await its report, cancel it."""
 
     def __init__(self, graph: Graph, options: _Options, hear: bool) -> None:
-        ready = graph.ready()
+        ready, kept = (graph.ready(), None) if options.kept is None else options.kept.of(graph, options.inputs)
         # Which values there are is not for a task to change.
-        inputs = dict(options.inputs or {})
+        inputs = dict(options.inputs or {}) if kept is None else dict(kept.inputs(options.inputs))
         _check_inputs(ready, inputs)
         self._check = options.check
+        self._resumed = None if kept is None or kept.resume is None else kept.preview()
         listener = None
         if options.progress is not False:
             from orch._progress import listener as listener_of
@@ -83,11 +107,11 @@ class Run:
         self._reader = reader = _Reader() if hear or listener is not None else None
         engine, restore = options.engine, options.restore
         cache = engine.cache if options.cache is None and engine is not None else options.cache
-        core = options.for_core(ready)
+        core = options.for_core(ready, inputs, kept)
         values = None
         if restore is not None:
-            core["restore"], values = restore.for_core(ready.reads_values), restore.values
-        self._driver = driver = Driver(ready, core, inputs, reader, cache, engine, values)
+            core["restore"], values = restore.for_core(ready.reads_values or kept is not None), restore.values
+        self._driver = driver = Driver(ready, core, inputs, reader, cache, engine, values, kept)
         if reader is not None and listener is not None:
             reader.hear = lambda native: listener(Event(native, driver))
             # Without another reader nobody waits for events.
@@ -99,6 +123,11 @@ class Run:
     def id(self) -> str:
         """The name of the run."""
         return self._driver.session.run
+
+    @property
+    def resumed(self) -> Preview | None:
+        """For a run that goes on: what was kept of it, and what is run, and why."""
+        return self._resumed
 
     @property
     def state(self) -> str:
@@ -160,6 +189,42 @@ class Run:
         return f"<orch.Run {self.id}, {self.state}>"
 
 
+class _Keep(NamedTuple):
+    """Where a run is to be kept, and which one it goes on with."""
+
+    store: Store | str | os.PathLike[str] | bool | None
+    sync: str | None
+    source: str | os.PathLike[str] | None
+    resume: str | bool | None
+
+    def checked(self, restore: Checkpoint | None) -> _Keep | None:
+        """With a store; ``None``: it is not to be kept."""
+        goes_on = self.resume is not None and self.resume is not False
+        if self.store is False or (self.store is None and not goes_on):
+            if self.sync is not None or self.source is not None or goes_on:
+                raise InvalidValue("`sync`, `source` and `resume` are for runs in a store; give `store` too")
+            return None
+        if goes_on and restore is not None:
+            raise InvalidValue("`restore` begins a new run with what another did; `resume` goes on with that one; give one")
+        return self
+
+    def of(self, graph: Graph, inputs: Mapping[str, Any] | None) -> tuple[Ready, Kept]:
+        """The graph as the store has it, and that the run is kept there."""
+        from orch._store import Kept, store_of
+
+        ready, store = graph.ready_to_keep(), store_of(self.store, self.sync)
+        source = graph.source if self.source is None else str(self.source)
+        if self.resume is None or self.resume is False:
+            return ready, Kept(store, source)
+        named = None if self.resume is True else self.resume
+        functions = ready.programs is None
+        past = store.resumption(named, None if named else source, ready.graph, inputs, functions)
+        return ready, Kept(store, source, past)
+
+
+_NOWHERE = _Keep(None, None, None, None)
+
+
 class _Options:
     """How one run behaves."""
 
@@ -176,6 +241,7 @@ class _Options:
         cache: Cache | None,
         engine: Engine | None,
         restore: Checkpoint | None,
+        keep: _Keep,
     ) -> None:
         if max_parallel is not None and (not isinstance(max_parallel, int) or max_parallel < 1):
             raise InvalidValue(f"`max_parallel` is {max_parallel!r}; give a whole number, at least 1, or None")
@@ -192,8 +258,9 @@ class _Options:
         self.cache = cache
         self.engine = engine
         self.restore = restore
+        self.kept = None if keep == _NOWHERE else keep.checked(restore)
 
-    def for_core(self, ready: Ready) -> dict[str, Any]:
+    def for_core(self, ready: Ready, inputs: Mapping[str, Any], kept: Kept | None) -> dict[str, Any]:
         options: dict[str, Any] = {}
         if self.max_parallel is not None:
             options["max_parallel"] = min(self.max_parallel, 2**32 - 1)
@@ -205,8 +272,10 @@ class _Options:
             options["deadline"] = float(self.deadline)
         if self.seed:
             options["seed"] = self.seed
-        if self.inputs and ready.reads_values:
-            options["inputs"] = dict(self.inputs)
+        if inputs and (ready.reads_values or kept is not None):
+            options["inputs"] = inputs
+        if kept is not None:
+            options["source"] = kept.source
         return options
 
 
@@ -242,12 +311,17 @@ def start(
     cache: Cache | None = None,
     engine: Engine | None = None,
     restore: Checkpoint | None = None,
+    store: Store | str | os.PathLike[str] | bool | None = None,
+    sync: Literal["normal", "full"] | None = None,
+    source: str | os.PathLike[str] | None = None,
+    resume: str | bool | None = None,
 ) -> Run:
     """Begins a run on the running loop and answers a handle: ``async for event in run``, ``await run``, ``run.cancel()``.
 
     The options are those of :func:`run`.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore)
+    keep = _Keep(store, sync, source, resume)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep)
     _need_loop("start")
     return Run(graph, options, hear=True)
 
@@ -266,6 +340,10 @@ async def run(
     cache: Cache | None = None,
     engine: Engine | None = None,
     restore: Checkpoint | None = None,
+    store: Store | str | os.PathLike[str] | bool | None = None,
+    sync: Literal["normal", "full"] | None = None,
+    source: str | os.PathLike[str] | None = None,
+    resume: str | bool | None = None,
 ) -> Report:
     """Runs the graph to its end and answers the report. Cancelled, it cancels the run and waits until that has ended.
 
@@ -281,10 +359,18 @@ async def run(
     :param cache: where values are found that tasks read by key, and where results are shared: see ``outputs``.
     :param engine: what the run shares with others: locks, circuit breakers, prices, and a cache.
     :param restore: tasks that are as they were at a checkpoint of an earlier run are not run again.
+    :param store: where the run is kept, so that it survives its process: an :class:`orch.Store`, a path, or True for the
+        default place. Then results need a JSON form (plain data, data classes, models of pydantic), as do the inputs, and what
+        a task made is stored before those begin that build on it.
+    :param sync: ``normal``: what is stored survives the death of the process; ``full``: also the loss of power.
+    :param source: what the run is found by in the store. Default: the path of the definition, else the name of the graph.
+    :param resume: the stored run to go on with: see :func:`resume`. True: the latest of that source.
 
-    Raises :class:`orch.RunFailed`, caused by what the first failed task raised, and :class:`orch.RunCancelled`.
+    Raises :class:`orch.RunFailed`, caused by what the first failed task raised, and :class:`orch.RunCancelled`; with a store
+    :class:`orch.InputOutputError` if that fails, and :class:`orch.Conflict` if another process took the run over.
     """
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore)
+    keep = _Keep(store, sync, source, resume)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep)
     return await Run(graph, options, hear=False)._checked()
 
 
@@ -302,6 +388,10 @@ def run_sync(
     cache: Cache | None = None,
     engine: Engine | None = None,
     restore: Checkpoint | None = None,
+    store: Store | str | os.PathLike[str] | bool | None = None,
+    sync: Literal["normal", "full"] | None = None,
+    source: str | os.PathLike[str] | None = None,
+    resume: str | bool | None = None,
 ) -> Report:
     """Runs the graph on a loop of its own, for callers without one. The options are those of :func:`run`."""
     try:
@@ -310,12 +400,44 @@ def run_sync(
         pass
     else:
         raise Misuse("this thread already runs a loop, which must not block: `await orch.run(...)` instead")
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore)
+    keep = _Keep(store, sync, source, resume)
+    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep)
 
     async def whole() -> Report:
         return await Run(graph, options, hear=False)._checked()
 
     return asyncio.run(whole())
+
+
+_run = run
+
+
+async def resume(run: str | None, graph: Graph, **options: Unpack[ResumeOptions]) -> Report:
+    """Goes on with a stored run, under its name, and answers its report. What is done is not done again.
+
+    What a task made is kept if the task is as it was: its name, its function, its options and ``args``, what it waits for, the
+    inputs of the run, and that nothing is run again that it builds on. All else is run, with the same
+    :attr:`orch.Context.idempotency_key`. :meth:`orch.Store.preview` tells what that would be, and why.
+
+    :param run: its name, or how that ends. ``None``: the latest of the graph's source.
+    :param graph: what to run now: as it was, or edited.
+    :param options: those of :func:`run`; ``store`` is the default place by default, ``inputs`` are those of then.
+
+    Raises :class:`orch.NotFound` if there is no such run, :class:`orch.Conflict` if it belongs to another process,
+    :class:`orch.Corrupt` if it is damaged, and what :func:`run` raises.
+    """
+    return await _run(graph, resume=run or True, **options)
+
+
+def resume_sync(run: str | None, graph: Graph, **options: Unpack[ResumeOptions]) -> Report:
+    """:func:`resume` for callers without a loop.
+
+    >>> import orch
+    >>> orch.resume_sync(None, orch.Graph("weekly"), store="runs.db")
+    Traceback (most recent call last):
+    orch._errors.NotFound: the store has no run of `weekly`; `orch runs` lists what it has
+    """
+    return run_sync(graph, resume=run or True, **options)
 
 
 def _need_loop(what: str) -> None:
