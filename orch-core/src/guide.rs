@@ -137,6 +137,8 @@ pub mod decisions {
     pub mod d0065_processes_take_turns_through_leases {}
     #[doc = include_str!("../docs/decisions/0070-python-keeps-what-a-function-is.md")]
     pub mod d0070_python_keeps_what_a_function_is {}
+    #[doc = include_str!("../docs/decisions/0071-functions-ask-the-store-too.md")]
+    pub mod d0071_functions_ask_the_store_too {}
 
     #[doc = include_str!("../docs/decisions/0066-functions-count-by-their-code.md")]
     pub mod d0066_functions_count_by_their_code {}

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::task::AbortHandle;
 
 use super::{
-    io,
+    ask, io,
     known::{self, Files, Known},
     shared::{Making, SharedCache},
 };
@@ -44,9 +44,6 @@ impl PriceSource for Unpriced {
         None
     }
 }
-
-/// How long the cache behind may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The lead in making a result, among the callers of this process.
 type Flight = Leader<String, Option<CacheEntry>>;
@@ -244,14 +241,7 @@ impl RunContext {
         };
         self.making.insert(task, (known, Some(Making { flight, behind: None })));
         let asking = runtime.spawn(async move {
-            let mut answer = first;
-            let turn = loop {
-                match io::patiently(answer.wait(), PATIENCE).await.unwrap_or(Ok(Turn::Make(None))) {
-                    Ok(Turn::Wait(wait)) => tokio::time::sleep(wait).await,
-                    turn => break turn,
-                }
-                answer = behind.lead(&key, inbox.run.id);
-            };
+            let turn = ask::turn(behind, &key, inbox.run.id, first).await;
             inbox.put(News::Asked(task, key, turn));
         });
         self.asking.insert(task, Asking(asking.abort_handle()));

@@ -24,6 +24,7 @@
 //! ```
 
 mod acquire;
+mod ask;
 mod breakers;
 mod check;
 mod claims;
@@ -45,6 +46,7 @@ mod shared;
 mod stored;
 
 pub use acquire::{Acquiring, acquire};
+pub use ask::Asking;
 pub use breakers::Breakers;
 pub use files::{FileLimits, file_states};
 pub use kept::{StoredRun, history};

@@ -8,8 +8,8 @@ use std::{
 use super::{io, pending::Pending};
 use crate::{
     cache::{
-        Cache, CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts, Lead, Leader, Miss,
-        TtlCache,
+        Admission, Answer, Cache, CacheEntry, CacheOptions, CacheValue, Eviction, Flights, Keep, KeyHistory, KeyParts,
+        Lead, Leader, Miss, TtlCache,
     },
     definition::command::CachePolicy,
     error::Result,
@@ -102,6 +102,11 @@ impl SharedCache {
     /// Those of [`settle`](SharedCache::settle).
     pub fn settle_blocking(&self) -> Result<()> {
         io::own().map_or(Ok(()), |runtime| runtime.block_on(self.settle()))
+    }
+
+    /// Sees to it that the cache behind keeps that.
+    pub(super) fn add_pending(&self, answer: Answer<Result<Admission>>) {
+        self.pending.add(answer);
     }
 
     /// Who is asked for what is not in the cache.

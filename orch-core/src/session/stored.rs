@@ -9,7 +9,7 @@ use tokio::{
     task::{AbortHandle, spawn_blocking},
 };
 
-use super::io;
+use super::{ask, io};
 use crate::{
     cache::{Admission, Answer, Cache, CacheEntry, CacheOptions, CacheValue, Keep, Lead, Turn},
     error::{Error, ErrorKind, Result},
@@ -328,7 +328,7 @@ impl Lead for Held {
     fn keep(self: Box<Self>, value: CacheValue, keep: Keep) -> Answer<Result<Admission>> {
         let cache = StoreCache(self.cache.clone());
         cache.ask(move |cache| {
-            let kept = cache.keep(&self.key, &value, keep, Some(self.run));
+            let kept = cache.keep(&self.key, &value, keep, Some(self.run).filter(|run| *run != ask::no_run()));
             // Only now: whoever waits shall find it.
             drop(self);
             kept
