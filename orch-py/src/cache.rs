@@ -12,9 +12,9 @@ use std::{
 
 use orch_core::{
     CacheEntry, CacheOptions, CacheValue, Clock, Cost, Error, ErrorKind, Eviction, Keep, TtlCache,
-    cache::{Flights, Follower, Held, Join, KeyParts, Landing, Leader, Pattern},
+    cache::{Flights, Follower, Held, Join, KeyParts, Landing, Lead, Leader, Pattern, Turn},
     clock::Hand,
-    session::SharedCache,
+    session::{Asking, SharedCache, StoreCache, StoreCacheOptions, Trust},
 };
 use pyo3::{
     exceptions::PyKeyError,
@@ -25,6 +25,8 @@ use pyo3::{
 use crate::{
     convert::{self, Text},
     error::Raised,
+    session::rings,
+    store::Store,
 };
 
 /// How often a waiting thread asks whether it was interrupted.
@@ -37,6 +39,9 @@ pub(crate) struct Cache {
     flights: Flights<Arc<str>, CacheEntry>,
     /// Moves the time, in tests.
     hand: Option<Hand>,
+    /// Whether there is a store behind it.
+    #[pyo3(get)]
+    shares: bool,
 }
 
 impl Cache {
@@ -48,18 +53,21 @@ impl Cache {
 #[pymethods]
 impl Cache {
     #[new]
-    #[pyo3(signature = (*, max_bytes=None, ttl=None, eviction="lru", _parent=None, _manual=false))]
+    #[pyo3(signature = (*, max_bytes=None, ttl=None, eviction="lru", store=None, trusted=true, _parent=None, _manual=false))]
+    #[expect(clippy::too_many_arguments, reason = "they are given by name")]
     fn new(
         max_bytes: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         eviction: &str,
+        store: Option<PyRef<'_, Store>>,
+        trusted: bool,
         _parent: Option<PyRef<'_, Self>>,
         _manual: bool,
         py: Python<'_>,
     ) -> PyResult<Self> {
         if let Some(parent) = _parent {
             let shared = SharedCache::new(parent.cache().child());
-            return Ok(Self { shared, flights: Flights::default(), hand: parent.hand.clone() });
+            return Ok(Self { shared, flights: Flights::default(), hand: parent.hand.clone(), shares: false });
         }
         let mut options = CacheOptions::default();
         if let Some(bytes) = max_bytes {
@@ -84,8 +92,15 @@ impl Cache {
         } else {
             (Clock::system(), None)
         };
-        let shared = SharedCache::new(TtlCache::with_clock(options, clock));
-        Ok(Self { shared, flights: Flights::default(), hand })
+        let ttl = options.ttl;
+        let mut shared = SharedCache::new(TtlCache::with_clock(options, clock));
+        let shares = store.is_some();
+        if let Some(store) = store {
+            let trust = if trusted { Trust::Trusted } else { Trust::Untrusted };
+            let options = StoreCacheOptions { trust, ttl, ..StoreCacheOptions::default() };
+            shared = shared.over(Arc::new(StoreCache::new(Arc::new(store.native.clone()), options)));
+        }
+        Ok(Self { shared, flights: Flights::default(), hand, shares })
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
@@ -166,8 +181,18 @@ impl Cache {
         PyList::new(py, self.cache().keys().iter().map(|key| PyString::new(py, key)))
     }
 
-    fn drop_key(&self, key: Text) -> usize {
-        self.cache().invalidate(&key.0)
+    fn drop_key(&self, py: Python<'_>, key: Text) -> PyResult<usize> {
+        let dropped = self.cache().invalidate(&key.0);
+        if self.shares {
+            self.shared.invalidate_behind(&key.0);
+            self.settle(py)?;
+        }
+        Ok(dropped)
+    }
+
+    /// Waits until a store has all that it was given.
+    fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.shared.settle_blocking()).raised(py)
     }
 
     fn drop_prefix(&self, prefix: Text) -> usize {
@@ -223,7 +248,8 @@ impl Cache {
             Join::Leader(leader) => Stage::Leads(leader),
             Join::Follower(follower) => Stage::Waits(follower),
         };
-        Flight { key, cache: self.shared.clone(), stage: Mutex::new(stage), left: AtomicBool::new(false) }
+        let (left, behind) = (AtomicBool::new(false), Arc::default());
+        Flight { key, cache: self.shared.clone(), stage: Mutex::new(stage), left, behind }
     }
 
     /// Moves the time of a cache that was made for a test, and of the day by so much more.
@@ -324,6 +350,24 @@ pub(crate) struct Flight {
     /// Taken out while something is done with it, so that nothing of others runs under the lock.
     stage: Mutex<Stage>,
     left: AtomicBool,
+    /// What others say of the key, where there is a store.
+    behind: Arc<Mutex<Behind>>,
+}
+
+/// What the store says of a key.
+#[derive(Default)]
+enum Behind {
+    #[default]
+    Unasked,
+    /// Withdrawn when it is dropped.
+    Asked {
+        _asking: Asking,
+    },
+    Answered(orch_core::Result<Turn>),
+    /// The value is there.
+    Known(CacheEntry),
+    /// The caller makes the value, for other processes too.
+    Leads(Option<Box<dyn Lead>>),
 }
 
 #[pymethods]
@@ -368,6 +412,71 @@ impl Flight {
         object(py, &entry)
     }
 
+    /// Asks other processes, through the store; `wake` is called, from any thread, when there is an answer. Whether there is
+    /// one to wait for.
+    fn ask(&self, wake: Option<Py<PyAny>>) -> bool {
+        let (heard, waiter, ring) = (self.behind.clone(), thread::current(), wake.map(rings));
+        let asking = self.cache.ask(&self.key, move |turn| {
+            set(&heard, Behind::Answered(turn));
+            match &ring {
+                Some(ring) => ring(),
+                None => waiter.unpark(),
+            }
+        });
+        let Some(asking) = asking else { return false };
+        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        // It may have been answered by now.
+        if matches!(*behind, Behind::Unasked) {
+            *behind = Behind::Asked { _asking: asking };
+        }
+        true
+    }
+
+    /// Whether others have answered.
+    fn is_answered(&self) -> bool {
+        !matches!(*self.behind.lock().unwrap_or_else(PoisonError::into_inner), Behind::Asked { .. })
+    }
+
+    /// Waits for the answer of others without holding the interpreter, on the thread that asked.
+    fn wait_behind(&self, py: Python<'_>) -> PyResult<()> {
+        while !self.is_answered() {
+            py.detach(|| thread::park_timeout(INTERRUPTS));
+            py.check_signals()?;
+        }
+        Ok(())
+    }
+
+    /// What another process has made; else the caller makes it.
+    fn found<'py>(&self, py: Python<'py>, missing: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let entry = match set(&self.behind, Behind::Unasked) {
+            Behind::Answered(turn) => match turn.raised(py)? {
+                Turn::Known(entry) => entry,
+                Turn::Make(lead) => {
+                    set(&self.behind, Behind::Leads(lead));
+                    return Ok(missing);
+                }
+                Turn::Wait(_) => return Ok(missing),
+            },
+            _ => return Ok(missing),
+        };
+        let value = object(py, &entry)?;
+        set(&self.behind, Behind::Known(entry));
+        Ok(value)
+    }
+
+    /// Takes in what was found, as the caller has made it of the JSON, and gives it to all who wait.
+    fn take_in(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = held(value)?;
+        if let Behind::Known(entry) = set(&self.behind, Behind::Unasked) {
+            let (tags, cost) = (entry.tags().to_vec(), entry.cost().clone());
+            let keep = Keep { ttl: Some(entry.ttl()), tags, cost, ..Keep::default() };
+            self.cache.cache().set_with(&*self.key, value.clone(), keep);
+            self.cache.cache().find(&self.key);
+        }
+        self.tell(value);
+        Ok(())
+    }
+
     /// Keeps the value and gives it to all who wait.
     #[pyo3(signature = (value, ttl, tags, depends_on, cost))]
     fn land(
@@ -379,27 +488,41 @@ impl Flight {
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let keep = keep(ttl, tags, depends_on, cost)?;
-        let value = held(value)?;
-        self.cache.cache().set_with(&*self.key, value.clone(), keep);
-        let stage = self.swap(Stage::Over);
-        match stage {
-            // Those who wait get it even where it is not kept.
-            Stage::Leads(leader) => leader.land(CacheEntry::new(&self.key, value, Keep::default())),
-            other => drop(self.swap(other)),
+        let made = held(value)?;
+        if let Behind::Leads(lead) = set(&self.behind, Behind::Unasked) {
+            // In its plain form: others have no objects of this process. Without one the error says so, and nobody is told.
+            let value = convert::to_json(value)?;
+            self.cache.keep_behind(&self.key, value.into(), keep.clone(), lead);
         }
+        self.cache.cache().set_with(&*self.key, made.clone(), keep);
+        self.tell(made);
         Ok(())
     }
 
     /// Gives it up. Who led hands over.
     fn leave(&self) {
         self.left.store(true, Ordering::Release);
+        drop(set(&self.behind, Behind::Unasked));
         drop(self.swap(Stage::Over));
     }
+}
+
+/// What it was before.
+fn set(behind: &Mutex<Behind>, to: Behind) -> Behind {
+    std::mem::replace(&mut *behind.lock().unwrap_or_else(PoisonError::into_inner), to)
 }
 
 impl Flight {
     fn swap(&self, stage: Stage) -> Stage {
         std::mem::replace(&mut *self.stage.lock().unwrap_or_else(PoisonError::into_inner), stage)
+    }
+
+    /// Those who wait get it even where it is not kept.
+    fn tell(&self, value: CacheValue) {
+        match self.swap(Stage::Over) {
+            Stage::Leads(leader) => leader.land(CacheEntry::new(&self.key, value, Keep::default())),
+            other => drop(self.swap(other)),
+        }
     }
 
     fn advance(&self, waker: &Waker) -> bool {

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
+import logging
+import weakref
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import update_wrapper
 from itertools import count
@@ -12,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast, ove
 from weakref import WeakKeyDictionary
 
 from orch import _orch
-from orch._errors import InvalidValue, Misuse
+from orch._errors import InvalidValue, Misuse, OrchError
 from orch._keys import Calls, form
+from orch._values import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -109,6 +114,10 @@ class Cache(_orch.Cache):
     :param max_bytes: the most that all entries take, about; 100 MiB by default.
     :param ttl: how long a value is good, in seconds or as a ``timedelta``; an hour by default. 0: it is not kept.
     :param eviction: who goes when there is no room: ``lru``, ``lfu`` or ``expiry`` (whoever ends soonest).
+    :param store: where results outlive the process, and other processes find them: those of tasks, of :func:`orch.cached`, and
+        of :meth:`get_or_make`. Of all processes that want the same, one makes it; if that one dies, the next. Such results need
+        a JSON form. What is set otherwise stays here. At most 1 GiB is kept; what saves the least for its size goes first.
+    :param trusted: False for code that others do not trust, such as a stranger's branch: they never read what it makes.
 
     Keys are texts. Values are any objects, and the object that was set is the one that is found: do not change it. What has a
     JSON form (plain data, data classes, models of pydantic) can be exported, and tasks of runs with this cache read it by key.
@@ -127,6 +136,28 @@ class Cache(_orch.Cache):
     """
 
     __slots__ = ("__weakref__",)
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int | None = None,
+        ttl: float | timedelta | None = None,
+        eviction: str = "lru",
+        store: _orch.Store | None = None,
+        trusted: bool = True,
+        _parent: Cache | None = None,
+        _manual: bool = False,
+    ) -> None:
+        if self.shares:
+            # What is on its way to the store gets there.
+            me = weakref.ref(self)
+
+            def at_end() -> None:
+                cache = me()
+                if cache is not None:
+                    cache.settle()
+
+            atexit.register(at_end)
 
     def __iter__(self) -> Iterator[str]:
         """The keys, sorted."""
@@ -179,7 +210,8 @@ class Cache(_orch.Cache):
     def invalidate(
         self, *, key: str | None = None, prefix: str | None = None, pattern: str | None = None, tag: str | None = None
     ) -> int:
-        """Drops entries and all that depends on them; how many those were. Give one of the four.
+        """Drops entries and all that depends on them; how many those were. Give one of the four. Those of a store are dropped
+        by ``key`` only.
 
         :param pattern: ``*`` stands for any text, ``?`` for a character.
         """
@@ -257,14 +289,25 @@ def _keep(keep: _Keep, began: float) -> _Keep:
     return ttl, tags, depends_on, perf_counter() - began if cost is None else cost
 
 
-def _landed(cache: Cache, key: str, flight: _orch.Flight, missed: Callable[[], None] | None) -> object:
-    """What is there when the wait is over; ``_MISSING``: the caller is to make it."""
+def _landed(cache: Cache, key: str, flight: _orch.Flight) -> object:
+    """What is there when the wait is over; ``_MISSING``: the caller is to make it, or to ask other processes."""
     if not flight.leads:
         return flight.value()
     # Somebody may have landed between the look and the join.
-    found = cache.get(key, _MISSING)
-    if found is _MISSING and missed is not None:
-        missed()
+    return cache.get(key, _MISSING)
+
+
+def _found(flight: _orch.Flight, make: Callable[[], object]) -> Any:
+    """What another process has made, as the function annotates it; ``_MISSING``: the caller is to make it."""
+    try:
+        found = flight.found(_MISSING)
+    except OrchError as error:
+        # Who asked goes on without the store.
+        logging.getLogger("orch").warning("`%s` is not shared with other processes: %s", flight.key, error)
+        return _MISSING
+    if found is not _MISSING:
+        found = result_of(getattr(make, "function", make), found, flight.key)
+        flight.take_in(found)
     return found
 
 
@@ -274,9 +317,14 @@ def _made(cache: Cache, key: str, make: Callable[[], T], keep: _Keep, missed: Ca
     try:
         _refuse_own(flight, making, cache)
         flight.wait()
-        landed = _landed(cache, key, flight, missed)
+        landed = _landed(cache, key, flight)
+        if landed is _MISSING and cache.shares and flight.ask(None):
+            flight.wait_behind()
+            landed = _found(flight, make)
         if landed is not _MISSING:
             return cast("T", landed)
+        if missed is not None:
+            missed()
         token = _making.set((*making, (cache, flight)))
         try:
             began = perf_counter()
@@ -297,9 +345,14 @@ async def _made_async(
     try:
         _refuse_own(flight, making, cache)
         await _turn(flight)
-        landed = _landed(cache, key, flight, missed)
+        landed = _landed(cache, key, flight)
+        if landed is _MISSING and cache.shares:
+            await _answered(flight)
+            landed = _found(flight, make)
         if landed is not _MISSING:
             return cast("T", landed)
+        if missed is not None:
+            missed()
         token = _making.set((*making, (cache, flight)))
         try:
             began = perf_counter()
@@ -333,6 +386,38 @@ async def _turn(flight: _orch.Flight) -> None:
     while not flight.poll(wake):
         await waiter
         waiter = loop.create_future()
+
+
+async def _answered(flight: _orch.Flight) -> None:
+    """Waits for what other processes say."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def ring() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def wake() -> None:
+        # When the loop is closed, nobody waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(ring)
+
+    if flight.ask(wake) and not flight.is_answered():
+        await waiter
+
+
+class _Call:
+    """A call of a cached function, when its turn has come."""
+
+    __slots__ = ("args", "function", "kwargs")
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+
+    def __call__(self) -> Any:
+        return self.function(*self.args, **self.kwargs)
 
 
 _default: Cache | None = None
@@ -375,6 +460,11 @@ class _Function:
         # A wrong time is told at once, not at the first call.
         Cache(max_bytes=0, ttl=ttl)
         self.name = _own_name(self.calls.name, self.cache)
+        if self.cache.shares:
+            from orch._content import content_of
+
+            # Other processes may have another version of it.
+            self.name = f"{self.name}@{content_of(function)}"
         self.tag = f"orch.cached:{self.name}"
         self.keep: _Keep = (ttl, [self.tag, *tags], [], None)
         self.memo = _orch.Memo(self.cache)
@@ -448,7 +538,7 @@ def _wrapped(function: Callable[..., Any], of: _Function) -> Any:
             found, key, missed = of.look(args, kwargs)
             if found is not missing:
                 return found
-            return await _made_async(cache, key, lambda: function(*args, **kwargs), keep, missed)
+            return await _made_async(cache, key, _Call(function, args, kwargs), keep, missed)
 
         return of.dress(call, function)
 
@@ -460,7 +550,7 @@ def _wrapped(function: Callable[..., Any], of: _Function) -> Any:
         found, key, missed = of.look(args, kwargs)
         if found is not missing:
             return found
-        return _made(cache, key, lambda: function(*args, **kwargs), keep, missed)
+        return _made(cache, key, _Call(function, args, kwargs), keep, missed)
 
     return of.dress(call_plain, function)
 

@@ -11,6 +11,8 @@ from orch._errors import InvalidValue
 from orch._keys import form
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orch._graph import Task
 
 _DEEPEST = 8
@@ -30,8 +32,13 @@ def content(task: Task[Any]) -> str:
     >>> content(once) == content(again), content(once) == content(other)
     (True, False)
     """
-    args = {name: _argument(value) for name, value in sorted((task.options.get("args") or {}).items())}
-    return hashlib.blake2b(repr((_callable(task.fn, _DEEPEST), args)).encode(errors="replace"), digest_size=16).hexdigest()
+    return content_of(task.fn, task.options.get("args") or {})
+
+
+def content_of(function: Any, given: Mapping[str, Any] | None = None) -> str:
+    """The same of a function, and of what it is given in any case."""
+    args = [(name, _argument(value)) for name, value in sorted((given or {}).items())]
+    return hashlib.blake2b(repr((_callable(function, _DEEPEST), args)).encode(errors="replace"), digest_size=16).hexdigest()
 
 
 def _argument(value: Any) -> Any:

@@ -105,6 +105,11 @@ def bind_added(ready: Ready, ix: int, task: Task[Any], given: Mapping[str, str],
     _bound(ready, ix, task, given, places)
 
 
+def _shares(outputs: Any) -> bool:
+    """Whether others may be given what the task makes: then it must be the same function that makes it."""
+    return hasattr(outputs, "values") and any(outputs.values())
+
+
 def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any], *, by_content: bool = False) -> Ready:
     """The graph, checked by the core, and how each task's function is called."""
     parts = []
@@ -114,7 +119,7 @@ def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any],
         after = _after(task, given[task.id])
         estimate = task.options.get("estimate")
         options = for_core(task.options)
-        if by_content:
+        if by_content or _shares(task.options.get("outputs")):
             from orch._content import content
 
             options = {**(options or {}), "sources": {"tools": {"function": content(task)}}}
