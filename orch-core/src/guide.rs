@@ -133,6 +133,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0040-node-driver.md")]
     pub mod d0040_node_driver {}
 
+    #[doc = include_str!("../docs/decisions/0060-what-is-installed-holds-what-it-uses.md")]
+    pub mod d0060_what_is_installed_holds_what_it_uses {}
+
     #[doc = include_str!("../docs/decisions/0065-processes-take-turns-through-leases.md")]
     pub mod d0065_processes_take_turns_through_leases {}
     #[doc = include_str!("../docs/decisions/0070-python-keeps-what-a-function-is.md")]

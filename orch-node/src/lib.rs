@@ -22,6 +22,7 @@ mod steps;
 pub mod store;
 mod told;
 mod tracker;
+#[cfg(feature = "vectors")]
 pub mod vectors;
 mod wake;
 

@@ -1,4 +1,4 @@
-//! The conformance vectors: what the engine inside this module makes of them. For tests.
+//! The conformance vectors: what the engine inside this module makes of them. For tests: feature `vectors`.
 
 use napi_derive::napi;
 use orch_core::testing::vectors;
@@ -15,14 +15,14 @@ struct Vector {
 
 /// What the engine makes of the input of a vector of that area, through the same conversions as everything that crosses. It is
 /// given the text of the file: JavaScript knows one kind of numbers, and would make 1 of 1.0.
-#[napi]
+#[napi(skip_typescript)]
 pub fn vector(area: String, text: String) -> napi::Result<String> {
     let Vector { input } = convert::read(&text, "the vector")?;
     convert::shown(&vectors::run(&area, input).raised()?)
 }
 
 /// The areas that the engine knows.
-#[napi]
+#[napi(skip_typescript)]
 pub fn vector_areas() -> Vec<&'static str> {
     vectors::areas().collect()
 }

@@ -17,6 +17,7 @@ mod report;
 mod session;
 mod store;
 mod told;
+#[cfg(feature = "vectors")]
 mod vectors;
 
 use pyo3::prelude::*;
@@ -42,8 +43,11 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<report::Report>()?;
     module.add_function(wrap_pyfunction!(cli::main, module)?)?;
     module.add_function(wrap_pyfunction!(convert::plain, module)?)?;
-    module.add_function(wrap_pyfunction!(vectors::vector, module)?)?;
-    module.add_function(wrap_pyfunction!(vectors::vector_areas, module)?)?;
+    #[cfg(feature = "vectors")]
+    {
+        module.add_function(wrap_pyfunction!(vectors::vector, module)?)?;
+        module.add_function(wrap_pyfunction!(vectors::vector_areas, module)?)?;
+    }
     // After that no thread of the core calls into the interpreter, which is not there any more then.
     let end = wrap_pyfunction!(session::end, module)?;
     module.add_function(end.clone())?;

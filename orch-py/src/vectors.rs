@@ -1,4 +1,4 @@
-//! The conformance vectors: what the engine inside this module makes of them. For tests.
+//! The conformance vectors: what the engine inside this module makes of them. For tests: feature `vectors`.
 
 use orch_core::testing::vectors;
 use pyo3::prelude::*;
