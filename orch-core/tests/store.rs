@@ -17,6 +17,9 @@ use orch_core::{
 };
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+#[path = "store/below.rs"]
+mod below;
 #[path = "store/cache.rs"]
 mod cache;
 #[path = "store/damage.rs"]

@@ -430,7 +430,8 @@ impl Writer {
             blobs.push(graph);
             header
         });
-        let append = Append { run: self.run, fence: self.fence, seq, events, body: &body, blobs: &blobs, state };
+        let append =
+            Append { run: self.run, fence: self.fence, seq, events, body: &body, blobs: &blobs, state, held: &[] };
         match header {
             None => self.store.append(&append)?,
             Some(header) => self.store.open_run(&header, Some(&append))?,

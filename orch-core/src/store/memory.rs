@@ -11,7 +11,7 @@ use crate::{
     clock::{Clock, WallTime},
     error::{Error, ErrorKind, Result},
     event::RunState,
-    id::RunId,
+    id::{Printable, RunId},
 };
 
 /// Keeps everything in memory. Clones share it.
@@ -36,6 +36,7 @@ struct Content {
     records: BTreeMap<(RunId, u64), Vec<Record>>,
     blobs: HashMap<BlobHash, Vec<u8>>,
     leases: HashMap<String, Held>,
+    /// Each with its end, and how long it lasts; that in `left`.
     cache: HashMap<String, (CacheRow, WallTime)>,
     wishes: HashMap<RunId, Vec<Wish>>,
 }
@@ -57,6 +58,11 @@ impl Content {
         }
         if row.events != append.seq {
             return Err(wrong_length(append, row.events));
+        }
+        for (name, fence) in append.held {
+            if self.leases.get(*name).is_none_or(|lease| lease.fence != *fence) {
+                return Err(lost(name));
+            }
         }
         row.events += u64::from(append.events);
         (row.state, row.updated) = (append.state, now);
@@ -84,12 +90,28 @@ impl MemoryStore {
     }
 }
 
+/// How far a clock may be set back without that what was kept before is of unknown age.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
+/// How long an entry of a cache is still good that has so much time left by the clock, and was good for `lasts` when it was kept. If
+/// more is left than that, the clock was set back since: by a little, and it lasts no longer than it would have, or by much.
+pub(super) fn still_good(left: Duration, lasts: Duration) -> Option<Duration> {
+    let is_good = !left.is_zero() && left <= lasts.saturating_add(CLOCKS_DIFFER);
+    is_good.then(|| left.min(lasts))
+}
+
 pub(super) fn no_run(run: RunId) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no run `{run}` in the store; `orch runs` lists them"))
 }
 
 pub(super) fn taken_over(run: RunId) -> Error {
     Error::new(ErrorKind::Conflict, format!("the run `{run}` was taken over by another process"))
+}
+
+pub(super) fn lost(lease: &str) -> Error {
+    let message =
+        format!("the lease `{}` went to another process; what was done under it is not kept", Printable(lease));
+    Error::new(ErrorKind::Conflict, message)
 }
 
 /// Refuses a first append that is not the beginning of the part.
@@ -232,11 +254,21 @@ impl Store for MemoryStore {
         Ok(held.map(|held| held.free = true).is_some())
     }
 
+    fn holder(&self, name: &str) -> Result<Option<String>> {
+        let now = self.clock.wall();
+        let content = self.content();
+        let held = content.leases.get(name).filter(|lease| !lease.free && lease.until > now);
+        Ok(held.map(|lease| lease.holder.clone()))
+    }
+
     fn cache_get(&self, key: &str) -> Result<Option<CacheRow>> {
         let now = self.clock.wall();
         let content = self.content();
-        let fresh = content.cache.get(key).filter(|(_, until)| *until > now);
-        Ok(fresh.map(|(row, until)| CacheRow { left: Duration::from_millis(until.0 - now.0), ..row.clone() }))
+        let left = |(row, until): &(CacheRow, WallTime)| {
+            let left = still_good(Duration::from_millis(until.0.saturating_sub(now.0)), row.left)?;
+            Some(CacheRow { left, ..row.clone() })
+        };
+        Ok(content.cache.get(key).and_then(left))
     }
 
     fn cache_put(&self, key: &str, row: &CacheRow, lasts: Duration, limit: u64) -> Result<bool> {
@@ -246,7 +278,7 @@ impl Store for MemoryStore {
         if row.bytes(key) > limit {
             return Ok(false);
         }
-        cache.insert(key.to_owned(), (row.clone(), until));
+        cache.insert(key.to_owned(), (CacheRow { left: lasts, ..row.clone() }, until));
         let mut bytes: u64 = cache.iter().map(|(key, (row, _))| row.bytes(key)).sum();
         let order = |a: &(&String, &(CacheRow, WallTime)), b: &(&String, &(CacheRow, WallTime))| {
             let is_over = |until: WallTime| until <= now;

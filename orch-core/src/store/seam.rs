@@ -42,7 +42,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if the run was taken over or has another length; [`NotFound`](ErrorKind::NotFound) if
+    /// [`Conflict`](ErrorKind::Conflict) if the run was taken over or has another length, or a lease under which it was
+    /// [done](Append::held) went to somebody else; [`NotFound`](ErrorKind::NotFound) if
     /// the run was not opened.
     fn append(&self, append: &Append<'_>) -> Result<()>;
 
@@ -77,6 +78,9 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Gives a lease back; `false` if it was not held any more.
     fn release(&self, name: &str, fence: u64) -> Result<bool>;
+
+    /// Who has the lease of that name, as he said who he is; `None`: nobody, or nobody any more. It may be another a moment later.
+    fn holder(&self, name: &str) -> Result<Option<String>>;
 
     /// The entry of a cache, where it is still good.
     fn cache_get(&self, key: &str) -> Result<Option<CacheRow>>;
@@ -144,13 +148,15 @@ pub struct Append<'a> {
     pub blobs: &'a [Blob],
     /// How the run stands after it, for lists.
     pub state: RunState,
+    /// Leases, by name, and their fences, under which it was done: it is kept only if nobody else has had one of them since.
+    pub held: &'a [(&'a str, u64)],
 }
 
 impl Default for Append<'_> {
     /// Nothing, for a run of no name.
     fn default() -> Self {
         let run = RunId::from_parts(0, 0);
-        Self { run, fence: 0, seq: 0, events: 0, body: &[], blobs: &[], state: RunState::Running }
+        Self { run, fence: 0, seq: 0, events: 0, body: &[], blobs: &[], state: RunState::Running, held: &[] }
     }
 }
 

@@ -43,7 +43,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::{
     care::{Checked, Compacted},
-    place::{default_path, network_file_system, store_path},
+    place::{default_path, head_commit, network_file_system, store_path},
 };
 use self::{fault::Fault, owner::Owner};
 use super::seam::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Store, Wish};
@@ -236,6 +236,11 @@ impl Store for SqliteStore {
 
     fn release(&self, name: &str, fence: u64) -> Result<bool> {
         self.writing(|on| leases::release(on, self.fault(), name, fence))
+    }
+
+    fn holder(&self, name: &str) -> Result<Option<String>> {
+        let now = self.0.options.clock.wall();
+        self.reading(|on| leases::holder(on, self.fault(), name, now))
     }
 
     fn cache_get(&self, key: &str) -> Result<Option<CacheRow>> {

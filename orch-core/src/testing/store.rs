@@ -50,7 +50,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("a lease ends by time, not before, and can be made longer", leases_end),
     ("a clock that goes back does not make a lease eternal", leases_survive_clocks),
     ("of many who want a lease one gets it", one_of_many_locks),
+    ("who has a lease is told", holders_are_told),
+    ("what was done under a lease that another has had since is refused", lost_leases_are_seen),
     ("entries of a cache end, are replaced and dropped", entries_end),
+    ("an entry does not outlive a clock that is set back", entries_survive_clocks),
     ("a cache takes no more than it may", a_cache_takes_no_more_than_it_may),
     ("word for a run is taken once, in order", wishes_are_taken_once),
 ];
@@ -284,6 +287,37 @@ fn leases_survive_clocks(store: &dyn Store, hand: &Hand) {
     assert!(third.fence > second.fence);
 }
 
+fn holders_are_told(store: &dyn Store, hand: &Hand) {
+    let holder = || store.holder("a").expect("it can be asked");
+    assert_eq!(holder(), None);
+    let first = store.lock("a", "ann", TEN).expect("it can be asked").granted().expect("nobody has it");
+    assert_eq!(holder().as_deref(), Some("ann"));
+    assert!(store.release("a", first.fence).expect("it can be given back"));
+    assert_eq!(holder(), None);
+    store.lock("a", "bob", TEN).expect("it can be asked").granted().expect("nobody has it");
+    hand.advance(TEN);
+    assert_eq!(holder(), None, "it is over");
+}
+
+fn lost_leases_are_seen(store: &dyn Store, hand: &Hand) {
+    open(store, run(1), 1);
+    let append = |seq, held: &[(&str, u64)]| {
+        let append = Append { run: run(1), fence: 1, seq, events: 1, body: b"x", held, ..Append::default() };
+        store.append(&append).map_err(|error| error.kind())
+    };
+    let (a, b) = (lock(store, "a").expect("nobody has it"), lock(store, "b").expect("nobody has it"));
+    assert_eq!(append(0, &[("a", a.fence), ("b", b.fence)]), Ok(()));
+    hand.advance(TEN);
+    assert_eq!(append(1, &[("a", a.fence)]), Ok(()), "it is over, but nobody has had it since");
+    assert!(store.release("b", b.fence).expect("it can be given back"));
+    assert_eq!(append(2, &[("b", b.fence)]), Ok(()));
+    let later = lock(store, "a").expect("it is over");
+    assert_eq!(append(3, &[("b", b.fence), ("a", a.fence)]), Err(ErrorKind::Conflict));
+    assert_eq!(append(3, &[("c", 1)]), Err(ErrorKind::Conflict), "nobody ever had it");
+    assert_eq!(texts(store, run(1), 1, 0).len(), 3, "nothing of it is there");
+    assert_eq!(append(3, &[("a", later.fence)]), Ok(()));
+}
+
 fn one_of_many_locks(store: &dyn Store, _: &Hand) {
     for round in 0..10 {
         let name = format!("lease {round}");
@@ -320,6 +354,25 @@ fn entries_end(store: &dyn Store, hand: &Hand) {
     assert!(store.cache_drop("a").expect("it can be dropped"));
     assert!(!store.cache_drop("a").expect("it can be dropped"));
     assert_eq!(get("a"), None);
+}
+
+fn entries_survive_clocks(store: &dyn Store, hand: &Hand) {
+    let row = CacheRow { value: b"one".to_vec(), about: String::new(), worth: 1, left: TEN };
+    let put = || assert!(store.cache_put("a", &row, TEN, 1_000).expect("it can be put"));
+    let get = || store.cache_get("a").expect("it can be read").map(|row| row.left);
+    put();
+    // As clocks are set every day.
+    hand.wall_back(Duration::from_secs(5));
+    assert_eq!(get(), Some(TEN), "no longer than it would have");
+    hand.advance(Duration::from_secs(15));
+    assert_eq!(get(), None);
+    put();
+    hand.wall_back(Duration::from_secs(3_600));
+    assert_eq!(get(), None, "nobody knows how old it is");
+    put();
+    assert_eq!(get(), Some(TEN));
+    hand.wall_forward(Duration::from_secs(3_600));
+    assert_eq!(get(), None, "by the clock it is over");
 }
 
 fn a_cache_takes_no_more_than_it_may(store: &dyn Store, hand: &Hand) {

@@ -90,6 +90,9 @@ impl Store for Fatal {
     fn release(&self, name: &str, fence: u64) -> Result<bool> {
         self.around("release", |store| store.release(name, fence))
     }
+    fn holder(&self, name: &str) -> Result<Option<String>> {
+        self.store.holder(name)
+    }
     fn cache_get(&self, key: &str) -> Result<Option<CacheRow>> {
         self.store.cache_get(key)
     }

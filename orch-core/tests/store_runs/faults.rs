@@ -67,6 +67,9 @@ impl Store for Faulty {
     fn release(&self, name: &str, fence: u64) -> Result<bool> {
         self.store.release(name, fence)
     }
+    fn holder(&self, name: &str) -> Result<Option<String>> {
+        self.store.holder(name)
+    }
     fn cache_get(&self, key: &str) -> Result<Option<CacheRow>> {
         self.store.cache_get(key)
     }

@@ -9,7 +9,11 @@ use super::{
     leases::{at, millis},
     tables::{Hash, hash_of},
 };
-use crate::{clock::WallTime, error::Result, store::CacheRow};
+use crate::{
+    clock::WallTime,
+    error::Result,
+    store::{CacheRow, memory::still_good},
+};
 
 /// How many entries are looked at in one go when room has to be made.
 const GO: u32 = 64;
@@ -20,11 +24,12 @@ fn cache_hash(key: &str, row: &CacheRow, until: i64) -> Hash {
 
 pub(super) fn get(on: &Transaction<'_>, fault: Fault<'_>, key: &str, now: WallTime) -> Result<Option<CacheRow>> {
     let found: Option<(Hash, i64, CacheRow)> = on
-        .prepare_cached("SELECT hash, until, about, worth, value FROM cache WHERE key = ?1 AND until > ?2")
+        .prepare_cached("SELECT hash, until, about, worth, value, lasts FROM cache WHERE key = ?1 AND until > ?2")
         .and_then(|mut select| {
             let read = |row: &Row<'_>| {
                 let (about, worth, value) = (row.get(2)?, row.get(3)?, row.get(4)?);
-                Ok((row.get(0)?, row.get(1)?, CacheRow { about, worth, value, left: Duration::ZERO }))
+                let lasts = Duration::from_millis(row.get::<_, i64>(5)?.unsigned_abs());
+                Ok((row.get(0)?, row.get(1)?, CacheRow { about, worth, value, left: lasts }))
             };
             select.query_row(params![key, at(now)], read).optional()
         })
@@ -34,7 +39,7 @@ pub(super) fn get(on: &Transaction<'_>, fault: Fault<'_>, key: &str, now: WallTi
         return Err(fault.damaged("an entry of the cache is not what was written"));
     }
     let left = Duration::from_millis(until.saturating_sub(at(now)).unsigned_abs());
-    Ok(Some(CacheRow { left, ..row }))
+    Ok(still_good(left, row.left).map(|left| CacheRow { left, ..row }))
 }
 
 pub(super) fn put(
@@ -54,9 +59,12 @@ pub(super) fn put(
     if bytes > limit {
         return Ok(false);
     }
-    let all = "INSERT INTO cache (key, about, hash, until, worth, bytes, rate, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let all = "INSERT INTO cache (key, about, hash, until, worth, bytes, rate, value, lasts)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     on.prepare_cached(all)
-        .and_then(|mut put| put.execute(params![key, row.about, hash, until, row.worth, bytes, rate, row.value]))
+        .and_then(|mut put| {
+            put.execute(params![key, row.about, hash, until, row.worth, bytes, rate, row.value, millis(lasts)])
+        })
         .map_err(|error| fault.of(error))?;
     if taken(on, fault)? <= limit {
         return Ok(true);

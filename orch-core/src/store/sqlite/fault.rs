@@ -44,7 +44,8 @@ impl Fault<'_> {
             }
             Some(ErrorCode::DatabaseCorrupt) => (
                 ErrorKind::Corrupt,
-                "is damaged; `orch store check` lists what is, and `orch store export` saves what can be read",
+                "is damaged, or its disk cannot be read; `orch store check` lists what is, and `orch store export` saves \
+                 what can be read",
             ),
             Some(ErrorCode::DiskFull) => (ErrorKind::Io, "could not be written: the disk is full"),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {

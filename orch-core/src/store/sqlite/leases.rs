@@ -80,6 +80,16 @@ pub(super) fn lock(on: &Transaction<'_>, fault: Fault<'_>, wanted: &Wanted<'_>) 
     Ok(Locked::Granted(Lease { fence: fence.0.unsigned_abs(), taken_over: fence.1 }))
 }
 
+pub(super) fn holder(on: &Transaction<'_>, fault: Fault<'_>, name: &str, now: WallTime) -> Result<Option<String>> {
+    let row: Option<(String, String)> = on
+        .prepare_cached("SELECT owner, holder FROM leases WHERE name = ?1 AND NOT free AND until > ?2")
+        .and_then(|mut select| {
+            select.query_row(params![name, at(now)], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .map_err(|error| fault.of(error))?;
+    Ok(row.filter(|(owner, _)| !owner::is_gone(fault.0, owner)).map(|(_, holder)| holder))
+}
+
 pub(super) fn renew(
     on: &Transaction<'_>,
     fault: Fault<'_>,

@@ -47,8 +47,36 @@ pub fn store_path(named: Option<&Path>, here: &Path, variable: impl Fn(&str) -> 
     })
 }
 
+/// The commit on which work in `directory` stands, as 40 or 64 hexadecimal digits: for what a cache says of its entries. Read from the
+/// files of git, no program is started. `None` without a repository, before the first commit, and where references are kept in
+/// tables of their own format (`reftable`).
+pub fn head_commit(directory: &Path) -> Option<String> {
+    let (own, common) = directory.ancestors().find_map(|folder| folders(&folder.join(".git")))?;
+    let is_commit = |text: &str| matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let read = |path: PathBuf| Some(fs::read_to_string(path).ok()?.trim().to_owned());
+    let mut text = read(own.join("HEAD"))?;
+    // A reference may stand for another one.
+    for _ in 0..5 {
+        let Some(name) = text.strip_prefix("ref:").map(|name| name.trim().to_owned()) else { break };
+        let packed = || {
+            let all = read(common.join("packed-refs"))?;
+            let line = all.lines().find_map(|line| line.split_once(' ').filter(|(_, known)| *known == name))?;
+            Some(line.0.to_owned())
+        };
+        // A name is part of a path; one that leads out of the folder is none.
+        let safe = Path::new(&name).components().all(|part| matches!(part, Component::Normal(_)));
+        text = safe.then(|| read(own.join(&name)).or_else(|| read(common.join(&name))).or_else(packed))??;
+    }
+    is_commit(&text).then_some(text)
+}
+
 /// The common folder of a repository, by the `.git` in its work tree: a folder, or in linked worktrees a file that names one.
 fn common_folder(git: &Path) -> Option<PathBuf> {
+    folders(git).map(|(_, common)| common)
+}
+
+/// The folder of a work tree, and the common one of its repository.
+fn folders(git: &Path) -> Option<(PathBuf, PathBuf)> {
     let about = fs::metadata(git).ok()?;
     let own = if about.is_dir() {
         git.to_owned()
@@ -59,10 +87,10 @@ fn common_folder(git: &Path) -> Option<PathBuf> {
     };
     let common = match fs::read_to_string(own.join("commondir")) {
         Ok(text) => own.join(text.trim()),
-        Err(_) => own,
+        Err(_) => own.clone(),
     };
     // A folder of that name is not yet a repository.
-    common.join("HEAD").is_file().then(|| plain(&common))
+    common.join("HEAD").is_file().then(|| (plain(&own), plain(&common)))
 }
 
 /// Without `.` and `..`, where they can be left out.
@@ -174,6 +202,36 @@ mod tests {
             assert_eq!(kind_of(MOUNTS, Path::new(path)).as_deref(), Some(kind), "{path}");
         }
         assert_eq!(kind_of("", Path::new("/")), None);
+    }
+
+    #[test]
+    fn the_commit_is_read_from_the_files_of_git() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let git = root.join(".git");
+        let [a, b] = ["a".repeat(40), "b".repeat(64)];
+        fs::create_dir_all(git.join("refs/heads")).unwrap();
+        fs::create_dir_all(git.join("worktrees/side")).unwrap();
+        let write = |name: &str, text: &str| fs::write(git.join(name), text).unwrap();
+        assert_eq!(head_commit(root), None, "no repository");
+        write("HEAD", "ref: refs/heads/main\n");
+        assert_eq!(head_commit(root), None, "no commit yet");
+        write("packed-refs", &format!("# pack-refs with: peeled\n{b} refs/heads/other\n{a} refs/heads/main\n"));
+        assert_eq!(head_commit(root).as_ref(), Some(&a));
+        write("refs/heads/main", &format!("{b}\n"));
+        assert_eq!(head_commit(&root.join("deep/inside")).as_ref(), Some(&b), "what is loose is newer");
+        write("worktrees/side/commondir", "../..\n");
+        write("worktrees/side/HEAD", &format!("{a}\n"));
+        fs::create_dir(root.join("side")).unwrap();
+        fs::write(root.join("side/.git"), format!("gitdir: {}\n", git.join("worktrees/side").display())).unwrap();
+        assert_eq!(head_commit(&root.join("side")).as_ref(), Some(&a), "each work tree has its own");
+        for wrong in ["ref: ../../secret", "ref: refs/heads/none", "ref: /etc/passwd", "no commit", ""] {
+            write("HEAD", wrong);
+            assert_eq!(head_commit(root), None, "{wrong}");
+        }
+        write("refs/heads/one", "ref: refs/heads/one");
+        write("HEAD", "ref: refs/heads/one");
+        assert_eq!(head_commit(root), None, "a circle");
     }
 
     #[test]

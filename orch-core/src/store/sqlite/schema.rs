@@ -74,6 +74,9 @@ INSERT INTO cached VALUES (0);
 CREATE TRIGGER cache_in AFTER INSERT ON cache BEGIN UPDATE cached SET bytes = bytes + NEW.bytes; END;
 CREATE TRIGGER cache_out AFTER DELETE ON cache BEGIN UPDATE cached SET bytes = bytes - OLD.bytes; END;
 CREATE TABLE wishes (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, wish TEXT NOT NULL);
+", "
+-- How long an entry was good for when it was kept: if more is left, the clock was set back.
+ALTER TABLE cache ADD COLUMN lasts INTEGER NOT NULL DEFAULT 9223372036854775807;
 "];
 
 /// The version that this orch writes.
@@ -123,4 +126,47 @@ pub(super) fn migrate(on: &mut Connection, fault: Fault<'_>) -> Result<()> {
         transaction.pragma_update(None, pragma, value).map_err(|error| fault.of(error))?;
     }
     transaction.commit().map_err(|error| fault.of(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use super::*;
+    use crate::store::{SqliteOptions, SqliteStore, Store};
+
+    /// A file as the orch of that version made it, with an entry of its cache.
+    fn of_version(path: &Path, version: usize) {
+        let connection = Connection::open(path).unwrap();
+        STEPS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
+        connection.pragma_update(None, "application_id", APPLICATION).unwrap();
+        connection.pragma_update(None, "user_version", version as i32).unwrap();
+        let insert =
+            "INSERT INTO leases (name, fence, owner, holder, lasts, until, free) VALUES ('a', 41, '', 'x', 1, 1, 1)";
+        connection.execute_batch(insert).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn stores_of_every_version_are_brought_forward_and_later_ones_refused() {
+        for version in 1..=STEPS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("orch.db");
+            of_version(&path, version);
+            let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+            let lease = store.lock("a", "me", Duration::from_secs(1)).unwrap().granted().unwrap();
+            assert_eq!(lease.fence, 42, "version {version}: what it held is there");
+            let row = crate::store::CacheRow { value: vec![1], about: String::new(), worth: 1, left: Duration::ZERO };
+            assert!(store.cache_put("k", &row, Duration::from_secs(9), 1_000).unwrap());
+            assert_eq!(store.cache_get("k").unwrap().unwrap().value, [1]);
+            assert!(store.check().unwrap().problems.is_empty());
+            drop(store);
+            let again = Connection::open(&path).unwrap();
+            assert_eq!(number(&again, Fault(&path), "user_version").unwrap(), VERSION);
+            again.pragma_update(None, "user_version", VERSION + 1).unwrap();
+            drop(again);
+            assert!(SqliteStore::open(&path, SqliteOptions::default()).is_err());
+        }
+    }
 }

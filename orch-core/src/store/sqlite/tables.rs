@@ -10,7 +10,7 @@ use crate::{
     id::RunId,
     store::{
         Append, Blob, BlobHash, Record, RunHeader, RunRow, Wish,
-        memory::{no_run, taken_over, went_on, wrong_length},
+        memory::{lost, no_run, taken_over, went_on, wrong_length},
     },
 };
 
@@ -79,7 +79,7 @@ pub(super) fn open_run(on: &Transaction<'_>, fault: Fault<'_>, header: &RunHeade
 
 pub(super) fn append(on: &Transaction<'_>, fault: Fault<'_>, append: &Append<'_>, now: WallTime) -> Result<()> {
     let say = |error| fault.of(error);
-    let Append { run, fence, seq, events, body, blobs, state } = *append;
+    let Append { run, fence, seq, events, body, blobs, state, held } = *append;
     let name = run.to_string();
     let part: Option<i64> = on
         .prepare_cached(
@@ -101,6 +101,16 @@ pub(super) fn append(on: &Transaction<'_>, fault: Fault<'_>, append: &Append<'_>
             Some((_, length)) => wrong_length(append, length),
         });
     };
+    for (lease, fence) in held {
+        let latest: Option<u64> = on
+            .prepare_cached("SELECT fence FROM leases WHERE name = ?1")
+            .and_then(|mut select| select.query_row([lease], |row| row.get(0)).optional())
+            .map_err(say)?;
+        if latest != Some(*fence) {
+            // The transaction goes with it.
+            return Err(lost(lease));
+        }
+    }
     let hash = record_hash(&name, fence, seq, events, body);
     on.prepare_cached("INSERT INTO journal (id, events, hash, body) VALUES (?1, ?2, ?3, ?4)")
         .map_err(say)?
