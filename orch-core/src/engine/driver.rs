@@ -119,6 +119,8 @@ impl Driver {
             inputs,
             restore,
             resumed: resume.is_some(),
+            // The session knows.
+            checkpoints: Vec::new(),
             seed: options.seed,
             look: false,
             warm: None,

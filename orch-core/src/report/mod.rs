@@ -32,6 +32,7 @@
 mod checkpoint;
 mod context;
 mod counts;
+mod earlier;
 mod lanes;
 mod model;
 mod path;
@@ -53,6 +54,7 @@ mod xml;
 pub use checkpoint::MadeCheckpoint;
 pub use context::{ContextRead, ContextUse, ShortCost};
 pub use counts::Counts;
+pub use earlier::Earlier;
 pub use model::{Report, Warning};
 pub use path::PathStep;
 pub use progress::{Progress, RunningTask, Undoing};

@@ -6,6 +6,7 @@ use super::{
     checkpoint::MadeCheckpoint,
     context::ContextRead,
     counts::Counts,
+    earlier::Earlier,
     task::{Attempt, LockWait, TaskResult},
     undo::UndoReport,
     width::cut_chars,
@@ -54,6 +55,7 @@ pub struct Report {
     usage: Usage,
     pub(super) undo: Option<Box<UndoReport>>,
     pub(super) checkpoints: Vec<MadeCheckpoint>,
+    pub(super) earlier: Option<Box<Earlier>>,
     /// When everything was over that could be undone.
     pub(super) worked_until: Option<Duration>,
 }
@@ -148,6 +150,7 @@ impl Report {
             usage: Usage::default(),
             undo: None,
             checkpoints: Vec::new(),
+            earlier: None,
             worked_until: None,
         }
     }
@@ -369,6 +372,7 @@ impl Report {
         for details in &mut self.details {
             details.cost = details.usage.as_deref().and_then(&mut price);
         }
+        self.price_earlier(price);
     }
 
     /// The graph, with the tasks that the run added.

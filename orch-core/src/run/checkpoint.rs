@@ -1,6 +1,6 @@
 //! Named moments of a run, and the way back to one.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     machine::{Machine, Phase},
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     definition::nearest,
     event::{EventKind, Failure, FailureKind, RunState, TaskState},
-    id::Printable,
+    id::{Printable, TaskIx},
     recovery::{checkpoint::Restored, saga::End},
 };
 
@@ -26,6 +26,8 @@ impl Machine {
                 row.phase = Phase::Looking;
             }
         }
+        let mut checkpoints = Known::new(std::mem::take(&mut self.rules.checkpoints));
+        self.know(checkpoints.after(None), actions);
         for Restored { task, state, output } in restored {
             if self.rows.get(task.index()).is_none_or(|row| row.phase == Phase::Satisfied) {
                 continue;
@@ -39,6 +41,15 @@ impl Machine {
             let how = if self.rules.resumed && state == TaskState::Succeeded { End::Done } else { End::Passed };
             self.ended(task, how);
             self.satisfy(task);
+            self.know(checkpoints.after(Some(task)), actions);
+        }
+    }
+
+    /// Takes over checkpoints of an earlier process.
+    fn know(&mut self, checkpoints: Vec<Made>, actions: &mut Actions) {
+        for (name, tasks) in checkpoints {
+            self.saga.get_or_insert_default().mark(name.clone());
+            self.say(actions, EventKind::CheckpointMade { name, tasks });
         }
     }
 
@@ -80,6 +91,45 @@ impl Machine {
             let message = format!("asked to go back to the checkpoint `{shown}`: {problem}");
             self.say(actions, EventKind::Warning { task: None, message });
         }
+    }
+}
+
+/// The name of a checkpoint, and what had ended by then.
+type Made = (Arc<str>, Arc<[TaskIx]>);
+
+/// Checkpoints that wait for their tasks to be restored.
+struct Known {
+    checkpoints: Vec<Option<Made>>,
+    /// By checkpoint: how many of its tasks are not restored yet.
+    left: Vec<usize>,
+    of_task: HashMap<TaskIx, Vec<usize>>,
+}
+
+impl Known {
+    fn new(checkpoints: Vec<Made>) -> Self {
+        let mut of_task = HashMap::<TaskIx, Vec<usize>>::new();
+        for (at, (_, tasks)) in checkpoints.iter().enumerate() {
+            tasks.iter().for_each(|task| of_task.entry(*task).or_default().push(at));
+        }
+        let left = checkpoints.iter().map(|(_, tasks)| tasks.len()).collect();
+        Self { checkpoints: checkpoints.into_iter().map(Some).collect(), left, of_task }
+    }
+
+    /// Those that are whole when that task is restored; `None`: before any is.
+    fn after(&mut self, task: Option<TaskIx>) -> Vec<Made> {
+        let about = match task {
+            None => (0..self.left.len()).collect(),
+            Some(task) => self.of_task.remove(&task).unwrap_or_default(),
+        };
+        let mut whole = Vec::new();
+        for at in about {
+            let Some(left) = self.left.get_mut(at) else { continue };
+            *left = left.saturating_sub(usize::from(task.is_some()));
+            if *left == 0 {
+                whole.extend(self.checkpoints.get_mut(at).and_then(Option::take));
+            }
+        }
+        whole
     }
 }
 

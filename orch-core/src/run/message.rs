@@ -30,6 +30,9 @@ pub struct Rules {
     pub restore: Vec<Restored>,
     /// What is restored was done by this very run, in an earlier process: if it does not succeed, it undoes that too.
     pub resumed: bool,
+    /// Checkpoints that the run made in an earlier process, in order, with what had ended by then. One is known again if all of its
+    /// tasks are restored.
+    pub checkpoints: Vec<(Arc<str>, Arc<[TaskIx]>)>,
     /// Where the jitter of retries comes from.
     pub seed: u64,
     /// Whether it is known from elsewhere what tasks would make: then the machine [asks](Actions::look) before a task starts
@@ -57,6 +60,7 @@ impl Default for Rules {
             inputs: Map::new(),
             restore: Vec::new(),
             resumed: false,
+            checkpoints: Vec::new(),
             seed: 0,
             look: false,
             warm: None,

@@ -7,7 +7,9 @@ use crate::{
     definition::GraphHash,
     event::{CostForm, FailureKind, Kept, Miss, RunState, SkipReason, TaskState},
     id::{RunId, TaskId, is_unprintable},
-    report::{ContextUse, LockWait, MadeCheckpoint, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep},
+    report::{
+        ContextUse, Earlier, LockWait, MadeCheckpoint, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep,
+    },
     units::{Millis, Usage},
 };
 
@@ -45,6 +47,7 @@ impl Serialize for Report {
             usage: self.usage(),
             cost_usd: self.cost().map(|cost| cost.dollars()),
             unpriced: self.unpriced(),
+            earlier: self.earlier().map(EarlierForm::new),
             context: ContextForm::new(&self.context()),
             warnings: self
                 .warnings()
@@ -86,12 +89,37 @@ struct Form<'a> {
     usage: &'a Usage,
     cost_usd: Option<f64>,
     unpriced: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier: Option<EarlierForm<'a>>,
     context: ContextForm,
     warnings: Vec<WarningForm<'a>>,
     warnings_left_out: usize,
     checkpoints: Vec<CheckpointForm<'a>>,
     undo: Option<UndoForm<'a>>,
     tasks: Tasks<'a>,
+}
+
+#[derive(Serialize)]
+struct EarlierForm<'a> {
+    parts: u32,
+    time_ms: Millis,
+    tokens: u64,
+    usage: &'a Usage,
+    cost_usd: Option<f64>,
+}
+
+impl<'a> EarlierForm<'a> {
+    fn new(earlier: &'a Earlier) -> Self {
+        let Earlier { parts, cost } = earlier;
+        let cost_usd = cost.money.map(|cost| cost.dollars());
+        Self {
+            parts: *parts,
+            time_ms: Millis(cost.time),
+            tokens: cost.usage.total_tokens(),
+            usage: &cost.usage,
+            cost_usd,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -348,6 +376,7 @@ fn four_decimals(ratio: f64) -> f64 {
 /// | `critical_path` | `[{id, waited_ms, started_ms, finished_ms, worked_ms}]`: the chain that decided how long it took |
 /// | `tokens`, `usage` | tokens used in all, and by model |
 /// | `cost_usd`, `unpriced` | the cost, or null; tasks whose usage has no price |
+/// | `earlier` | only of a resumed run: `{parts, time_ms, tokens, usage, cost_usd}`, what its earlier parts took; all else is of this part |
 /// | `context` | `{made, spent, hits, misses, known, avoided, net_ms, net_usd}`: shared values that the run made and what they cost; reads that found and did not find theirs; tasks that were not run; what those and the hits would have cost; the difference |
 /// | `warnings`, `warnings_left_out` | `[{at_ms, task, message}]`, and how many more there were |
 /// | `checkpoints` | `[{name, at_ms, tasks}]`: the moments to which one can go back, and what had ended by then |

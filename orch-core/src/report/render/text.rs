@@ -7,7 +7,7 @@ use crate::{
     event::TaskState,
     id::Printable,
     report::{
-        Report, Short, TaskResult,
+        Earlier, Report, Short, TaskResult,
         width::{columns, cut, cut_chars, first_line, pad, pad_left},
     },
 };
@@ -232,6 +232,13 @@ fn facts(out: &mut String, report: &Report, width: usize) {
         fact(format!("best possible: {}; this run took {over:.2} × that", Short(report.lower_bound())));
         let workers = report.max_parallel().map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
         fact(format!("workers: at most {} at once ({workers}), {:.0} % busy", report.peak(), utilisation * 100.0));
+    }
+    if let Some(Earlier { parts, cost }) = report.earlier() {
+        let parts = if *parts == 1 { "a part".to_owned() } else { format!("{parts} parts") };
+        let tokens = cost.usage.total_tokens();
+        let used = if tokens == 0 { String::new() } else { format!(", {tokens} tokens") };
+        let money = cost.money.map(|money| format!(", {money}")).unwrap_or_default();
+        fact(format!("before, in {parts}: {}{used}{money}", Short(cost.time)));
     }
     for warning in report.warnings() {
         let task = warning.task.and_then(|ix| report.graph().tasks().get(ix.index()));
