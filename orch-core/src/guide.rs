@@ -136,6 +136,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0060-what-is-installed-holds-what-it-uses.md")]
     pub mod d0060_what_is_installed_holds_what_it_uses {}
 
+    #[doc = include_str!("../docs/decisions/0061-claims-among-processes-are-leases-behind-gates.md")]
+    pub mod d0061_claims_among_processes_are_leases_behind_gates {}
+
     #[doc = include_str!("../docs/decisions/0062-the-store-is-proved-by-what-goes-wrong.md")]
     pub mod d0062_the_store_is_proved_by_what_goes_wrong {}
 

@@ -14,7 +14,7 @@ use std::{
 
 use orch_core::{
     Clock, Engine, Error, ErrorKind, Event, EventKind, Graph, Outcome, Plan, PlanOptions, Report, Result, Resume,
-    RunId, RunOptions, RunState, Task, TaskContext, TaskState,
+    RunId, RunOptions, RunState, Task, TaskContext, TaskState, Usage,
     recovery::resume::Again,
     session::StoredRun,
     store::{Append, Blob, BlobHash, CacheRow, Locked, MemoryStore, Record, RunHeader, RunRow, Store, Wish},
@@ -374,4 +374,57 @@ async fn what_cannot_be_resumed_is_said() {
     let options = RunOptions { resume: Some(resume), ..RunOptions::default() };
     let elsewhere = engine(None).run(&plan(&diamond()), options).await.unwrap_err();
     assert_eq!(elsewhere.kind(), ErrorKind::Misuse, "{elsewhere}");
+}
+
+/// The checkpoint `built` is made when `a` has ended; then the process ends. Where `a` is edited, it is run again, and nothing is
+/// known of what was before.
+#[tokio::test]
+async fn checkpoints_of_earlier_parts_are_known_as_long_as_their_tasks_are_kept() {
+    for edited in [false, true] {
+        let store = memory();
+        let tasks = |params: u32| {
+            let first = Task::new("a").with(|options| options.params = json!(params));
+            graph([first, Task::new("b").after("a"), Task::new("c").after("b")])
+        };
+        let first = async |task: TaskContext| {
+            if task.id().as_str() == "b" {
+                task.checkpoint("built");
+            }
+            if task.id().as_str() != "c" {
+                return Outcome::done("made");
+            }
+            Outcome::failed("no network").used(Usage::tokens("m", 20, 10))
+        };
+        let engine = Engine::builder().executor(first).store(store.clone()).build().unwrap();
+        let report = engine.run(&plan(&tasks(1)), options(1)).await.unwrap();
+        assert_eq!((report.checkpoints().len(), report.earlier()), (1, None));
+        let mut spent = report.so_far();
+
+        // Twice, so that one that was taken over is taken over again.
+        for part in 1..=2 {
+            let now = tasks(if edited { 2 } else { 1 });
+            let resume = Resume::load(&store, run(1), Some(&now), None, None).unwrap();
+            let failing = async |task: TaskContext| match task.id().as_str() {
+                "c" => Outcome::failed("still no network").used(Usage::tokens("m", 20, 10)),
+                _ => Outcome::done("made"),
+            };
+            let engine = Engine::builder().executor(failing).store(store.clone()).build().unwrap();
+            let options = RunOptions { resume: Some(resume), ..RunOptions::default() };
+            let report = engine.run(&plan(&now), options).await.unwrap();
+            let known: Vec<_> = report
+                .checkpoints()
+                .iter()
+                .map(|made| {
+                    (made.name.to_string(), made.tasks.iter().map(|&ix| now.id(ix).to_string()).collect::<Vec<_>>())
+                })
+                .collect();
+            let wanted = if edited { vec![] } else { vec![("built".to_owned(), vec!["a".to_owned()])] };
+            assert_eq!(known, wanted);
+            assert_eq!(report.earlier(), Some(&spent));
+            assert_eq!((spent.parts, spent.cost.usage.total_tokens()), (part, u64::from(part) * 30));
+            assert_eq!(StoredRun::load(&store, run(1)).unwrap().report.earlier(), Some(&spent));
+            spent = report.so_far();
+            assert_eq!(StoredRun::load(&store, run(1)).unwrap().report.checkpoints().len(), known.len());
+        }
+    }
 }

@@ -29,9 +29,11 @@ use crate::{
     Clock, Command, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, Printable,
     ProcessExecutor, ProcessOptions, Report, Result, RunId, RunOptions, RunState, SkipReason, TaskResult, TaskState,
     TtlCache,
+    locks::Locks,
     plan::select,
     report::render,
-    session::{StoreCache, StoreCacheOptions, cache_options},
+    session::{StoreCache, StoreCacheOptions, StoreLocks, StoreLocksOptions, cache_options},
+    store::{Store, sqlite::head_commit},
 };
 
 /// How many tasks run at once when nobody says: more than any command in use has side by side, and few enough for a
@@ -76,8 +78,12 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
             .prices(config.prices.clone());
         match &kept {
             Some(store) => {
-                let cache = StoreCache::new(Arc::new(store.clone()), StoreCacheOptions::default());
-                builder.store(store.clone()).cache_behind(cache).build()?
+                let shared: Arc<dyn Store> = Arc::new(store.clone());
+                let options = StoreCacheOptions { commit: head_commit(here), ..StoreCacheOptions::default() };
+                let cache = StoreCache::new(shared.clone(), options);
+                // What tasks claim, those of other processes with this store do not have meanwhile.
+                let locks = Locks::new(StoreLocks::new(shared.clone(), StoreLocksOptions::default()));
+                builder.store_shared(shared).locks(locks).cache_behind(cache).build()?
             }
             None => builder.build()?,
         }

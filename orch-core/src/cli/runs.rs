@@ -14,7 +14,7 @@ use crate::{
     id::Printable,
     report::render,
     session::{RunForm, StoredRun, leave_wish},
-    store::{RunRow, Store as _, Wish},
+    store::{RunRow, Store, Wish},
 };
 
 /// Runs `orch runs`.
@@ -24,10 +24,10 @@ pub(super) fn main(args: &args::Runs, here: &Path, console: &mut Console<'_>) ->
         None => {
             let rows = store.runs(None, args.limit)?;
             if args.json {
-                let runs: Vec<_> = rows.iter().map(RunForm::from).collect();
-                console.json(&serde_json::json!({"version": 1, "runs": runs}));
+                console.json(&serde_json::json!({"version": 1, "runs": forms(&store, &rows)?}));
             } else {
-                console.result(&list(&rows, Clock::system().wall()));
+                let forms = forms(&store, &rows)?;
+                console.result(&list(&rows, &forms, Clock::system().wall()));
             }
             return Ok(Exit::Done);
         }
@@ -54,12 +54,16 @@ pub(super) fn main(args: &args::Runs, here: &Path, console: &mut Console<'_>) ->
     Ok(Exit::Done)
 }
 
+fn forms<'a>(store: &dyn Store, rows: &'a [RunRow]) -> Result<Vec<RunForm<'a>>> {
+    rows.iter().map(|row| RunForm::of(store, row)).collect()
+}
+
 /// A line a run.
-fn list(rows: &[RunRow], now: WallTime) -> String {
+fn list(rows: &[RunRow], forms: &[RunForm<'_>], now: WallTime) -> String {
     let mut text = String::new();
-    for row in rows {
+    for (row, form) in rows.iter().zip(forms) {
         let since = Duration::from_millis(now.0.saturating_sub(row.updated.0));
-        text += &format!("{}  {:<9}  {:<12}  {}", row.run, row.state, ago(since), Printable(&row.name));
+        text += &format!("{}  {:<11}  {:<12}  {}", row.run, form.standing(), ago(since), Printable(&row.name));
         if !row.source.is_empty() {
             text += &format!("  {}", Printable(&row.source));
         }

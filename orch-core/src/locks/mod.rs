@@ -35,4 +35,4 @@ mod wait;
 pub use acquire::{Acquire, Locks, Owner};
 pub use guard::LockGuard;
 pub use memory::MemoryLocks;
-pub use seam::{Ear, ResourceLocks};
+pub use seam::{Backing, Ear, ResourceLocks};

@@ -14,6 +14,15 @@ pub trait Ear: Send + Sync {
     fn told(&self, key: u64, word: Word);
 }
 
+/// What a grant stands on outside of the table: a lease in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Backing {
+    /// The name of the lease.
+    pub lease: String,
+    /// Its fence.
+    pub fence: u64,
+}
+
 /// Grants claims on resources: [`MemoryLocks`](super::MemoryLocks) within one process; others may do so for many.
 ///
 /// No call blocks for long. A request that is [granted](Asked::Granted) or [refused](Asked::Refused) has its answer at once; one
@@ -82,4 +91,11 @@ pub trait ResourceLocks: fmt::Debug + Send + Sync + 'static {
 
     /// Ends a deadlock by refusing its victim. `false`: it is over already.
     fn end(&self, deadlock: &Deadlock) -> bool;
+
+    /// The leases that a grant stands on. As long as somebody has one of them, it is not given back; the results of what was done
+    /// under it are kept only if nobody else has had it since. Default: none.
+    fn backing(&self, ticket: Ticket) -> Vec<Arc<Backing>> {
+        let _ = ticket;
+        Vec::new()
+    }
 }

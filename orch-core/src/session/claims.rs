@@ -8,7 +8,7 @@ use crate::{
     executor::{Hold, RunShared},
     id::TaskIx,
     locks::{
-        Ear, Locks, ResourceLocks,
+        Backing, Ear, Locks, ResourceLocks,
         table::{Ask, Asked, Asker, Ticket, Word},
     },
     run::{Machine, Message, lock_message, refused},
@@ -92,6 +92,13 @@ impl RunClaims {
     pub(super) fn declare(self, graph: &Graph) -> Result<Self> {
         graph.resources().values().try_for_each(|resource| self.locks.declare(self.scope, resource))?;
         Ok(self)
+    }
+
+    /// The leases on which what a task holds stands.
+    pub(super) fn backing(&self, task: TaskIx, leases: &mut Vec<Arc<Backing>>) {
+        if let Some(asking) = self.asked.get(task.index()).and_then(Option::as_ref) {
+            leases.extend(self.locks.backing(asking.ticket));
+        }
     }
 
     /// Gives back what an attempt held, or withdraws what a task asks for.

@@ -25,6 +25,7 @@ use super::{
     io,
     kept::{self, About},
     resume::Resume,
+    runs::lease_of,
 };
 use crate::{
     clock::Clock,
@@ -33,6 +34,7 @@ use crate::{
     event::{Event, EventKind, Failure, FailureKind, Outcome, RunState, stored},
     executor::RunShared,
     id::{RunId, TaskIx},
+    locks::Backing,
     run::{Actions, Attempt, Machine, Message},
     store::{Append, Blob, Locked, RunHeader, Store, Wish},
 };
@@ -102,6 +104,8 @@ struct Queue {
     todo: Vec<Event>,
     /// Tasks that begin and depend on files.
     files: Vec<(TaskIx, Vec<String>)>,
+    /// Leases under which it was done. They are not given back before it is stored.
+    backing: Vec<Arc<Backing>>,
     done: Vec<Event>,
     stored: u64,
     /// A thread is at work.
@@ -123,7 +127,7 @@ impl Journal {
     /// Takes the lease on the run. Blocks while it does. Its part begins with its first events.
     pub(super) fn open(opening: Opening<'_>) -> Result<Self> {
         let Opening { store, run, source, graph, inputs, resume, directory, shared } = opening;
-        let lease = format!("run/{run}");
+        let lease = lease_of(run);
         let holder = format!("process {}", std::process::id());
         let fence = match store.lock(&lease, &holder, LEASE)? {
             Locked::Granted(lease) => lease.fence,
@@ -175,7 +179,14 @@ impl Journal {
     }
 
     /// Takes what a step says and wants to begin, and leaves what may be told and begin by now.
-    pub(super) fn pass(&mut self, machine: &Machine, actions: &mut Actions, messages: &mut Vec<Message>) {
+    /// `backing`: the leases under which attempts ended.
+    pub(super) fn pass(
+        &mut self,
+        machine: &Machine,
+        actions: &mut Actions,
+        messages: &mut Vec<Message>,
+        backing: &mut Vec<Arc<Backing>>,
+    ) {
         self.note_ends(&actions.events);
         let all = self.sent + actions.events.len() as u64;
         let mut files = Vec::new();
@@ -199,7 +210,7 @@ impl Journal {
             }
         }
         self.sent = all;
-        self.exchange(&mut actions.events, files);
+        self.exchange(&mut actions.events, files, backing);
         if !self.paused && !self.failed {
             while let Some(first) = self.held.first_entry()
                 && first.key().0 <= self.stored
@@ -210,7 +221,12 @@ impl Journal {
     }
 
     /// Gives the events of a step to the writer, and takes those that it has stored.
-    fn exchange(&mut self, events: &mut Vec<Event>, mut files: Vec<(TaskIx, Vec<String>)>) {
+    fn exchange(
+        &mut self,
+        events: &mut Vec<Event>,
+        mut files: Vec<(TaskIx, Vec<String>)>,
+        backing: &mut Vec<Arc<Backing>>,
+    ) {
         let mut queue = self.writer.queue();
         let news = !events.is_empty();
         let begins = news && !queue.busy && !queue.broken;
@@ -219,6 +235,7 @@ impl Journal {
         } else if !events.is_empty() {
             queue.todo.append(events);
             queue.files.append(&mut files);
+            queue.backing.append(backing);
             queue.busy = true;
         }
         std::mem::swap(events, &mut queue.done);
@@ -385,9 +402,11 @@ impl Writer {
         let rest = if whole { Vec::new() } else { queue.todo.split_off(BATCH) };
         let events = std::mem::replace(&mut queue.todo, rest);
         let files = std::mem::take(&mut queue.files);
+        // Those of events that are still to come hold for these too.
+        let backing = if whole { std::mem::take(&mut queue.backing) } else { queue.backing.clone() };
         let seq = queue.stored;
         drop(queue);
-        let ended = match self.store(seq, &events, files) {
+        let ended = match self.store(seq, &events, files, &backing) {
             Ok(ended) => ended,
             Err(error) => {
                 self.fail(error);
@@ -408,7 +427,13 @@ impl Writer {
     }
 
     /// Answers whether the run has ended.
-    fn store(&self, seq: u64, events: &[Event], files: Vec<(TaskIx, Vec<String>)>) -> Result<bool> {
+    fn store(
+        &self,
+        seq: u64,
+        events: &[Event],
+        files: Vec<(TaskIx, Vec<String>)>,
+        backing: &[Arc<Backing>],
+    ) -> Result<bool> {
         let (mut body, mut blobs) = (Vec::with_capacity(events.len() * 80), Vec::new());
         for (task, files) in files {
             stored::write_files(task, kept::files_hash(self.directory.as_deref(), &files), &mut body);
@@ -430,8 +455,9 @@ impl Writer {
             blobs.push(graph);
             header
         });
+        let held: Vec<(&str, u64)> = backing.iter().map(|lease| (lease.lease.as_str(), lease.fence)).collect();
         let append =
-            Append { run: self.run, fence: self.fence, seq, events, body: &body, blobs: &blobs, state, held: &[] };
+            Append { run: self.run, fence: self.fence, seq, events, body: &body, blobs: &blobs, state, held: &held };
         match header {
             None => self.store.append(&append)?,
             Some(header) => self.store.open_run(&header, Some(&append))?,

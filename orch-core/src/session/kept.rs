@@ -14,7 +14,7 @@ use crate::{
     event::{Event, stored},
     id::{RunId, TaskId, TaskIx},
     plan::{History, Plan, PlanOptions},
-    report::Report,
+    report::{Earlier, Report},
     store::{BlobHash, RunRow, Store},
 };
 
@@ -32,6 +32,9 @@ pub(super) struct About {
     /// The graph without those, as it was given: the hash of its JSON form. `None`: that is the part's graph.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) given: Option<BlobHash>,
+    /// What the parts before this one took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) earlier: Option<Earlier>,
 }
 
 impl About {
@@ -120,6 +123,9 @@ impl StoredRun {
         let row = RunRow { events: events.len() as u64, ..row };
         let mut report = Report::new(&Plan::new(&graph, &PlanOptions::default())?);
         events.iter().for_each(|event| report.on(event));
+        if let Some(earlier) = about.earlier.clone() {
+            report.set_earlier(earlier);
+        }
         let name = |task: TaskIx| report.graph().tasks().get(task.index()).map(|task| task.id().clone());
         let files = noted.into_iter().filter_map(|(task, hash)| Some((name(task)?, hash))).collect();
         let inputs = std::mem::take(&mut about.inputs);

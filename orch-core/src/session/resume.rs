@@ -1,6 +1,6 @@
 //! A stored run that goes on.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -28,6 +28,8 @@ pub struct Resume {
     resumed: Resumed,
     /// What is kept beside the events. The inputs are those of the run, above.
     pub(super) about: About,
+    /// The checkpoints of that part, by the tasks of the graph of now.
+    pub(super) checkpoints: Vec<(Arc<str>, Arc<[TaskIx]>)>,
     /// The part that this was made of, and its length.
     pub(super) seen: (u64, u64),
 }
@@ -88,7 +90,8 @@ impl Resume {
             other_files: other_files(&past, if same { grown } else { &now }, directory),
             ..Present::default()
         };
-        let mut about = About { rounds: past.about.rounds.clone(), ..About::default() };
+        let mut about =
+            About { rounds: past.about.rounds.clone(), earlier: Some(past.report.so_far()), ..About::default() };
         // What tasks added then is part of the graph, as long as it is the same and those tasks are kept.
         let mut resumed = None;
         if !added.is_empty() {
@@ -126,7 +129,13 @@ impl Resume {
                 *rounds.entry(id.clone()).or_default() += 1;
             }
         }
+        let tasks_now = |tasks: &[TaskIx]| -> Option<Arc<[TaskIx]>> {
+            tasks.iter().map(|&ix| now.find(grown.id(ix).as_str())).collect()
+        };
+        let made = past.report.checkpoints().iter();
+        let checkpoints = made.filter_map(|made| Some((made.name.clone(), tasks_now(&made.tasks)?))).collect();
         Ok(Self {
+            checkpoints,
             run,
             source: past.row.source.clone(),
             graph: now,

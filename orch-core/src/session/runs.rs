@@ -79,6 +79,8 @@ pub struct RunForm<'a> {
     pub run: RunId,
     /// How it stood when its owner wrote last.
     pub state: RunState,
+    /// Whether it had not ended then, and its owner is gone: it can be resumed. Only [`RunForm::of`] looks.
+    pub interrupted: bool,
     /// The name of its graph.
     pub name: &'a str,
     /// What it was made of.
@@ -95,8 +97,30 @@ impl<'a> From<&'a RunRow> for RunForm<'a> {
     fn from(row: &'a RunRow) -> Self {
         let RunRow { run, state, name, source, events, created, updated, .. } = row;
         let (created, updated) = (created.to_string(), updated.to_string());
-        Self { run: *run, state: *state, name, source, events: *events, created, updated }
+        Self { run: *run, state: *state, interrupted: false, name, source, events: *events, created, updated }
     }
+}
+
+impl<'a> RunForm<'a> {
+    /// A run of that store, and whether it is [interrupted](RunForm::interrupted). Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn of(store: &dyn Store, row: &'a RunRow) -> Result<Self> {
+        let interrupted = row.state == RunState::Running && store.holder(&lease_of(row.run))?.is_none();
+        Ok(Self { interrupted, ..Self::from(row) })
+    }
+
+    /// How it stands, in one word.
+    pub fn standing(&self) -> &'static str {
+        if self.interrupted { "interrupted" } else { self.state.name() }
+    }
+}
+
+/// The name of the lease on a run.
+pub(super) fn lease_of(run: RunId) -> String {
+    format!("run/{run}")
 }
 
 /// A stored run with its events, in its JSON form.
@@ -196,6 +220,25 @@ mod tests {
         ] {
             assert_eq!(find(named, source).unwrap_err().kind(), kind, "{named:?}");
         }
+    }
+
+    #[test]
+    fn a_run_whose_owner_is_gone_is_interrupted() {
+        let (clock, hand) = crate::Clock::manual();
+        let store = MemoryStore::new(clock);
+        let rows = [RunState::Running, RunState::Failed].map(|state| {
+            let run = RunId::from_parts(3, state as u128);
+            let lasts = std::time::Duration::from_secs(9);
+            let fence = store.lock(&lease_of(run), "me", lasts).unwrap().granted().unwrap().fence;
+            let append = Append { run, fence, events: 1, body: b"{}", state, ..Append::default() };
+            store.open_run(&RunHeader { run, fence, ..RunHeader::default() }, Some(&append)).unwrap();
+            store.run(run).unwrap().unwrap()
+        });
+        let stands = || rows.each_ref().map(|row| RunForm::of(&store, row).unwrap().standing());
+        assert_eq!(stands(), ["running", "failed"]);
+        assert_eq!(store.holder(&lease_of(rows[0].run)).unwrap().as_deref(), Some("me"));
+        hand.advance(std::time::Duration::from_secs(10));
+        assert_eq!(stands(), ["interrupted", "failed"]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{
     event::{EventKind, EventSink, Failure, RunState},
     executor::{Inputs, News, Note, RunShared, Slot, ToUndo, idempotency_key},
     id::RunId,
-    locks::Locks,
+    locks::{Backing, Locks},
     plan::Plan,
     report::Report,
     run::{Actions, Attempt, Machine, Message, Rules, Warm},
@@ -113,6 +113,8 @@ pub struct Session {
     claims: Option<RunClaims>,
     /// Only where the run is kept in a store.
     journal: Option<Journal>,
+    /// The leases under which attempts ended in this step; only with a journal.
+    backing: Vec<Arc<Backing>>,
     options: SessionOptions,
     messages: Vec<Message>,
     actions: Actions,
@@ -151,7 +153,10 @@ impl Session {
                 shared: shared.clone(),
             })?),
         };
-        let report = Report::new(plan);
+        let mut report = Report::new(plan);
+        if let Some(earlier) = resume.and_then(|resume| resume.about.earlier.clone()) {
+            report.set_earlier(earlier);
+        }
         // A graph of plain tasks pays nothing for a cache.
         let reads = |task: &Task| {
             task.options().shares() || !task.options().inputs.is_empty() || task.options().expand.is_some()
@@ -161,12 +166,13 @@ impl Session {
             RunContext::new(cache, options.prices.clone(), options.directory.clone(), plan.graph(), shared.clone())
         });
         let warm = options.least(plan.graph()).zip(options.warm).map(|(least, warm)| Warm { wait: warm.wait, least });
-        let rules = Rules { look: context.is_some(), warm, ..options.rules.clone() };
+        let checkpoints = resume.map(|resume| resume.checkpoints.clone()).unwrap_or_default();
+        let rules = Rules { look: context.is_some(), warm, checkpoints, ..options.rules.clone() };
         let machine = Machine::new(plan, run, rules)?;
         let locks = options.locks.get_or_insert_default();
         let has_resources = !plan.graph().resources().is_empty();
         let claims = has_resources.then(|| RunClaims::new(locks, &shared).declare(plan.graph())).transpose()?;
-        let (messages, actions) = Default::default();
+        let (messages, actions, backing) = Default::default();
         Ok(Self {
             machine,
             shared,
@@ -176,6 +182,7 @@ impl Session {
             breakers: None,
             claims,
             journal,
+            backing,
             options,
             messages,
             actions,
@@ -223,7 +230,8 @@ impl Session {
             }
         }
         if let Some(journal) = &mut self.journal {
-            journal.pass(&self.machine, &mut self.actions, &mut self.messages);
+            journal.pass(&self.machine, &mut self.actions, &mut self.messages, &mut self.backing);
+            self.backing.clear();
         }
         if !self.actions.events.is_empty() {
             for sink in &self.options.sinks {
@@ -285,6 +293,9 @@ impl Session {
         let locks = &mut self.options.locks;
         let claims = self.claims.get_or_insert_with(|| RunClaims::new(locks.get_or_insert_default(), &self.shared));
         for task in self.actions.release.drain(..) {
+            if self.journal.is_some() {
+                claims.backing(task, &mut self.backing);
+            }
             claims.release(task);
             self.breakers.iter_mut().for_each(|breakers| breakers.give_back(task, &mut self.messages));
         }
@@ -469,7 +480,7 @@ impl Session {
 
     fn priced(mut report: Report, options: &SessionOptions) -> Report {
         // Only with usage: to decode a price table takes longer than a short run.
-        if !report.usage().is_empty() {
+        if !report.usage().is_empty() || report.earlier().is_some_and(|earlier| !earlier.cost.usage.is_empty()) {
             let now = Clock::system().wall();
             let prices = options.prices.as_deref().unwrap_or(&Unpriced);
             report.price_with(|usage| price(prices, usage, now).complete());

@@ -147,6 +147,12 @@ fn what_is_not_there_is_said() {
     let run = ended["runs"][0]["run"].as_str().unwrap().to_owned();
     let refused = orch(["runs", "cancel", &run, "--store", &store]).exits(1);
     assert!(refused.stderr.contains("has ended"), "{}", refused.stderr);
+    // The process that had it is gone, as after a crash.
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    connection.execute_batch("UPDATE runs SET state = 'running'").unwrap();
+    drop(connection);
+    assert_eq!(orch(["runs", "--store", &store, "--json"]).exits(0).json()["runs"][0]["interrupted"], true);
+    assert!(orch(["runs", "--store", &store]).exits(0).stdout.contains("  interrupted  "));
     let letter = folder.file("letter.db", "a letter that is longer than the header of a database ".repeat(9));
     #[cfg(unix)]
     fs::set_permissions(&letter, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();

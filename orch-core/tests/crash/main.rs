@@ -30,6 +30,7 @@ use orch_core::{
 };
 use serde_json::{Value, json};
 
+mod claims;
 mod contend;
 mod fatal;
 
@@ -115,6 +116,7 @@ fn child() {
     match what {
         "work" => work(folder, seed, point, nth),
         "contend" => contend::work(folder, seed),
+        "claim" => claims::work(folder, seed),
         other => panic!("{other}"),
     }
 }
