@@ -34,7 +34,7 @@ pub(super) fn work(folder: &Path, process: u64) {
             let guard = locks.acquire_all(&claims, format!("process {process}"), None).await.unwrap();
             for name in &names {
                 // Whoever has it is alone, so nobody else has left his mark.
-                drop(fs::OpenOptions::new().write(true).create_new(true).open(folder.join(name)).unwrap());
+                drop(OpenOptions::new().write(true).create_new(true).open(folder.join(name)).unwrap());
                 log.say(&format!("{name} {process} {}", guard.fence()));
             }
             names.iter().for_each(|name| fs::remove_file(folder.join(name)).unwrap());
