@@ -12,6 +12,8 @@
 //! assert_eq!(clock.elapsed(), Duration::from_secs(5));
 //! ```
 
+mod civil;
+
 use std::{
     fmt,
     sync::{
@@ -24,6 +26,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 // Outside of tests it is the standard library's; under `tokio::time::pause` it stands still, as the driver's sleeps do.
 use tokio::time::Instant;
+
+pub(crate) use self::civil::{civil_from_days, days_from_civil};
 
 /// Tells the time: the system's, or a test's. Cheap to clone; clones share one origin.
 #[derive(Debug, Clone)]
@@ -125,7 +129,7 @@ fn nanos_of(time: Duration) -> u64 {
 ///
 /// assert_eq!(WallTime(1_735_689_600_250).to_string(), "2025-01-01T00:00:00.250Z");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WallTime(pub u64);
 
@@ -139,16 +143,8 @@ impl WallTime {
 
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
         let (days, millis) = (self.0 / 86_400_000, self.0 % 86_400_000);
-        let shifted = days + 719_468;
-        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let (year, month, day) = civil_from_days(days as i64);
         let (hour, minute, second) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", millis % 1000)
     }

@@ -66,6 +66,7 @@
 //! | `html` | the report as one HTML file |
 //! | `prices` | what tokens cost, from the data of genai-prices |
 //! | `sqlite` | the [`store`] on disk, one file |
+//! | `zones` | time zones by name, for the days and months of budgets |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |

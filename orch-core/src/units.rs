@@ -8,9 +8,11 @@
 //! assert_eq!(usage.total_tokens(), 4_800);
 //! ```
 
-use std::{fmt, iter::Sum, ops, time::Duration};
+use std::{collections::BTreeMap, fmt, iter::Sum, ops, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+mod decimal;
 
 /// An amount of US dollars in whole nano-dollars: exact to 0.000000001 $, up to ±9.2 billion $; sums saturate there.
 ///
@@ -124,6 +126,14 @@ pub struct ModelUsage {
     pub reasoning: u64,
     /// Calls of the model.
     pub requests: u64,
+    /// What else was counted, by the names that price lists have for it: tokens that are among the input or the output but have a
+    /// price of their own (`input_audio_tokens`, `output_image_tokens`, `cache_audio_read_tokens`), and what is no token
+    /// (`web_searches`, `audio_seconds`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub items: BTreeMap<String, u64>,
+    /// Terms of the calls that change the price: `processing` is `batch`, `service_tier` is `flex`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub terms: BTreeMap<String, String>,
     /// What the provider itself said it costs, where it said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billed: Option<Usd>,
@@ -134,7 +144,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// What a task used of models: one entry a model. Adding two usages adds per model.
+/// What a task used of models: one entry a model and its [terms](ModelUsage::terms). Adding two usages adds per entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Usage {
@@ -147,7 +157,7 @@ impl Usage {
         Self::from(ModelUsage { model: model.into(), input, output, requests: 1, ..ModelUsage::default() })
     }
 
-    /// The entries, one a model, in the order in which models first appeared.
+    /// The entries, one a model and its terms, in the order in which models first appeared.
     pub fn models(&self) -> &[ModelUsage] {
         &self.models
     }
@@ -179,6 +189,7 @@ impl Usage {
             ] {
                 *count = count.saturating_mul(times);
             }
+            model.items.values_mut().for_each(|count| *count = count.saturating_mul(times));
             model.billed = model.billed.map(|billed| billed.times(times));
         }
         usage
@@ -187,7 +198,7 @@ impl Usage {
     /// Adds what `other` used. Counts saturate.
     pub fn add(&mut self, other: &Usage) {
         for theirs in &other.models {
-            match self.models.iter_mut().find(|ours| ours.model == theirs.model) {
+            match self.models.iter_mut().find(|ours| ours.model == theirs.model && ours.terms == theirs.terms) {
                 None => self.models.push(theirs.clone()),
                 Some(ours) => {
                     for (sum, more) in [
@@ -200,6 +211,10 @@ impl Usage {
                         (&mut ours.requests, theirs.requests),
                     ] {
                         *sum = sum.saturating_add(more);
+                    }
+                    for (item, more) in &theirs.items {
+                        let sum = ours.items.entry(item.clone()).or_default();
+                        *sum = sum.saturating_add(*more);
                     }
                     if let Some(billed) = theirs.billed {
                         ours.billed = Some(ours.billed.unwrap_or_default() + billed);
@@ -392,5 +407,15 @@ mod tests {
         sum.add(&Usage::tokens("a", 3, 4));
         assert_eq!(sum.models().len(), 2);
         assert_eq!((sum.total_tokens(), sum.models()[0].requests), (20, 2));
+        let batch = ModelUsage {
+            model: "a".into(),
+            items: [("web_searches".to_owned(), 3)].into(),
+            terms: [("processing".to_owned(), "batch".to_owned())].into(),
+            ..ModelUsage::default()
+        };
+        sum.add(&batch.clone().into());
+        sum.add(&batch.into());
+        assert_eq!(sum.models().len(), 3, "other terms, another price");
+        assert_eq!(sum.times(2).models()[2].items["web_searches"], 12);
     }
 }

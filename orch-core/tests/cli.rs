@@ -17,6 +17,8 @@ use orch_core::cli;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "cli/money.rs"]
+mod money;
 #[cfg(unix)]
 #[path = "cli/process.rs"]
 mod process;

@@ -48,8 +48,21 @@ const EXTRAS: usize = 10;
 const PURE_RULES: &[&[&str]] = &[&["recovery"], &["locks", "table"], &["cost", "budget"], &["cache", "key"]];
 
 /// Modules that know no runtime, no input and no output.
-const PURE: &[&str] =
-    &["error", "id", "units", "definition", "event", "plan", "report", "recovery", "run", "locks::table", "cache::key"];
+const PURE: &[&str] = &[
+    "error",
+    "id",
+    "units",
+    "definition",
+    "event",
+    "plan",
+    "report",
+    "recovery",
+    "run",
+    "locks::table",
+    "cache::key",
+    "cost::budget",
+    "cost::extract",
+];
 const IMPURE: &[&[&str]] =
     &[&["std", "fs"], &["std", "io", "stdin"], &["std", "net"], &["std", "process"], &["std", "thread"], &["tokio"]];
 

@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{duration, pair::Pair};
+use super::{
+    args_money::{COST_EXAMPLES, Cost},
+    duration,
+    pair::Pair,
+};
 
 /// Runs graphs of tasks in parallel: as early as their dependencies allow, most critical first.
 #[derive(Debug, Parser)]
@@ -81,6 +85,9 @@ pub(super) enum Command {
     Report(Report),
     /// Check, compact or copy the store that keeps runs
     Store(Store),
+    /// What things cost
+    #[command(after_help = COST_EXAMPLES)]
+    Cost(Cost),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),

@@ -18,9 +18,11 @@
 //! ```
 
 mod args;
+mod args_money;
 mod check;
 mod config;
 mod convert;
+mod cost;
 mod duration;
 mod exit;
 mod optimize;

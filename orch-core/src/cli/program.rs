@@ -8,7 +8,7 @@ use super::{
     args::{Cli, Command, Global, PlanFormat, RunsCommand, Source, StoreCommand, When},
     check,
     config::Config,
-    convert,
+    convert, cost,
     exit::Exit,
     optimize, plan, run, runs,
     source::Refusal,
@@ -60,6 +60,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Store(args) => {
             matches!(args.command, StoreCommand::Check { json: true } | StoreCommand::Compact { json: true, .. })
         }
+        Command::Cost(args) => args.wants_json(),
         Command::Trust(_) | Command::Completions(_) => false,
     }
 }
@@ -78,6 +79,7 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Runs(args) => runs::main(args, &here, console),
         Command::Report(args) => runs::report(args, &here, console),
         Command::Store(args) => store::main(args, &here, console),
+        Command::Cost(args) => cost::main(args, &here, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

@@ -22,7 +22,9 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+pub mod budget;
 mod estimate;
+mod extract;
 #[cfg(test)]
 mod golden;
 mod prefix;
@@ -31,7 +33,8 @@ mod rates;
 mod table;
 
 pub use estimate::{estimate, estimate_at};
+pub use extract::{Cached, Extracted, Extractor, Extractors, Kinds, Paths};
 pub use prefix::{PrefixPrices, Warming};
-pub use price::{Price, PriceSource, price};
+pub use price::{Price, PriceSource, Quote, price, quotes};
 pub use rates::Rates;
 pub use table::PriceTable;

@@ -26,13 +26,24 @@ use crate::{
 /// assert_eq!(price.complete(), Some(Usd::from_cents(1)));
 /// ```
 pub trait PriceSource: Send + Sync {
-    /// What that usage cost at that time; `None` if the model is not known. Rounded to nano-dollars once.
+    /// What that usage cost at that time; `None` if the model is not known, or something was used that has no price. Rounded to
+    /// nano-dollars once.
     fn price(&self, usage: &ModelUsage, at: WallTime) -> Option<Usd>;
+
+    /// The same, with which price that is. Without an own one: the model's name and a list without a name.
+    fn quote(&self, usage: &ModelUsage, at: WallTime) -> Option<Quote> {
+        let total = self.price(usage, at)?;
+        Some(Quote { total, model: usage.model.clone(), at, ..Quote::default() })
+    }
 }
 
 impl<P: PriceSource + ?Sized> PriceSource for &P {
     fn price(&self, usage: &ModelUsage, at: WallTime) -> Option<Usd> {
         (**self).price(usage, at)
+    }
+
+    fn quote(&self, usage: &ModelUsage, at: WallTime) -> Option<Quote> {
+        (**self).quote(usage, at)
     }
 }
 
@@ -40,6 +51,43 @@ impl<P: PriceSource + ?Sized> PriceSource for std::sync::Arc<P> {
     fn price(&self, usage: &ModelUsage, at: WallTime) -> Option<Usd> {
         (**self).price(usage, at)
     }
+
+    fn quote(&self, usage: &ModelUsage, at: WallTime) -> Option<Quote> {
+        (**self).quote(usage, at)
+    }
+}
+
+/// What a usage cost, and by which price.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Quote {
+    /// All of it, rounded to nano-dollars once.
+    pub total: Usd,
+    /// What of it is for input, where the list tells; rounded by itself.
+    pub input: Option<Usd>,
+    /// What of it is for output, where the list tells; rounded by itself. What is neither (searches) is only in the total.
+    pub output: Option<Usd>,
+    /// The model as the list calls it, with its provider: `anthropic/claude-sonnet-4-5`.
+    pub model: String,
+    /// Which list: `genai-prices 0.2.1 (2026-10-30)`, `own rates`, `billed`. May be empty.
+    pub list: String,
+    /// The time whose price it is.
+    pub at: WallTime,
+    /// Whether the model was not known and it is the price of another, which was configured for that.
+    pub is_fallback: bool,
+}
+
+/// What each entry of a usage cost at that time: what the provider billed where it said so, else what `source` says; `None` for an
+/// entry without a price.
+pub fn quotes<'a>(
+    source: &'a dyn PriceSource,
+    usage: &'a Usage,
+    at: WallTime,
+) -> impl Iterator<Item = (&'a ModelUsage, Option<Quote>)> {
+    usage.models().iter().map(move |model| {
+        let billed =
+            |total| Quote { total, model: model.model.clone(), list: "billed".to_owned(), at, ..Quote::default() };
+        (model, model.billed.map(billed).or_else(|| source.quote(model, at)))
+    })
 }
 
 /// A sum of money and what is missing from it.

@@ -2,29 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use super::{price::PriceSource, rates::Rates};
+use super::{
+    price::{PriceSource, Quote},
+    rates::Rates,
+};
 use crate::{
     clock::WallTime,
     units::{ModelUsage, Usd},
 };
 
-/// Prices by model: rates that the user gives and, with feature `prices`, published ones (`PriceTable::bundled`). Cheap
-/// enough to clone.
+/// Prices by model: rates that the user gives and, with feature `prices`, a published list (`PriceTable::bundled`, or one from a
+/// file). Cheap enough to clone.
 ///
 /// A model is looked up by its name as the provider writes it. `provider/model` asks for the prices of that provider,
 /// which differ: `aws/claude-sonnet-4-5` is dearer than `anthropic/claude-sonnet-4-5`. A suffix in brackets, as in
 /// `claude-sonnet-4-5[1m]`, is ignored. Names that stand for changing models (`sonnet`) are not known; give an
-/// [alias](PriceTable::with_alias).
+/// [alias](PriceTable::with_alias). The name `*` stands for all models that are not known: without it such a model has no price,
+/// never the price zero.
 ///
 /// A tier (a higher rate for long inputs) is chosen by the mean input of a request and then holds for all of it, as
-/// providers bill it.
+/// providers bill it. [Terms](ModelUsage::terms) (`processing` is `batch`) choose among the prices that a published list has for
+/// them; where it has none, the standard price holds. Own rates know no terms, and nothing that is not a token.
 #[derive(Debug, Clone, Default)]
 pub struct PriceTable {
     rates: BTreeMap<String, Rates>,
     aliases: BTreeMap<String, String>,
     #[cfg(feature = "prices")]
-    is_bundled: bool,
+    list: Option<published::List>,
 }
+
+/// The name that stands for every model that is not known.
+const ANY: &str = "*";
 
 impl PriceTable {
     /// The published prices of many providers, with their history, as of the version of the crate genai-prices that this
@@ -39,38 +47,74 @@ impl PriceTable {
     /// ```
     #[cfg(feature = "prices")]
     pub fn bundled() -> Self {
-        Self { is_bundled: true, ..Self::default() }
+        Self { list: Some(published::List::Bundled), ..Self::default() }
     }
 
-    /// Gives a model's rates. They go before published ones, whatever the time.
+    /// A newer published list, or an own one, in place of the one of this build: JSON in the second form of genai-prices, as its
+    /// project publishes it. `name` is what charges say of it, for example the file's name and date. Own rates and aliases stay.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFormat`](crate::ErrorKind::InvalidFormat) if it is not such a list.
+    #[cfg(feature = "prices")]
+    pub fn with_list(mut self, name: impl Into<String>, json: &str) -> crate::Result<Self> {
+        self.list = Some(published::List::read(name.into(), json)?);
+        Ok(self)
+    }
+
+    /// Gives a model's rates. They go before published ones, whatever the time. Those of `*` are for models that are not known.
     #[must_use]
     pub fn with(mut self, model: impl Into<String>, rates: Rates) -> Self {
         self.rates.insert(model.into(), rates);
         self
     }
 
-    /// Lets one name stand for another: `with_alias("sonnet", "claude-sonnet-4-5")`. An alias of an alias is not followed.
+    /// Lets one name stand for another: `with_alias("sonnet", "claude-sonnet-4-5")`. An alias of an alias is not followed. What
+    /// `*` stands for is the price of models that are not known.
     #[must_use]
     pub fn with_alias(mut self, alias: impl Into<String>, model: impl Into<String>) -> Self {
         self.aliases.insert(alias.into(), model.into());
         self
     }
+
+    /// The price under that name: own rates, else the list's.
+    fn find(&self, name: &str, usage: &ModelUsage, at: WallTime) -> Option<Quote> {
+        let name = self.aliases.get(name).map_or(name, |model| without_brackets(model));
+        if let Some(rates) = self.rates.get(name) {
+            // What is not a token has no rate here, and what was used must not be missing from the sum.
+            let is_token = |(item, count): (&String, &u64)| *count == 0 || item.ends_with("_tokens");
+            return usage.items.iter().all(is_token).then(|| {
+                let of = |usage: &ModelUsage| rates.price(usage);
+                Quote {
+                    total: of(usage),
+                    input: Some(of(&ModelUsage { output: 0, ..usage.clone() })),
+                    output: Some(of(&ModelUsage { output: usage.output, ..ModelUsage::default() })),
+                    model: name.to_owned(),
+                    list: "own rates".to_owned(),
+                    at,
+                    is_fallback: false,
+                }
+            });
+        }
+        #[cfg(feature = "prices")]
+        return self.list.as_ref()?.quote(name, usage, at);
+        // Without a published list nothing depends on the time.
+        #[cfg(not(feature = "prices"))]
+        None
+    }
 }
 
 impl PriceSource for PriceTable {
     fn price(&self, usage: &ModelUsage, at: WallTime) -> Option<Usd> {
-        let name = without_brackets(&usage.model);
-        let name = self.aliases.get(name).map_or(name, |model| without_brackets(model));
-        if let Some(rates) = self.rates.get(name) {
-            return Some(rates.price(usage));
+        self.quote(usage, at).map(|quote| quote.total)
+    }
+
+    fn quote(&self, usage: &ModelUsage, at: WallTime) -> Option<Quote> {
+        if let Some(quote) = self.find(without_brackets(&usage.model), usage, at) {
+            return Some(quote);
         }
-        #[cfg(feature = "prices")]
-        if self.is_bundled {
-            return published::price(name, usage, at);
-        }
-        // Without published prices nothing depends on the time.
-        let _ = at;
-        None
+        let quote = self.find(ANY, usage, at)?;
+        Some(Quote { is_fallback: true, ..quote })
     }
 }
 
@@ -82,70 +126,9 @@ fn without_brackets(model: &str) -> &str {
     }
 }
 
-/// The only place that knows the crate genai-prices.
 #[cfg(feature = "prices")]
-mod published {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use genai_prices::{Calculator, ErrorKind, PriceRequest, Usage, UsageKey};
-
-    use super::{ModelUsage, Usd, WallTime};
-
-    pub(super) fn price(model: &str, usage: &ModelUsage, at: WallTime) -> Option<Usd> {
-        // The tier goes by one request. Tokens are f64 there, so a mean needs no rounding.
-        let requests = usage.requests.max(1) as f64;
-        let counts = counts(usage, requests);
-        let mut request = PriceRequest::new(model, &counts);
-        request = request.with_timestamp(UNIX_EPOCH + Duration::from_millis(at.0));
-        let ask = |request: &PriceRequest<'_>| Calculator::bundled().calculate(request);
-        let calculated = match model.split_once('/') {
-            Some((provider, rest)) => {
-                let of_provider = PriceRequest::new(rest, &counts)
-                    .with_provider_id(provider)
-                    .with_timestamp(UNIX_EPOCH + Duration::from_millis(at.0));
-                match ask(&of_provider) {
-                    // Model names may hold a slash of their own: `meta-llama/llama-4`.
-                    Err(error) if matches!(error.kind(), ErrorKind::ProviderNotFound | ErrorKind::ModelNotFound) => {
-                        ask(&request)
-                    }
-                    calculated => calculated,
-                }
-            }
-            None => ask(&request),
-        };
-        let calculated = calculated.ok()?;
-        // A usage key or a price that the calculator cannot handle would be missing from the sum.
-        calculated.warnings.is_empty().then(|| rounded(calculated.total_price * requests))
-    }
-
-    fn counts(usage: &ModelUsage, requests: f64) -> Usage {
-        let cached = [usage.cache_read, usage.cache_write, usage.cache_write_1h];
-        let cached = cached.iter().fold(0u64, |sum, tokens| sum.saturating_add(*tokens));
-        let mean = |tokens: u64| tokens as f64 / requests;
-        let mut counts = Usage::from([
-            // The calculator refuses more cached tokens than tokens. Whoever reports so means them beside each other.
-            (UsageKey::INPUT_TOKENS, mean(usage.input.max(cached))),
-            (UsageKey::OUTPUT_TOKENS, mean(usage.output)),
-        ]);
-        for (key, tokens) in [
-            (UsageKey::CACHE_READ_TOKENS, usage.cache_read),
-            (UsageKey::CACHE_WRITE_TOKENS, usage.cache_write.saturating_add(usage.cache_write_1h)),
-            (UsageKey::CACHE_WRITE_1H_TOKENS, usage.cache_write_1h),
-        ] {
-            if tokens > 0 {
-                counts.insert(key, mean(tokens));
-            }
-        }
-        counts
-    }
-
-    /// Dollars with the noise of floats as exact nano-dollars: rates are decimal, so the exact price has few digits. They
-    /// are restored to the pico-dollar first, because noise must not decide which way half a nano-dollar goes.
-    fn rounded(dollars: f64) -> Usd {
-        let picos = (dollars * 1e12).round();
-        Usd::from_nanos((picos / 1e3).round() as i64)
-    }
-}
+#[path = "published.rs"]
+mod published;
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +144,21 @@ mod tests {
             [of("m"), of("m[1m]"), of("x"), of("y"), of("[m]")],
             [Some(Usd::from_cents(300)), Some(Usd::from_cents(300)), Some(Usd::from_cents(300)), None, None]
         );
+    }
+
+    #[test]
+    fn what_is_not_known_has_the_price_of_a_star_or_none() {
+        let rates = Rates::new(Usd::from_cents(100), Usd::from_cents(200));
+        let usage = ModelUsage { model: "x".into(), input: 1_000_000, requests: 1, ..ModelUsage::default() };
+        assert_eq!(PriceTable::default().quote(&usage, WallTime(0)), None);
+        for table in
+            [PriceTable::default().with("*", rates), PriceTable::default().with_alias("*", "m").with("m", rates)]
+        {
+            let quote = table.quote(&usage, WallTime(7)).unwrap();
+            assert_eq!((quote.total, quote.is_fallback, quote.at), (Usd::from_cents(100), true, WallTime(7)));
+        }
+        let searched = ModelUsage { items: [("web_searches".to_owned(), 1)].into(), ..usage };
+        assert_eq!(PriceTable::default().with("x", rates).quote(&searched, WallTime(0)), None, "not for nothing");
     }
 
     #[test]

@@ -111,6 +111,7 @@ fn model_usage(model: &str, counts: &Value) -> ModelUsage {
         reasoning: count("thinkingTokens"),
         requests: 1,
         billed: counts.get("costUSD").and_then(dollars),
+        ..ModelUsage::default()
     }
 }
 
@@ -158,6 +159,7 @@ mod tests {
                 reasoning: 20,
                 requests: 1,
                 billed: Some(Usd::from_cents(12)),
+                ..ModelUsage::default()
             }
         );
         assert_eq!((haiku.input, haiku.billed), (7, Some(Usd::from_nanos(3_456_700))));

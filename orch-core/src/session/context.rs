@@ -423,6 +423,8 @@ fn part(cost: &Cost, of: u32) -> Cost {
             cache_write_1h: share(model.cache_write_1h),
             reasoning: share(model.reasoning),
             requests: share(model.requests),
+            items: model.items.iter().map(|(item, count)| (item.clone(), share(*count))).collect(),
+            terms: model.terms.clone(),
             billed: model.billed.map(money),
         }));
     }

@@ -1,0 +1,219 @@
+//! Days, months and windows.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use crate::{
+    clock::{WallTime, civil_from_days, days_from_civil},
+    error::{Error, ErrorKind, Result},
+    id::Printable,
+};
+
+/// The time for which a limit holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Period {
+    /// For ever.
+    #[default]
+    Ever,
+    /// A day of the limit's zone.
+    Day,
+    /// A month of the limit's zone.
+    Month,
+    /// The last so long, whenever one looks. It is counted in 1,024 parts, of which the oldest counts until it is over as a
+    /// whole: never too little.
+    Rolling(Duration),
+}
+
+/// One period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Its name: `2026-02`, `2026-02-16`, or nothing where there is only one.
+    pub name: String,
+    /// When it began; `None`: always.
+    pub start: Option<WallTime>,
+    /// When the next one begins; `None`: never.
+    pub end: Option<WallTime>,
+}
+
+impl Period {
+    /// The period in which that time is.
+    pub fn span(self, zone: &Zone, at: WallTime) -> Span {
+        let (first, next) = match self {
+            Self::Ever | Self::Rolling(_) => return Span { name: String::new(), start: None, end: None },
+            Self::Day => {
+                let day = zone.day(at);
+                (day, day + 1)
+            }
+            Self::Month => {
+                let (year, month, _) = civil_from_days(zone.day(at));
+                let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+                (days_from_civil(year, month, 1), days_from_civil(next_year, next_month, 1))
+            }
+        };
+        let (year, month, day) = civil_from_days(first);
+        let name = match self {
+            Self::Month => format!("{year:04}-{month:02}"),
+            _ => format!("{year:04}-{month:02}-{day:02}"),
+        };
+        Span { name, start: Some(zone.begins(first)), end: Some(zone.begins(next)) }
+    }
+}
+
+/// A time zone: `UTC`, an offset like `+05:30`, or, with feature `zones`, a name of the IANA database, whose data are in the
+/// program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    name: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// Minutes east of Greenwich.
+    Fixed(i64),
+    #[cfg(feature = "zones")]
+    Named(jiff::tz::TimeZone),
+}
+
+impl Default for Zone {
+    /// UTC.
+    fn default() -> Self {
+        Self { name: "UTC".to_owned(), kind: Kind::Fixed(0) }
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl FromStr for Zone {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let kind = match text {
+            "UTC" | "Z" => Some(Kind::Fixed(0)),
+            _ => offset(text).map(Kind::Fixed).or_else(|| named(text)),
+        };
+        let kind = kind.ok_or_else(|| {
+            let message = format!(
+                "there is no time zone `{}`; write UTC, +05:30 or, for example, Europe/Berlin",
+                Printable(text)
+            );
+            Error::new(ErrorKind::InvalidValue, message)
+        })?;
+        Ok(Self { name: text.to_owned(), kind })
+    }
+}
+
+#[cfg(feature = "zones")]
+fn named(text: &str) -> Option<Kind> {
+    // The data of the program only: the same budget on every machine.
+    jiff::tz::TimeZone::get(text).ok().map(Kind::Named)
+}
+
+#[cfg(not(feature = "zones"))]
+fn named(_: &str) -> Option<Kind> {
+    None
+}
+
+/// `+05:30` in minutes.
+fn offset(text: &str) -> Option<i64> {
+    let (sign, rest) =
+        text.strip_prefix('+').map(|rest| (1, rest)).or(text.strip_prefix('-').map(|rest| (-1, rest)))?;
+    let (hours, minutes) = rest.split_once(':')?;
+    let number = |text: &str, below: i64| {
+        let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|&number| is_number && number < below)
+    };
+    Some(sign * (number(hours, 24)? * 60 + number(minutes, 60)?))
+}
+
+const DAY: i64 = 86_400_000;
+
+impl Zone {
+    /// The day of that time, since 1970-01-01.
+    fn day(&self, at: WallTime) -> i64 {
+        let millis = i64::try_from(at.0).unwrap_or(i64::MAX / 2);
+        match &self.kind {
+            Kind::Fixed(minutes) => (millis + minutes * 60_000).div_euclid(DAY),
+            #[cfg(feature = "zones")]
+            Kind::Named(zone) => {
+                let Ok(time) = jiff::Timestamp::from_millisecond(millis) else { return millis.div_euclid(DAY) };
+                (millis + i64::from(zone.to_offset(time).seconds()) * 1000).div_euclid(DAY)
+            }
+        }
+    }
+
+    /// When that day begins.
+    fn begins(&self, day: i64) -> WallTime {
+        let utc = day * DAY;
+        let millis = match &self.kind {
+            Kind::Fixed(minutes) => utc - minutes * 60_000,
+            #[cfg(feature = "zones")]
+            Kind::Named(zone) => named_begins(zone, day).unwrap_or(utc),
+        };
+        WallTime(u64::try_from(millis).unwrap_or(0))
+    }
+}
+
+/// The first moment of a day, which need not be midnight.
+#[cfg(feature = "zones")]
+fn named_begins(zone: &jiff::tz::TimeZone, day: i64) -> Option<i64> {
+    let (year, month, day) = civil_from_days(day);
+    let date =
+        jiff::civil::Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    Some(date.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> WallTime {
+        text.parse().unwrap()
+    }
+
+    fn span(period: Period, zone: &str, time: &str) -> [String; 3] {
+        let Span { name, start, end } = period.span(&zone.parse().unwrap(), at(time));
+        [name, start.unwrap().to_string(), end.unwrap().to_string()].map(|text| text.replace(":00.000Z", "Z"))
+    }
+
+    #[test]
+    fn days_and_months_have_their_ends() {
+        assert_eq!(
+            span(Period::Month, "UTC", "2026-02-28T23:59:59.999Z"),
+            ["2026-02", "2026-02-01T00:00Z", "2026-03-01T00:00Z"]
+        );
+        assert_eq!(span(Period::Month, "UTC", "2026-12-31"), ["2026-12", "2026-12-01T00:00Z", "2027-01-01T00:00Z"]);
+        assert_eq!(
+            span(Period::Day, "+05:30", "2024-02-28T18:30:00Z"),
+            ["2024-02-29", "2024-02-28T18:30Z", "2024-02-29T18:30Z"]
+        );
+        assert_eq!(span(Period::Day, "-08:00", "2026-01-01T07:59:59Z")[0], "2025-12-31");
+        assert_eq!(Period::Ever.span(&Zone::default(), at("2026-01-01")).end, None);
+    }
+
+    #[test]
+    #[cfg(feature = "zones")]
+    fn named_zones_know_their_summers() {
+        // 23 hours in spring, 25 in autumn.
+        assert_eq!(
+            span(Period::Day, "Europe/Berlin", "2026-03-29T12:00:00Z"),
+            ["2026-03-29", "2026-03-28T23:00Z", "2026-03-29T22:00Z"]
+        );
+        assert_eq!(
+            span(Period::Month, "America/New_York", "2026-11-01T03:59:59Z"),
+            ["2026-10", "2026-10-01T04:00Z", "2026-11-01T04:00Z"]
+        );
+        assert_eq!(span(Period::Month, "America/New_York", "2026-11-30T12:00:00Z")[2], "2026-12-01T05:00Z");
+    }
+
+    #[test]
+    fn odd_zones_are_refused() {
+        for text in ["", "utc+1", "+5:30", "+24:00", "+01:60", "Nowhere/Here", "../../etc/passwd"] {
+            assert!(text.parse::<Zone>().is_err(), "{text}");
+        }
+    }
+}
