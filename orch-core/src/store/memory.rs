@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::ledger::{Book, ChargeRow};
 use super::seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish};
 use crate::{
     clock::{Clock, WallTime},
@@ -39,6 +40,34 @@ struct Content {
     /// Each with its end, and how long it lasts; that in `left`.
     cache: HashMap<String, (CacheRow, WallTime)>,
     wishes: HashMap<RunId, Vec<Wish>>,
+    cells: BTreeMap<String, String>,
+    charges: Vec<ChargeRow>,
+}
+
+/// One booking: what it writes is kept apart until it is done.
+struct Booking<'a> {
+    content: &'a Content,
+    cells: BTreeMap<String, Option<String>>,
+    charges: Vec<ChargeRow>,
+}
+
+impl Book for Booking<'_> {
+    fn cell(&mut self, key: &str) -> Result<Option<String>> {
+        Ok(match self.cells.get(key) {
+            Some(written) => written.clone(),
+            None => self.content.cells.get(key).cloned(),
+        })
+    }
+
+    fn set_cell(&mut self, key: &str, text: Option<&str>) -> Result<()> {
+        self.cells.insert(key.to_owned(), text.map(str::to_owned));
+        Ok(())
+    }
+
+    fn charge(&mut self, row: &ChargeRow) -> Result<()> {
+        self.charges.push(row.clone());
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -309,5 +338,33 @@ impl Store for MemoryStore {
 
     fn take_wishes(&self, run: RunId) -> Result<Vec<Wish>> {
         Ok(self.content().wishes.remove(&run).unwrap_or_default())
+    }
+
+    fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()> {
+        let mut content = self.content();
+        let mut booking = Booking { content: &content, cells: BTreeMap::new(), charges: Vec::new() };
+        entry(&mut booking)?;
+        let Booking { cells, charges, .. } = booking;
+        for (key, text) in cells {
+            match text {
+                Some(text) => drop(content.cells.insert(key, text)),
+                None => drop(content.cells.remove(&key)),
+            }
+        }
+        content.charges.extend(charges);
+        Ok(())
+    }
+
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        let content = self.content();
+        let found = content.cells.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(key, text)| (key.clone(), text.clone())).collect())
+    }
+
+    fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
+        let mut found: Vec<ChargeRow> =
+            self.content().charges.iter().filter(|row| from <= row.at && row.at < to).cloned().collect();
+        found.sort_by_key(|row| row.at);
+        Ok(found)
     }
 }

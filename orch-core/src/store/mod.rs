@@ -1,6 +1,6 @@
 //! KEEP: what outlives the process, behind one seam.
 //!
-//! A [`Store`] keeps the journals of runs, large values by their content, leases with fences, what caches keep, and wishes that
+//! A [`Store`] keeps the journals of runs, large values by their content, leases with fences, what caches keep, a ledger of money, and wishes that
 //! one process has of the run of another. [`MemoryStore`] keeps all that while the process lives, for tests; `SqliteStore`
 //! (feature `sqlite`) keeps it in one file that any number of processes on one machine share, with no server.
 //!
@@ -39,11 +39,13 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod ledger;
 mod memory;
 mod seam;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use ledger::{Book, ChargeRow};
 pub use memory::MemoryStore;
 pub use seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish};
 #[cfg(feature = "sqlite")]

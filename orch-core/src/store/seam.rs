@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::{Book, ChargeRow};
 use crate::{
     clock::WallTime,
     error::{Error, ErrorKind, Result},
@@ -102,6 +103,20 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Takes the word that was left for the owner of a run, in order; each is answered once.
     fn take_wishes(&self, run: RunId) -> Result<Vec<Wish>>;
+
+    /// Reads and writes the ledger, alone: nobody else, in this process or another, changes it until `entry` has answered. If that
+    /// is an error, nothing has changed. What is booked survives a loss of power, however else the store was opened.
+    ///
+    /// # Errors
+    ///
+    /// That of `entry`.
+    fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()>;
+
+    /// The cells of the ledger whose keys begin so, by key.
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>>;
+
+    /// The charges from that time on and before that other, in order.
+    fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>>;
 }
 
 /// What begins a part of a run.

@@ -26,6 +26,7 @@ mod cached;
 mod care;
 mod fault;
 mod leases;
+mod ledger;
 mod open;
 mod owner;
 mod place;
@@ -46,8 +47,13 @@ pub use self::{
     place::{default_path, head_commit, network_file_system, store_path},
 };
 use self::{fault::Fault, owner::Owner};
+use super::ledger::{Book, ChargeRow};
 use super::seam::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Store, Wish};
-use crate::{clock::Clock, error::Result, id::RunId};
+use crate::{
+    clock::{Clock, WallTime},
+    error::Result,
+    id::RunId,
+};
 
 /// When a commit is on the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -153,7 +159,26 @@ impl SqliteStore {
 
     /// Writes in one transaction, which is on the disk when this answers.
     fn writing<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.writing_on(&mut *self.held()?, write)
+    }
+
+    /// The same, and it survives a loss of power, whatever else need not.
+    fn writing_for_good<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let mut held = self.held()?;
+        if self.0.options.synchronous == Synchronous::Full {
+            return self.writing_on(&mut held, write);
+        }
+        // It can be changed only between transactions; nobody else has the connection meanwhile.
+        let set = |held: &Held, how: &str| {
+            held.connection.pragma_update(None, "synchronous", how).map_err(|error| self.fault().of(error))
+        };
+        set(&held, "FULL")?;
+        let written = self.writing_on(&mut held, write);
+        set(&held, "NORMAL")?;
+        written
+    }
+
+    fn writing_on<T>(&self, held: &mut Held, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let transaction = held
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -268,6 +293,18 @@ impl Store for SqliteStore {
             return Ok(Vec::new());
         }
         self.writing(|on| tables::take_wishes(on, self.fault(), run))
+    }
+
+    fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()> {
+        self.writing_for_good(|on| entry(&mut ledger::Booking { on, fault: self.fault() }))
+    }
+
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.reading(|on| ledger::cells(on, self.fault(), prefix))
+    }
+
+    fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
+        self.reading(|on| ledger::charges(on, self.fault(), from, to))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use orch_core::{
-    Result,
-    store::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Wish},
+    Result, WallTime,
+    store::{Append, Blob, BlobHash, Book, CacheRow, ChargeRow, Locked, Record, RunHeader, RunRow, Wish},
 };
 
 use super::*;
@@ -107,5 +107,14 @@ impl Store for Fatal {
     }
     fn take_wishes(&self, run: RunId) -> Result<Vec<Wish>> {
         self.store.take_wishes(run)
+    }
+    fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()> {
+        self.store.book(entry)
+    }
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.store.cells(prefix)
+    }
+    fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
+        self.store.charges(from, to)
     }
 }

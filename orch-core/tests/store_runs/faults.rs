@@ -85,6 +85,15 @@ impl Store for Faulty {
     fn take_wishes(&self, run: RunId) -> Result<Vec<Wish>> {
         self.store.take_wishes(run)
     }
+    fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()> {
+        self.store.book(entry)
+    }
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.store.cells(prefix)
+    }
+    fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
+        self.store.charges(from, to)
+    }
 }
 
 /// Runs a graph whose store fails at an append, again and again, until it is through. What was told is never begun again.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{SqliteStore, fault::Fault, leases, tables};
 use crate::{
+    clock::WallTime,
     error::{Error, ErrorKind, Result},
     id::Printable,
     store::{BlobHash, Store as _},
@@ -21,6 +22,8 @@ pub struct Checked {
     pub events: u64,
     /// How many values were read.
     pub blobs: u64,
+    /// How many charges of the ledger were read.
+    pub charges: u64,
     /// What is wrong, one sentence each. Empty: the store is whole.
     pub problems: Vec<String>,
 }
@@ -84,6 +87,10 @@ impl SqliteStore {
                     }
                 }
             }
+            Err(error) => checked.problems.push(error.to_string()),
+        }
+        match self.cells("").and_then(|_| self.charges(WallTime(0), WallTime(u64::MAX))) {
+            Ok(charges) => checked.charges = charges.len() as u64,
             Err(error) => checked.problems.push(error.to_string()),
         }
         for hash in self.blobs()? {

@@ -77,6 +77,17 @@ CREATE TABLE wishes (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL,
 ", "
 -- How long an entry was good for when it was kept: if more is left, the clock was set back.
 ALTER TABLE cache ADD COLUMN lasts INTEGER NOT NULL DEFAULT 9223372036854775807;
+", "
+-- The ledger of money: what is spent and reserved, and by whom. `nanos` are nano-dollars.
+CREATE TABLE cells (key TEXT PRIMARY KEY, hash BLOB NOT NULL, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE charges (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    nanos INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX charges_by_time ON charges (at);
 "];
 
 /// The version that this orch writes.

@@ -1,0 +1,102 @@
+//! Cells and charges in the file.
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use super::{
+    fault::Fault,
+    leases::at,
+    tables::{Hash, hash_of},
+};
+use crate::{
+    clock::WallTime,
+    error::Result,
+    store::{Book, ChargeRow},
+    units::Usd,
+};
+
+fn cell_hash(key: &str, text: &str) -> Hash {
+    hash_of(&[key.as_bytes(), text.as_bytes()])
+}
+
+fn charge_hash(row: &ChargeRow) -> Hash {
+    hash_of(&[&at(row.at).to_le_bytes(), &row.usd.nanos().to_le_bytes(), row.body.as_bytes()])
+}
+
+/// One booking, in a transaction that writes.
+pub(super) struct Booking<'a, 'b> {
+    pub(super) on: &'a Transaction<'b>,
+    pub(super) fault: Fault<'a>,
+}
+
+impl Book for Booking<'_, '_> {
+    fn cell(&mut self, key: &str) -> Result<Option<String>> {
+        let found: Option<(String, Hash)> = self
+            .on
+            .prepare_cached("SELECT text, hash FROM cells WHERE key = ?1")
+            .and_then(|mut select| select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+            .map_err(|error| self.fault.of(error))?;
+        found.map(|(text, hash)| whole(self.fault, key, text, hash)).transpose()
+    }
+
+    fn set_cell(&mut self, key: &str, text: Option<&str>) -> Result<()> {
+        let changed = match text {
+            Some(text) => self
+                .on
+                .prepare_cached("INSERT OR REPLACE INTO cells (key, hash, text) VALUES (?1, ?2, ?3)")
+                .and_then(|mut put| put.execute(params![key, cell_hash(key, text), text])),
+            None => self.on.prepare_cached("DELETE FROM cells WHERE key = ?1").and_then(|mut drop| drop.execute([key])),
+        };
+        changed.map(drop).map_err(|error| self.fault.of(error))
+    }
+
+    fn charge(&mut self, row: &ChargeRow) -> Result<()> {
+        self.on
+            .prepare_cached("INSERT INTO charges (at, nanos, hash, body) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut put| put.execute(params![at(row.at), row.usd.nanos(), charge_hash(row), row.body]))
+            .map(drop)
+            .map_err(|error| self.fault.of(error))
+    }
+}
+
+fn whole(fault: Fault<'_>, key: &str, text: String, hash: Hash) -> Result<String> {
+    if cell_hash(key, &text) == hash {
+        return Ok(text);
+    }
+    Err(fault.damaged("an account of the ledger is not what was written"))
+}
+
+pub(super) fn cells(on: &Transaction<'_>, fault: Fault<'_>, prefix: &str) -> Result<Vec<(String, String)>> {
+    let say = |error| fault.of(error);
+    // Not LIKE or GLOB: a prefix may hold what these take for a pattern.
+    let mut select = on
+        .prepare_cached("SELECT key, text, hash FROM cells WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key")
+        .map_err(say)?;
+    let mut rows = select.query([prefix]).map_err(say)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(say)? {
+        let (key, text, hash): (String, String, Hash) =
+            (row.get(0).map_err(say)?, row.get(1).map_err(say)?, row.get(2).map_err(say)?);
+        let text = whole(fault, &key, text, hash)?;
+        found.push((key, text));
+    }
+    Ok(found)
+}
+
+pub(super) fn charges(on: &Transaction<'_>, fault: Fault<'_>, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
+    let say = |error| fault.of(error);
+    let mut select = on
+        .prepare_cached("SELECT at, nanos, body, hash FROM charges WHERE at >= ?1 AND at < ?2 ORDER BY at, id")
+        .map_err(say)?;
+    let mut rows = select.query(params![at(from), at(to)]).map_err(say)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(say)? {
+        let (time, nanos, body, hash): (u64, i64, String, Hash) =
+            (row.get(0).map_err(say)?, row.get(1).map_err(say)?, row.get(2).map_err(say)?, row.get(3).map_err(say)?);
+        let row = ChargeRow { at: WallTime(time), usd: Usd::from_nanos(nanos), body };
+        if charge_hash(&row) != hash {
+            return Err(fault.damaged("a charge of the ledger is not what was written"));
+        }
+        found.push(row);
+    }
+    Ok(found)
+}
