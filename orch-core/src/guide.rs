@@ -160,6 +160,18 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0058-the-command-line-keeps-runs-when-asked.md")]
     pub mod d0058_the_command_line_keeps_runs_when_asked {}
+
+    #[doc = include_str!("../docs/decisions/0075-usage-is-read-by-a-table.md")]
+    pub mod d0075_usage_is_read_by_a_table {}
+
+    #[doc = include_str!("../docs/decisions/0076-money-is-reserved-before-it-is-spent.md")]
+    pub mod d0076_money_is_reserved_before_it_is_spent {}
+
+    #[doc = include_str!("../docs/decisions/0077-the-ledger-is-cells-and-charges.md")]
+    pub mod d0077_the_ledger_is_cells_and_charges {}
+
+    #[doc = include_str!("../docs/decisions/0078-time-zones-from-jiff.md")]
+    pub mod d0078_time_zones_from_jiff {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

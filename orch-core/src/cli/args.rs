@@ -5,10 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    args_money::{COST_EXAMPLES, Cost},
+    args_money::{BUDGET_EXAMPLES, Budget, COST_EXAMPLES, Cost, Demo},
     duration,
     pair::Pair,
 };
+use crate::units::Usd;
 
 /// Runs graphs of tasks in parallel: as early as their dependencies allow, most critical first.
 #[derive(Debug, Parser)]
@@ -88,6 +89,12 @@ pub(super) enum Command {
     /// What things cost
     #[command(after_help = COST_EXAMPLES)]
     Cost(Cost),
+    /// How budgets stand
+    #[command(after_help = BUDGET_EXAMPLES)]
+    Budget(Budget),
+    /// What the engine does, shown by itself, without files and without cost
+    #[command(subcommand)]
+    Demo(Demo),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),
@@ -165,6 +172,9 @@ pub(super) struct Run {
     /// At most so many tasks at once [default: 32]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Order")]
     pub(super) max_parallel: Option<u32>,
+    /// The run may spend so much, in dollars; tasks that do not fit into what is left fail
+    #[arg(long, value_name = "USD", value_parser = str::parse::<Usd>, help_heading = "Order")]
+    pub(super) budget: Option<Usd>,
     /// After a failure, go on with what does not need the failed task
     #[arg(short, long, overrides_with = "fail_fast", help_heading = "Order")]
     pub(super) keep_going: bool,

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::clock::WallTime;
+use super::args::Place;
+use crate::{clock::WallTime, cost::budget::Column, session::Charge};
 
 pub(super) const COST_EXAMPLES: &str = "\
 Examples:
+  orch cost                                         what was spent, by agent and model
+  orch cost --by day,task --since 2026-02-01 --csv
+  orch cost --charges --json --only branch=main     every charge by itself
   orch cost price --model claude-sonnet-4-5 --usage usage.json
   claude -p 'hello' --output-format json | orch cost price --usage - --json
 
@@ -16,12 +20,65 @@ Claude Code, the events of Codex or OpenCode, the JSON of ccusage, or only its r
 
 /// `orch cost`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Cost {
     #[command(subcommand)]
-    pub(super) command: CostCommand,
+    pub(super) command: Option<CostCommand>,
+    #[command(flatten)]
+    pub(super) query: CostQuery,
 }
 
-/// What to ask of costs.
+/// What to ask of what was spent.
+#[derive(Debug, Args)]
+pub(super) struct CostQuery {
+    /// Add up by these: run, phase, task, agent, model, worktree, branch, day, month
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', default_value = "agent,model")]
+    pub(super) by: Vec<String>,
+    /// Only what has this value in that column; may be repeated
+    #[arg(long = "only", value_name = "COLUMN=VALUE", value_parser = only)]
+    pub(super) only: Vec<Only>,
+    /// Only from that day or time on
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<WallTime>,
+    /// Only before that day or time
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<WallTime>,
+    /// Whose days and months
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub(super) zone: String,
+    /// Every charge by itself, as CSV or with --json
+    #[arg(long)]
+    pub(super) charges: bool,
+    /// The answer as JSON on stdout
+    #[arg(long, conflicts_with = "csv")]
+    pub(super) json: bool,
+    /// The answer as CSV on stdout
+    #[arg(long)]
+    pub(super) csv: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+/// `COLUMN=VALUE`.
+#[derive(Debug, Clone)]
+pub(super) struct Only {
+    column: Column,
+    value: String,
+}
+
+impl Only {
+    pub(super) fn fits(&self, charge: &Charge) -> bool {
+        charge.who.get(self.column) == Some(self.value.as_str())
+    }
+}
+
+fn only(text: &str) -> Result<Only, String> {
+    let (column, value) = text.split_once('=').ok_or("write COLUMN=VALUE, for example agent=reviewer")?;
+    let column = column.parse().map_err(|error: crate::Error| error.to_string())?;
+    Ok(Only { column, value: value.to_owned() })
+}
+
+/// What else to ask of costs.
 #[derive(Debug, Subcommand)]
 pub(super) enum CostCommand {
     /// What one record of usage costs, by which price of which date
@@ -64,7 +121,62 @@ impl Cost {
     /// Whether a script waits for JSON.
     pub(super) fn wants_json(&self) -> bool {
         match &self.command {
-            CostCommand::Price(args) => args.json,
+            Some(CostCommand::Price(args)) => args.json,
+            None => self.query.json,
         }
     }
+}
+
+pub(super) const BUDGET_EXAMPLES: &str = "\
+Examples:
+  orch budget                                       what is spent, reserved and left, and where it leads
+  orch budget --json
+
+Budgets are written in orch.toml:
+  [[budget]]
+  usd = 15
+  per = \"month\"            # ever (default), day, month, or how long a rolling window is: 24h
+  zone = \"Europe/Berlin\"   # default: UTC
+  each = [\"branch\"]        # each branch for itself; also run, phase, task, agent, model, worktree
+  agent = \"reviewer\"       # only what that agent spends
+  at_limit = \"wait\"        # default: refuse
+  milestones = [5, 10, 15]";
+
+/// `orch budget`.
+#[derive(Debug, Args)]
+pub(super) struct Budget {
+    #[command(subcommand)]
+    pub(super) command: Option<BudgetCommand>,
+    /// The answer as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Settings instead of the nearest orch.toml upwards of here
+    #[arg(long, value_name = "PATH", conflicts_with = "no_config")]
+    pub(super) config: Option<PathBuf>,
+    /// Read no orch.toml
+    #[arg(long)]
+    pub(super) no_config: bool,
+}
+
+/// What to do with budgets.
+#[derive(Debug, Subcommand)]
+pub(super) enum BudgetCommand {
+    /// Count a reservation in flight as spent: its process died, and nobody knows what it cost
+    Assume {
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// `orch demo`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Demo {
+    /// A month of fifteen dollars in a second: executions, milestones, and the gate
+    Budget {
+        /// What became of it, as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
 }

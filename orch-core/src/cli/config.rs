@@ -10,9 +10,10 @@ use std::{
 
 use toml::{Table, Value};
 
-use super::duration;
+use super::{budgets, duration};
 use crate::{
     Agent, Agents, PriceTable, Rates,
+    cost::budget::Limits,
     error::{Error, ErrorKind, Result},
     id::Printable,
     session,
@@ -33,6 +34,8 @@ pub(super) struct Config {
     pub(super) agents: Agents,
     /// Its prices, before the published ones.
     pub(super) prices: PriceTable,
+    /// Its budgets.
+    pub(super) budget: Limits,
     /// Whether the user named the file, which is an approval too.
     pub(super) named: bool,
 }
@@ -69,6 +72,7 @@ impl Config {
             run: RunSettings::default(),
             agents: Agents::default(),
             prices: PriceTable::bundled(),
+            budget: Limits::default(),
             named: false,
         }
     }
@@ -76,9 +80,9 @@ impl Config {
     /// Reads that file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = session::load_text(path)?;
-        let Parsed { run, agents, prices } = parse(&text, true)
+        let Parsed { run, agents, prices, budget } = parse(&text, true)
             .map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
-        Ok(Self { path: Some(path.to_owned()), text, run, agents, prices, named: false })
+        Ok(Self { path: Some(path.to_owned()), text, run, agents, prices, budget, named: false })
     }
 }
 
@@ -107,6 +111,7 @@ struct Parsed {
     run: RunSettings,
     agents: Agents,
     prices: PriceTable,
+    budget: Limits,
 }
 
 fn parse(text: &str, with_run: bool) -> Result<Parsed> {
@@ -118,6 +123,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     let mut run = RunSettings::default();
     let mut agents = Agents::default();
     let mut prices = PriceTable::bundled();
+    let mut budget = Limits::default();
     for (key, value) in &table {
         match (key.as_str(), value) {
             ("run", Value::Table(table)) if with_run => run = parse_run(table)?,
@@ -126,6 +132,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                     prices = parse_price(prices, model, value)?;
                 }
             }
+            ("budget", value) if with_run => budget = budgets::parse(value)?,
             ("agents", Value::Table(table)) => {
                 for (name, value) in table {
                     agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
@@ -138,10 +145,16 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                     "`prices` must hold tables: `[prices.MODEL]` with `input` and `output` in dollars",
                 ));
             }
-            _ => return Err(unknown(key, "", if with_run { &["agents", "prices", "run"] } else { &["agents"] })),
+            _ => {
+                return Err(unknown(
+                    key,
+                    "",
+                    if with_run { &["agents", "budget", "prices", "run"] } else { &["agents"] },
+                ));
+            }
         }
     }
-    Ok(Parsed { run, agents, prices })
+    Ok(Parsed { run, agents, prices, budget })
 }
 
 /// `[prices.MODEL]` with dollars for a million tokens, or `prices.ALIAS = "MODEL"`.
@@ -258,7 +271,7 @@ mod tests {
             "{}",
             refusal("[agents.x]\nargs = ['x']")
         );
-        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, prices, run");
+        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, budget, prices, run");
     }
 
     #[test]

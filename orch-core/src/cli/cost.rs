@@ -1,5 +1,6 @@
 //! `orch cost`: what things cost.
 
+mod ledger;
 mod price;
 
 use std::path::Path;
@@ -10,12 +11,16 @@ use super::{
     exit::Exit,
     streams::Console,
 };
-use crate::Result;
+use crate::{Result, cost::budget::Limits};
 
 /// Runs `orch cost`.
 pub(super) fn main(args: &Cost, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
     match &args.command {
-        CostCommand::Price(args) => {
+        None => {
+            let ledger = super::budget::open(args.query.place.store.as_deref(), Limits::default(), here)?;
+            ledger::main(&args.query, &ledger, console)
+        }
+        Some(CostCommand::Price(args)) => {
             let config = if args.no_config { Config::nothing() } else { Config::load(args.config.as_deref(), here)? };
             price::main(args, config.prices, console)
         }

@@ -19,10 +19,13 @@
 
 mod args;
 mod args_money;
+mod budget;
+mod budgets;
 mod check;
 mod config;
 mod convert;
 mod cost;
+mod demo;
 mod duration;
 mod exit;
 mod optimize;

@@ -14,6 +14,8 @@ use super::{
     streams::{Console, Paint},
 };
 use crate::{
+    clock::Clock,
+    cost,
     definition::{Graph, Rollback, Undo, export},
     error::{Problem, Result},
     id::{Printable, TaskId, TaskIx},
@@ -53,7 +55,7 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
     let store = args.place.store.as_deref().map(|named| store::open_present(Some(named), here)).transpose()?;
     let history = store.map(|store| store::history(&store, &args.source.file, config)).transpose()?;
     let plan = planned(graph, max_parallel, history)?;
-    let forecast = Forecast::new(&plan, max_parallel)?;
+    let forecast = Forecast::new(&plan, max_parallel, config)?;
     match format {
         PlanFormat::Json => console.json(&Form::new(&plan, &forecast, problems)),
         PlanFormat::Mermaid => console.result(&export::mermaid(graph, &[])),
@@ -96,10 +98,11 @@ struct Forecast {
     one_more: Duration,
     /// Whether all workers are busy at some time. If not, one more has nothing to do.
     limited: bool,
+    cost: cost::Forecast,
 }
 
 impl Forecast {
-    fn new(plan: &Plan, max_parallel: u32) -> Result<Self> {
+    fn new(plan: &Plan, max_parallel: u32, config: &Config) -> Result<Self> {
         let take = |max_parallel| {
             let plan = planned(plan.graph(), max_parallel, plan.options().history.clone())?;
             simulate(&plan, Rules { max_parallel, ..Rules::default() }, |task| plan.step(task).estimate)
@@ -107,7 +110,8 @@ impl Forecast {
         let expected = take(max_parallel)?;
         let limited = expected.widest >= max_parallel;
         let one_more = if limited { take(max_parallel.saturating_add(1))? } else { expected };
-        Ok(Self { max_parallel, expected: expected.makespan, one_more: one_more.makespan, limited })
+        let cost = cost::forecast(plan, &config.prices, Clock::system().wall());
+        Ok(Self { max_parallel, expected: expected.makespan, one_more: one_more.makespan, limited, cost })
     }
 }
 
@@ -127,6 +131,7 @@ struct Form<'a> {
     lower_bound_ms: Option<Millis>,
     expected_ms: Option<Millis>,
     one_more_ms: Option<Millis>,
+    cost: Option<CostForm<'a>>,
     steps: Vec<StepForm<'a>>,
     problems: &'a [Problem],
 }
@@ -139,6 +144,24 @@ struct Version(u8);
 impl Default for Version {
     fn default() -> Self {
         Self(1)
+    }
+}
+
+/// What it will cost, as far as anything is known.
+#[derive(Serialize)]
+struct CostForm<'a> {
+    usd: String,
+    p90_usd: String,
+    learned: usize,
+    expected: usize,
+    unpriced: &'a [String],
+}
+
+impl<'a> CostForm<'a> {
+    fn new(cost: &'a cost::Forecast) -> Self {
+        let cost::Forecast { median, p90, learned, expected } = cost;
+        let (usd, p90_usd) = (median.known.to_decimal(), p90.to_decimal());
+        Self { usd, p90_usd, learned: *learned, expected: *expected, unpriced: &median.unknown }
     }
 }
 
@@ -175,7 +198,7 @@ impl From<Learned> for LearnedForm {
 }
 
 impl<'a> Form<'a> {
-    fn new(plan: &'a Plan, forecast: &Forecast, problems: &'a [Problem]) -> Self {
+    fn new(plan: &'a Plan, forecast: &'a Forecast, problems: &'a [Problem]) -> Self {
         let graph = plan.graph();
         let step = |ix: TaskIx| {
             let step = plan.step(ix);
@@ -206,6 +229,7 @@ impl<'a> Form<'a> {
             lower_bound_ms: Some(Millis(plan.lower_bound(Some(forecast.max_parallel)))),
             expected_ms: Some(Millis(forecast.expected)),
             one_more_ms: Some(Millis(forecast.one_more)),
+            cost: Some(CostForm::new(&forecast.cost)),
             steps: graph.indices().map(step).collect(),
             problems,
         }
@@ -244,7 +268,7 @@ fn text(plan: &Plan, forecast: &Forecast, width: usize, paint: Paint) -> String 
     text.push('\n');
     line(&mut text, &row("one by one", plan.serial(), ""));
     line(&mut text, &row("critical path", plan.critical(), &path(plan, width)));
-    let Forecast { max_parallel, expected, one_more, limited } = forecast;
+    let Forecast { max_parallel, expected, one_more, limited, cost } = forecast;
     let faster = if expected.is_zero() { 1.0 } else { plan.serial().as_secs_f64() / expected.as_secs_f64() };
     let speed = format!("{faster:.1} × as fast as one by one");
     line(&mut text, &row(&format!("{max_parallel} at once"), *expected, &speed));
@@ -255,6 +279,14 @@ fn text(plan: &Plan, forecast: &Forecast, width: usize, paint: Paint) -> String 
         (true, false) => format!("one more saves {}", Short(saved)),
     };
     line(&mut text, &row(&format!("{} at once", max_parallel.saturating_add(1)), *one_more, &why));
+    if cost.learned + cost.expected > 0 {
+        let (known, tasks) = (cost.learned + cost.expected, plan.graph().len());
+        let why = format!("90% below {}; of {known} of {tasks} tasks, {} by past runs", cost.p90, cost.learned);
+        line(&mut text, &format!("{:<15}  {:>11}  {why}", "cost", cost.median.known.to_string()));
+        for model in &cost.median.unknown {
+            line(&mut text, &format!("{:<15}  {:>11}  no price for `{}`", "", "", Printable(model)));
+        }
+    }
     text
 }
 

@@ -6,9 +6,10 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::{
     args::{Cli, Command, Global, PlanFormat, RunsCommand, Source, StoreCommand, When},
-    check,
+    args_money::Demo,
+    budget, check,
     config::Config,
-    convert, cost,
+    convert, cost, demo,
     exit::Exit,
     optimize, plan, run, runs,
     source::Refusal,
@@ -61,6 +62,8 @@ fn wants_json(command: &Command) -> bool {
             matches!(args.command, StoreCommand::Check { json: true } | StoreCommand::Compact { json: true, .. })
         }
         Command::Cost(args) => args.wants_json(),
+        Command::Budget(args) => args.json,
+        Command::Demo(Demo::Budget { json }) => *json,
         Command::Trust(_) | Command::Completions(_) => false,
     }
 }
@@ -80,6 +83,8 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Report(args) => runs::report(args, &here, console),
         Command::Store(args) => store::main(args, &here, console),
         Command::Cost(args) => cost::main(args, &here, console),
+        Command::Budget(args) => budget::main(args, &here, console),
+        Command::Demo(args) => demo::main(args, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

@@ -3,6 +3,7 @@
 mod agents;
 mod inputs;
 mod kept;
+mod money;
 mod results;
 mod signals;
 mod undo;
@@ -76,6 +77,10 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
             .executor(ProcessExecutor::new(agents, options))
             .cache(TtlCache::new(cache_options(policy)))
             .prices(config.prices.clone());
+        let builder = match money::budget(args, config, kept.as_ref(), here)? {
+            Some(budget) => builder.budget(budget),
+            None => builder,
+        };
         match &kept {
             Some(store) => {
                 let shared: Arc<dyn Store> = Arc::new(store.clone());

@@ -32,7 +32,7 @@ mod price;
 mod rates;
 mod table;
 
-pub use estimate::{estimate, estimate_at};
+pub use estimate::{Forecast, estimate, estimate_at, forecast};
 pub use extract::{Cached, Extracted, Extractor, Extractors, Kinds, Paths};
 pub use prefix::{PrefixPrices, Warming};
 pub use price::{Price, PriceSource, Quote, price, quotes};

@@ -17,7 +17,7 @@ use crate::{
     locks::Locks,
     plan::{Plan, PlanOptions},
     report::Report,
-    session::{Breakers, Resume, SharedCache},
+    session::{Breakers, Budget, Resume, SharedCache},
     store::Store,
 };
 
@@ -36,6 +36,7 @@ pub struct EngineBuilder {
     breakers: Breakers,
     locks: Locks,
     prices: Option<Arc<dyn PriceSource>>,
+    budget: Option<Budget>,
     store: Option<Arc<dyn Store>>,
 }
 
@@ -95,6 +96,37 @@ impl EngineBuilder {
         self
     }
 
+    /// What its runs may spend: before each attempt what it may cost is reserved, after it what it did cost is charged. A task that
+    /// the budget refuses fails. Without a budget nobody asks, and nothing is charged.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use orch_core::{Clock, Engine, Graph, Outcome, Plan, PlanOptions, PriceTable, Rates, RunOptions, Task, TaskContext, Usage, Usd};
+    /// use orch_core::{cost::budget::{Column, Limit, Limits}, session::{Budget, Ledger}, store::MemoryStore};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> orch_core::Result<()> {
+    /// // A million tokens for a dollar each way; a run may spend five cents.
+    /// let prices = PriceTable::default().with("m", Rates::new(Usd::from_cents(100), Usd::from_cents(100)));
+    /// let limits = Limits::new(vec![Limit::new("run", Usd::from_cents(5)).each(Column::Run)])?;
+    /// let ledger = Ledger::new(Arc::new(MemoryStore::default()), limits, Clock::system());
+    /// let call = || Usage::tokens("m", 20_000, 0);
+    /// let work = move |_: TaskContext| async move { Outcome::done("ok").used(call()) };
+    /// let engine = Engine::builder().executor(work).prices(prices).budget(Budget::new(ledger.clone())).build()?;
+    /// let names = ["a", "b", "c"];
+    /// let graph = Graph::builder("g").tasks(names.map(|name| Task::new(name).expects(call()))).build()?;
+    /// let report = engine.run(&Plan::new(&graph, &PlanOptions::default())?, RunOptions::default()).await?;
+    /// assert!(report.find("c").unwrap().failure().unwrap().message.contains("$0.04 spent"));
+    /// assert_eq!(ledger.spent_by(&[], None, None)?[0].usd, Usd::from_cents(4));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
     /// Where the runs of this engine are kept, so that they survive its process: [`resume`](Engine::resume) goes on with one. What
     /// is told of a run is then in the store, and nothing builds on a task whose result is not. Without a store nothing is kept.
     #[must_use]
@@ -118,13 +150,13 @@ impl EngineBuilder {
         let executor = self.executor.ok_or_else(|| {
             Error::new(ErrorKind::Misuse, "an engine needs an executor: call `.executor(..)` before `.build()`")
         })?;
-        let Self { sinks, cache, behind, breakers, locks, prices, store, .. } = self;
+        let Self { sinks, cache, behind, breakers, locks, prices, budget, store, .. } = self;
         let cache = cache.or_else(|| behind.is_some().then(|| TtlCache::new(CacheOptions::default())));
         let cache = cache.map(SharedCache::new).map(|cache| match behind {
             Some(behind) => cache.over(behind),
             None => cache,
         });
-        Ok(Engine(Arc::new(Seams { executor, sinks, cache, breakers, locks, prices, store })))
+        Ok(Engine(Arc::new(Seams { executor, sinks, cache, breakers, locks, prices, budget, store })))
     }
 }
 

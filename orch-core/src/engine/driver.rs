@@ -31,7 +31,7 @@ use crate::{
     plan::Plan,
     report::Report,
     run::{Attempt, Message, Rules},
-    session::{Breakers, Session, SessionOptions, SharedCache},
+    session::{Breakers, Budget, Session, SessionOptions, SharedCache},
     store::Store,
 };
 
@@ -65,6 +65,7 @@ pub(super) struct Seams {
     pub(super) breakers: Breakers,
     pub(super) locks: Locks,
     pub(super) prices: Option<Arc<dyn PriceSource>>,
+    pub(super) budget: Option<Budget>,
     pub(super) store: Option<Arc<dyn Store>>,
 }
 
@@ -124,6 +125,7 @@ impl Driver {
             seed: options.seed,
             look: false,
             warm: None,
+            asks: false,
             batch: if spawning { SPAWN_BATCH } else { 1 },
         };
         let session = SessionOptions {
@@ -134,6 +136,7 @@ impl Driver {
             breakers: seams.breakers.clone(),
             locks: Some(seams.locks.clone()),
             prices: seams.prices.clone(),
+            budget: seams.budget.clone(),
             warm: options.warm,
             directory: options.directory,
             approve_commands: options.approve_commands,

@@ -82,6 +82,7 @@ fn driver(graph: &Graph, max_parallel: u32, executor: impl Executor) -> Driver {
         breakers: Breakers::default(),
         locks: Locks::default(),
         prices: None,
+        budget: None,
         store: None,
     });
     let options = RunOptions { max_parallel, inline: Inline::Always, ..RunOptions::default() };

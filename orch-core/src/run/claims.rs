@@ -20,7 +20,7 @@ impl Machine {
     /// Asks for what the task claims, and whether its breaker lets it begin. `false`: it claims nothing and has no breaker.
     pub(super) fn claims(&mut self, task: TaskIx, actions: &mut Actions) -> bool {
         let options = self.graph().task(task).options();
-        if options.claims.is_empty() && options.breaker.is_none() {
+        if options.claims.is_empty() && options.breaker.is_none() && !self.rules.asks {
             return false;
         }
         self.rows[task.index()].phase = Phase::Claiming;
@@ -109,7 +109,7 @@ impl Machine {
     /// Gives back all that the task was granted. Its breaker as well hears of its end before another task begins.
     pub(super) fn gives_back(&self, task: TaskIx, actions: &mut Actions) {
         let options = self.graph().task(task).options();
-        if !options.claims.is_empty() || options.breaker.is_some() {
+        if !options.claims.is_empty() || options.breaker.is_some() || self.rules.asks {
             actions.release.push(task);
         }
     }

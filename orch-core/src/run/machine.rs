@@ -232,6 +232,7 @@ impl Machine {
                 self.joins_siblings(ix);
             }
             let (waiting, rank) = (graph.parents(ix).len() as u32, self.plan.rank(ix));
+            let special = special || self.rules.asks;
             self.rows.push(Row { ready_at: 0, waiting, rank, attempt: 0, phase: Phase::Waiting, special });
             self.open += 1;
         }

@@ -40,6 +40,8 @@ pub struct Rules {
     pub look: bool,
     /// How one of several tasks with the same prompt prefix goes first; `None`: none does.
     pub warm: Option<Warm>,
+    /// Whether every attempt [asks](Actions::claim) before it begins, also of a task that claims nothing: there is a budget.
+    pub asks: bool,
     /// How many attempts one step starts at most; the rest follow in the next step. A driver that runs attempts one after
     /// the other keeps it small, so that the time of a start is the time at which the attempt begins.
     pub batch: usize,
@@ -64,6 +66,7 @@ impl Default for Rules {
             seed: 0,
             look: false,
             warm: None,
+            asks: false,
             batch: usize::MAX,
         }
     }

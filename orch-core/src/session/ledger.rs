@@ -9,8 +9,8 @@ use crate::{
     cost::{
         Quote,
         budget::{
-            Account, Accounts, Column, Labels, Limits, Reserved, Settled, Standing, Verdict, charge, reserve, settle,
-            standing,
+            Account, Accounts, Column, Labels, Limits, Reserved, Settled, Standing, Verdict, charge, nothing, reserve,
+            settle_all, standing,
         },
     },
     error::{Error, ErrorKind, Result},
@@ -201,6 +201,11 @@ impl Ledger {
         &self.0.limits
     }
 
+    /// Whether its store answers at once, as one in memory does.
+    pub(super) fn is_quick(&self) -> bool {
+        self.0.store.is_quick()
+    }
+
     /// The time of its clock.
     pub fn now(&self) -> WallTime {
         self.0.clock.wall()
@@ -281,8 +286,8 @@ impl Ledger {
             for charge in &left {
                 book.charge(&charge.row(at))?;
             }
-            let mut settled = Settled::default();
-            for part in &parts {
+            let mut all: Vec<(Reserved, Usd)> = Vec::new();
+            for part in parts {
                 let mut spent = Usd::ZERO;
                 left.retain(|charge| {
                     let same = charge.who == part.who;
@@ -291,12 +296,12 @@ impl Ledger {
                     }
                     !same
                 });
-                settled.add(settle(&self.0.limits, &mut Cells(book), part, spent, now)?);
+                all.push((part, spent));
             }
             // What nobody had reserved for counts as well.
-            for other in &left {
-                settled.add(charge(&self.0.limits, &mut Cells(book), &other.who, at, other.usd)?);
-            }
+            all.extend(left.iter().map(|other| (nothing(&self.0.limits, &other.who, at), other.usd)));
+            let all: Vec<(&Reserved, Usd)> = all.iter().map(|(part, spent)| (part, *spent)).collect();
+            let settled = settle_all(&self.0.limits, &mut Cells(book), &all, now)?;
             book.set_cell(&key, None)?;
             Ok(settled)
         })
@@ -319,6 +324,23 @@ impl Ledger {
         })
     }
 
+    /// Books what was spent before, in the periods of the charges' own times: what other systems kept. It is the caller who sees to
+    /// it that this happens once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn import(&self, charges: &[Charge]) -> Result<Settled> {
+        self.book(|book| {
+            let mut settled = Settled::default();
+            for one in charges {
+                book.charge(&one.row(one.at))?;
+                settled.add(charge(&self.0.limits, &mut Cells(book), &one.who, one.at, one.usd)?);
+            }
+            Ok(settled)
+        })
+    }
+
     /// How the limits stand that count what that spender spends.
     ///
     /// # Errors
@@ -328,6 +350,42 @@ impl Ledger {
         let now = self.now();
         let mut read = Read(&*self.0.store);
         standing(&self.0.limits, &mut read, who, now)
+    }
+
+    /// How the limits stand in the present period: each with whom it is for, as a JSON object of columns. A limit of which nobody
+    /// has spent anything is there once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn accounts(&self) -> Result<Vec<(serde_json::Value, Standing)>> {
+        let (now, cells) = (self.now(), self.0.store.cells(ACCOUNT)?);
+        let mut found = Vec::new();
+        for limit in &self.0.limits {
+            let span = limit.per.span(&limit.zone, now);
+            let mut accounts = Vec::new();
+            for (key, cell) in &cells {
+                let key = key.strip_prefix(ACCOUNT).unwrap_or(key);
+                let Ok((name, of, period)) = serde_json::from_str::<(String, serde_json::Value, String)>(key) else {
+                    continue;
+                };
+                if name == limit.name && period == span.name {
+                    let account: Account =
+                        serde_json::from_str(cell).map_err(|error| unreadable("an account", error))?;
+                    accounts.push((of, account));
+                }
+            }
+            if accounts.is_empty() {
+                accounts.push((serde_json::json!({}), Account::default()));
+            }
+            found.extend(accounts.into_iter().map(|(of, account)| {
+                let spent = account.spent_at(limit.per, now);
+                let Account { reserved, charges, reached, .. } = account;
+                let (limit, usd, span) = (limit.name.clone(), limit.usd, span.clone());
+                (of, Standing { limit, span, usd, spent, reserved, charges, reached })
+            }));
+        }
+        Ok(found)
     }
 
     /// What is reserved now.
@@ -378,7 +436,7 @@ pub fn add_up(charges: &[Charge], by: impl Fn(&Charge) -> Vec<Option<String>>) -
         sum.usd += charge.usd;
         sum.charges += 1;
         sum.failed += u64::from(charge.failed);
-        for usage in &charge.usage {
+        if let Some(usage) = &charge.usage {
             sum.input = sum.input.saturating_add(usage.input);
             sum.output = sum.output.saturating_add(usage.output);
         }

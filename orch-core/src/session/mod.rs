@@ -26,6 +26,7 @@
 mod acquire;
 mod ask;
 mod breakers;
+mod budget;
 mod check;
 mod claims;
 mod context;
@@ -50,6 +51,7 @@ mod stored;
 pub use acquire::{Acquiring, acquire};
 pub use ask::Asking;
 pub use breakers::Breakers;
+pub use budget::Budget;
 pub use files::{FileLimits, file_states};
 pub use kept::{StoredRun, history};
 pub use leased::{StoreLocks, StoreLocksOptions};

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     breakers::{Breakers, Permit, RunBreakers},
+    budget::{Budget, RunBudget},
     check,
     claims::RunClaims,
     context::{RunContext, Unpriced},
@@ -55,6 +56,8 @@ pub struct SessionOptions {
     pub breakers: Breakers,
     /// Who grants what tasks claim; `None`: nobody else is asked, what this run holds matters to no other.
     pub locks: Option<Locks>,
+    /// What may be spent; `None`: nobody asks.
+    pub budget: Option<Budget>,
     /// What usage, and the savings of shared values, are priced with.
     pub prices: Option<Arc<dyn PriceSource>>,
     /// Whether one of several tasks with the same prompt prefix goes first, where it pays.
@@ -88,6 +91,7 @@ impl fmt::Debug for SessionOptions {
             .field("cache", &self.cache)
             .field("breakers", &self.breakers)
             .field("locks", &self.locks)
+            .field("budget", &self.budget)
             .field("prices", &self.prices.is_some())
             .field("warm", &self.warm)
             .field("store", &self.store)
@@ -111,6 +115,8 @@ pub struct Session {
     breakers: Option<RunBreakers>,
     /// From when a task first claims something, or where resources are declared.
     claims: Option<RunClaims>,
+    /// Only where there is one.
+    budget: Option<RunBudget>,
     /// Only where the run is kept in a store.
     journal: Option<Journal>,
     /// The leases under which attempts ended in this step; only with a journal.
@@ -167,7 +173,9 @@ impl Session {
         });
         let warm = options.least(plan.graph()).zip(options.warm).map(|(least, warm)| Warm { wait: warm.wait, least });
         let checkpoints = resume.map(|resume| resume.checkpoints.clone()).unwrap_or_default();
-        let rules = Rules { look: context.is_some(), warm, checkpoints, ..options.rules.clone() };
+        let budget = options.budget.as_ref().map(|budget| RunBudget::new(budget, options.prices.clone(), &shared));
+        let asks = options.budget.as_ref().is_some_and(|budget| !budget.ledger.limits().is_empty());
+        let rules = Rules { look: context.is_some(), warm, asks, checkpoints, ..options.rules.clone() };
         let machine = Machine::new(plan, run, rules)?;
         let locks = options.locks.get_or_insert_default();
         let has_resources = !plan.graph().resources().is_empty();
@@ -181,6 +189,7 @@ impl Session {
             context,
             breakers: None,
             claims,
+            budget,
             journal,
             backing,
             options,
@@ -216,7 +225,8 @@ impl Session {
             }
         }
         self.machine.step(now, messages, &mut self.actions);
-        let asks = self.breakers.is_some() || self.claims.is_some() || !self.actions.claim.is_empty();
+        let asks =
+            self.breakers.is_some() || self.claims.is_some() || self.budget.is_some() || !self.actions.claim.is_empty();
         if self.context.is_some() || asks {
             self.settle(now);
         }
@@ -260,6 +270,9 @@ impl Session {
                     breakers.hear(event, &mut self.messages);
                 }
             }
+            if let Some(budget) = &mut self.budget {
+                self.actions.events.iter().skip(heard).for_each(|event| budget.hear(event, &self.machine));
+            }
             if let Some(context) = &mut self.context {
                 for event in self.actions.events.iter().skip(heard) {
                     context.hear(event, &self.machine, &self.report, &mut self.messages);
@@ -282,12 +295,13 @@ impl Session {
         }
         let probe_at = self.breakers.as_ref().and_then(RunBreakers::wake_in).map(|wait| now.saturating_add(wait));
         let due = self.claims.as_ref().and_then(RunClaims::wake_at);
-        self.actions.wake_at = [self.actions.wake_at, due, probe_at].into_iter().flatten().min();
+        let money = self.budget.as_ref().and_then(RunBudget::wake_at);
+        self.actions.wake_at = [self.actions.wake_at, due, probe_at, money].into_iter().flatten().min();
     }
 
     /// Gives back, then asks: what is given back may be what is asked for.
     fn ask_locks(&mut self, now: Duration) {
-        if self.actions.claim.is_empty() && self.claims.is_none() && self.breakers.is_none() {
+        if self.actions.claim.is_empty() && self.claims.is_none() && self.breakers.is_none() && self.budget.is_none() {
             return;
         }
         let locks = &mut self.options.locks;
@@ -297,10 +311,25 @@ impl Session {
                 claims.backing(task, &mut self.backing);
             }
             claims.release(task);
+            self.budget.iter_mut().for_each(|budget| budget.give_back(task, &self.machine));
             self.breakers.iter_mut().for_each(|breakers| breakers.give_back(task, &mut self.messages));
         }
         if let Some(breakers) = &mut self.breakers {
             self.actions.claim.extend(breakers.turn(&self.machine, &mut self.messages));
+        }
+        if let Some(budget) = &mut self.budget {
+            // What it may cost is reserved first; who has that asks on.
+            let mut admitted = Vec::new();
+            for task in self.actions.claim.drain(..) {
+                // A breaker's turn comes after the money, which is reserved by then; to undo needs none.
+                if self.machine.is_claiming(task) && !budget.has(task) {
+                    budget.ask(task, &self.machine);
+                } else {
+                    admitted.push(task);
+                }
+            }
+            budget.turn(now, &self.machine, &mut self.messages, &mut admitted);
+            self.actions.claim = admitted;
         }
         let mut heard = Vec::new();
         for task in self.actions.claim.drain(..) {
@@ -313,6 +342,8 @@ impl Session {
                     Permit::Begin => heard.push(claims.ask(task, &self.machine)),
                     permit => heard.extend(permit.message(task)),
                 }
+            } else if options.claims.is_empty() {
+                heard.push(Message::Granted { task });
             } else {
                 heard.push(claims.ask(task, &self.machine));
             }
@@ -432,6 +463,7 @@ impl Session {
         match &self.journal {
             Some(journal) if journal.has_failed() => RunState::Failed,
             Some(journal) if journal.is_behind() => RunState::Running,
+            _ if self.budget.as_ref().is_some_and(RunBudget::is_behind) => RunState::Running,
             _ => self.machine.state(),
         }
     }
@@ -439,7 +471,8 @@ impl Session {
     /// Why the store could not keep the run, or that another process has taken it over; says so once. Then the run is over here,
     /// whatever its tasks did since: what was told is kept.
     pub fn store_error(&self) -> Option<Error> {
-        self.journal.as_ref().and_then(Journal::error)
+        let unbooked = || self.budget.as_ref().and_then(RunBudget::take_error);
+        self.journal.as_ref().and_then(Journal::error).or_else(unbooked)
     }
 
     /// Waits for what is being stored, and gives the run back to its store, as dropping the session does: for drivers that have

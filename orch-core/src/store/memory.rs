@@ -355,6 +355,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn is_quick(&self) -> bool {
+        true
+    }
+
     fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
         let content = self.content();
         let found = content.cells.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));

@@ -112,6 +112,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// That of `entry`.
     fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()>;
 
+    /// Whether its calls answer at once, so that a session may make them in a step. Default: no.
+    fn is_quick(&self) -> bool {
+        false
+    }
+
     /// The cells of the ledger whose keys begin so, by key.
     fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>>;
 

@@ -51,11 +51,98 @@ fn own_prices_come_from_settings_and_files() {
     assert_eq!((&other["usd"], &other["charges"][0]["price"]["fallback"]), (&json!("0.15"), &json!(true)));
     let list = folder.file(
         "list.json",
-        r#"[{"id": "house", "name": "House", "api_pattern": "house", "models": [{"id": "house-1", "match": {"equals": "house"},
+        r#"[{"id": "house", "name": "House", "api_pattern": "house", "model_match": {"equals": "house"}, "models": [{"id": "house-1", "match": {"equals": "house"},
             "prices": {"input_mtok": 7, "output_mtok": 8}}]}]"#,
     );
     let listed = orch(["cost", "price", "--usage", &usage, "--no-config", "--prices", &list, "--json"]).exits(0).json();
     assert_eq!((&listed["usd"], &listed["charges"][0]["price"]["list"]), (&json!("7"), &json!("list.json")));
     let broken = orch(["cost", "price", "--usage", &usage, "--no-config", "--prices", &usage]).exits(2);
     assert!(broken.stderr.contains("is no price list"), "{}", broken.stderr);
+}
+
+#[test]
+fn the_demonstration_replays_the_month_of_fifteen_dollars() {
+    let answer = orch(["demo", "budget", "--json"]).exits(0).json();
+    assert_eq!((&answer["spent_usd"], &answer["executions"]), (&json!("14.980725"), &json!(479)));
+    assert_eq!(answer["milestones"], json!([{"usd": 5.0, "execution": 160}, {"usd": 10.0, "execution": 320}]));
+    assert_eq!((&answer["left_usd"], &answer["execution_usd"]), (&json!("0.019275"), &json!("0.031275")));
+    let text = orch(["demo", "budget"]).exits(0).stdout;
+    assert!(text.contains("execution 160  $5 milestone reached, $5.004 spent"), "{text}");
+    assert!(text.contains("execution 480  refused"), "{text}");
+    assert!(text.contains("The $15 milestone cannot be reached"), "{text}");
+}
+
+#[test]
+fn an_empty_ledger_has_budgets_and_no_spending() {
+    let folder = Folder::new();
+    let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));
+    orch(["run", &file, "--agent", "*=true", "--store", &store]).exits(0);
+    let config = folder.file("orch.toml", "[[budget]]\nusd = 15\nper = 'month'\nmilestones = [5, 10]\n");
+    let budget = orch(["budget", "--json", "--store", &store, "--config", &config]).exits(0).json();
+    assert_eq!((&budget["budgets"][0]["name"], &budget["budgets"][0]["left_usd"]), (&json!("month"), &json!("15")));
+    let cost = orch(["cost", "--json", "--store", &store]).exits(0).json();
+    assert_eq!((&cost["usd"], &cost["rows"]), (&json!("0"), &json!([])));
+    assert_eq!(
+        orch(["cost", "--by", "day", "--csv", "--store", &store]).exits(0).stdout,
+        "day,usd,charges,failed,input,output\r\n"
+    );
+    assert!(orch(["cost", "--by", "colour", "--store", &store]).exits(2).stderr.contains("known here: run, phase"));
+}
+
+/// Says what Claude Code says, and that it cost two cents.
+const AGENT: &str = r#"*=sh -c 'echo "{\"type\":\"result\",\"result\":\"ok\",\"total_cost_usd\":0.02,\"modelUsage\":{\"claude-haiku-4-5\":{\"inputTokens\":10,\"outputTokens\":5,\"costUSD\":0.02}}}"'"#;
+
+#[cfg(unix)]
+#[test]
+fn a_run_stays_within_its_budget_and_its_charges_are_kept() {
+    let folder = Folder::new();
+    let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));
+    // a, then b and c, then d: after three of them nothing is left.
+    let done = orch([
+        "run",
+        &file,
+        "--agent",
+        AGENT,
+        "--no-config",
+        "--budget",
+        "0.06",
+        "-j",
+        "1",
+        "--store",
+        &store,
+        "--json",
+    ])
+    .exits(1);
+    let tasks = done.json()["tasks"].as_array().unwrap().clone();
+    let d = tasks.iter().find(|task| task["id"] == "d").unwrap();
+    assert!(d["error"].to_string().contains("the budget `--budget` of $0.06 has $0.06 spent"), "{d}");
+    let cost = orch(["cost", "--by", "task", "--json", "--store", &store]).exits(0).json();
+    assert_eq!((&cost["usd"], cost["rows"].as_array().unwrap().len()), (&json!("0.06"), 3));
+    let by = orch(["cost", "--by", "agent,model", "--store", &store]).exits(0).stdout;
+    assert!(by.contains("claude-haiku-4-5") && by.contains("total $0.06"), "{by}");
+    let a = orch(["cost", "--charges", "--json", "--only", "task=a", "--store", &store]).exits(0).json();
+    assert_eq!((&a["charges"][0]["usd"], &a["charges"][0]["price"]["list"]), (&json!("0.02"), &json!("billed")));
+    let csv = orch(["cost", "--charges", "--store", &store]).exits(0).stdout;
+    assert!(csv.starts_with("at,usd,run,phase,task,agent,model,") && csv.lines().count() == 4, "{csv}");
+    orch(["run", &file, "--agent", AGENT, "--no-config", "--budget", "five"]).exits(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_budget_of_the_settings_holds_over_runs() {
+    let folder = Folder::new();
+    let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));
+    let config = folder.file("orch.toml", "[[budget]]\nname = 'day'\nusd = 0.1\nper = 'day'\nmilestones = [0.05]\n");
+    let run = || orch(["run", &file, "--agent", AGENT, "--config", &config, "-j", "1", "--store", &store, "--json"]);
+    let first = run().exits(0);
+    let reached = |done: &Done| format!("{}{}", done.stdout, done.stderr).contains("has reached $0.05");
+    assert!(reached(&first), "{}", first.stderr);
+    let second = run().exits(1);
+    assert!(!reached(&second), "it is told once");
+    let budget = orch(["budget", "--json", "--store", &store, "--config", &config]).exits(0).json();
+    let day = &budget["budgets"][0];
+    assert_eq!((&day["spent_usd"], &day["left_usd"], &day["reached"]), (&json!("0.1"), &json!("0"), &json!(["0.05"])));
+    assert_eq!(budget["in_flight"], json!([]));
+    let text = orch(["budget", "--store", &store, "--config", &config]).exits(0).stdout;
+    assert!(text.contains("$0.1 of $0.1 spent") && text.contains("milestones reached: $0.05"), "{text}");
 }

@@ -85,13 +85,13 @@ impl Store for Faulty {
     fn take_wishes(&self, run: RunId) -> Result<Vec<Wish>> {
         self.store.take_wishes(run)
     }
-    fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()> {
+    fn book(&self, entry: &mut dyn FnMut(&mut dyn orch_core::store::Book) -> Result<()>) -> Result<()> {
         self.store.book(entry)
     }
     fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
         self.store.cells(prefix)
     }
-    fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
+    fn charges(&self, from: orch_core::WallTime, to: orch_core::WallTime) -> Result<Vec<orch_core::store::ChargeRow>> {
         self.store.charges(from, to)
     }
 }

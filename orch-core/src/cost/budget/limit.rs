@@ -156,7 +156,8 @@ impl Limit {
         self
     }
 
-    fn counts(&self, who: &Labels) -> bool {
+    /// Whether it counts what that spender spends.
+    pub fn counts(&self, who: &Labels) -> bool {
         self.of.iter().all(|(column, value)| who.get(*column) == Some(value))
     }
 

@@ -35,6 +35,7 @@
 //! ```
 
 mod account;
+mod forecast;
 mod limit;
 mod period;
 mod rules;
@@ -42,6 +43,9 @@ mod rules;
 mod tests;
 
 pub use account::{Account, Accounts, MemoryAccounts};
+pub use forecast::{Projection, project};
 pub use limit::{AtLimit, Column, Labels, Limit, Limits};
 pub use period::{Period, Span, Zone};
-pub use rules::{Milestone, Reserved, Settled, Standing, Stop, Verdict, charge, reserve, settle, standing};
+pub use rules::{
+    Milestone, Reserved, Settled, Standing, Stop, Verdict, charge, nothing, reserve, settle, settle_all, standing,
+};

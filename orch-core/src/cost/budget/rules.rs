@@ -1,6 +1,6 @@
 //! Reserve and settle.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -205,17 +205,51 @@ pub fn settle(
     spent: Usd,
     now: WallTime,
 ) -> Result<Settled> {
+    settle_all(limits, accounts, &[(reserved, spent)], now)
+}
+
+/// What one account hears of several that are settled together.
+struct Sum<'a> {
+    limit: &'a str,
+    at: WallTime,
+    reserved: Usd,
+    spent: Usd,
+    charges: u64,
+}
+
+/// The same for several that belong together: a milestone is reached by all of them at once.
+///
+/// # Errors
+///
+/// Those of `accounts`.
+pub fn settle_all(
+    limits: &Limits,
+    accounts: &mut dyn Accounts,
+    all: &[(&Reserved, Usd)],
+    now: WallTime,
+) -> Result<Settled> {
+    let mut sums: BTreeMap<&str, Sum<'_>> = BTreeMap::new();
+    for (reserved, spent) in all {
+        for (limit, key) in &reserved.accounts {
+            let nothing = Sum { limit, at: reserved.at, reserved: Usd::ZERO, spent: Usd::ZERO, charges: 0 };
+            let sum = sums.entry(key).or_insert(nothing);
+            sum.reserved += reserved.usd;
+            sum.spent += *spent;
+            sum.charges += u64::from(*spent != Usd::ZERO);
+        }
+    }
     let mut settled = Settled::default();
-    for (name, key) in &reserved.accounts {
+    for (key, sum) in sums {
         let mut account = accounts.load(key)?.unwrap_or_default();
-        account.reserved = (account.reserved - reserved.usd).max(Usd::ZERO);
-        let limit = limits.find(name);
+        account.reserved = (account.reserved - sum.reserved).max(Usd::ZERO);
+        let limit = limits.find(sum.limit);
         let period = limit.map_or(Period::Ever, |limit| limit.per);
-        if spent != Usd::ZERO {
+        if sum.charges > 0 {
             // A window counts from when the money is known to be gone.
-            let (before, after) = account.charge(period, now.max(reserved.at), spent);
+            let (before, after) = account.charge(period, now.max(sum.at), sum.spent);
+            account.charges += sum.charges - 1;
             if let Some(limit) = limit {
-                let span = limit.per.span(&limit.zone, reserved.at);
+                let span = limit.per.span(&limit.zone, sum.at);
                 reach(limit, &span, &mut account, (before, after), &mut settled);
             }
         }
@@ -238,9 +272,13 @@ impl Settled {
 ///
 /// Those of `accounts`.
 pub fn charge(limits: &Limits, accounts: &mut dyn Accounts, who: &Labels, at: WallTime, spent: Usd) -> Result<Settled> {
-    let accounts_of = limits.accounts(who, at).map(|(limit, _, key)| (limit.name.clone(), key)).collect();
-    let nothing = Reserved { usd: Usd::ZERO, at, who: who.clone(), accounts: accounts_of };
-    settle(limits, accounts, &nothing, spent, at)
+    settle(limits, accounts, &nothing(limits, who, at), spent, at)
+}
+
+/// Nothing, as if it had been reserved: by it something is charged that nobody reserved for.
+pub fn nothing(limits: &Limits, who: &Labels, at: WallTime) -> Reserved {
+    let accounts = limits.accounts(who, at).map(|(limit, _, key)| (limit.name.clone(), key)).collect();
+    Reserved { usd: Usd::ZERO, at, who: who.clone(), accounts }
 }
 
 fn reach(limit: &Limit, span: &Span, account: &mut Account, (before, after): (Usd, Usd), settled: &mut Settled) {

@@ -122,7 +122,7 @@ fn spending_is_added_up_by_any_column() {
             Charge::new(who("y"), usd(3)),
         ])
         .unwrap();
-    let sums = |columns: &[Column]| -> Vec<(Vec<Option<String>>, i64, u64, u64, u64)> {
+    let sums = |columns: &[Column]| -> Vec<_> {
         let sums = ledger.spent_by(columns, None, None).unwrap();
         sums.into_iter().map(|sum| (sum.of, sum.usd.nanos() / 10_000_000, sum.charges, sum.failed, sum.input)).collect()
     };

@@ -1,0 +1,205 @@
+//! Runs within a budget: what may be spent is reserved before an attempt and settled after it.
+
+// Always so here; it tells the lints that the functions beside the tests are test code too.
+#![cfg(test)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use orch_core::{
+    Clock, Engine, FailurePolicy, Graph, Outcome, Plan, PlanOptions, PriceTable, Rates, Report, RunOptions, RunState,
+    Task, TaskContext, TaskState, Usage, Usd,
+    cost::budget::{AtLimit, Column, Labels, Limit, Limits},
+    session::{Budget, Ledger},
+    store::{MemoryStore, Store},
+};
+
+/// So many thousand tokens are as many cents.
+fn prices() -> PriceTable {
+    PriceTable::default().with("m", Rates::new(Usd::from_cents(1000), Usd::from_cents(1000)))
+}
+
+fn cents(cents: u64) -> Usage {
+    Usage::tokens("m", cents * 1000, 0)
+}
+
+fn ledger(store: Arc<dyn Store>, limits: Vec<Limit>) -> Ledger {
+    Ledger::new(store, Limits::new(limits).unwrap(), Clock::system())
+}
+
+fn in_memory(limits: Vec<Limit>) -> Ledger {
+    ledger(Arc::new(MemoryStore::default()), limits)
+}
+
+fn all(usd: i64) -> Vec<Limit> {
+    vec![Limit::new("all", Usd::from_cents(usd))]
+}
+
+async fn run<F: Future<Output = Outcome> + Send + 'static>(
+    ledger: &Ledger,
+    tasks: impl IntoIterator<Item = Task>,
+    work: impl Fn(TaskContext) -> F + Send + Sync + 'static,
+    max_parallel: u32,
+) -> Report {
+    let graph = Graph::builder("g").tasks(tasks).build().unwrap();
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    let budget = Budget { labels: Labels::default().with(Column::Branch, "main"), ..Budget::new(ledger.clone()) };
+    let engine = Engine::builder().executor(work).prices(prices()).budget(budget).build().unwrap();
+    let options = RunOptions { max_parallel, on_failure: FailurePolicy::Continue, ..RunOptions::default() };
+    engine.run(&plan, options).await.unwrap()
+}
+
+fn succeeded(report: &Report) -> usize {
+    report.tasks().filter(|task| task.state() == TaskState::Succeeded).count()
+}
+
+fn spent(ledger: &Ledger) -> i64 {
+    ledger.charges(None, None).unwrap().iter().map(|charge| charge.usd.nanos() / 10_000_000).sum()
+}
+
+async fn uses(spent: u64) -> Outcome {
+    tokio::task::yield_now().await;
+    Outcome::done("ok").used(cents(spent))
+}
+
+#[tokio::test]
+async fn as_many_of_64_begin_as_there_is_money_for() {
+    for k in [0, 1, 7, 63, 64] {
+        let ledger = in_memory(all(k * 3));
+        let tasks = (0..64).map(|nth| Task::new(format!("t{nth}")).expects(cents(3)));
+        let report = run(&ledger, tasks, |_| uses(3), 64).await;
+        assert_eq!((succeeded(&report), spent(&ledger)), (k as usize, k * 3), "{k}");
+        assert_eq!(ledger.in_flight().unwrap(), []);
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_store_on_disk_is_asked_by_another_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = orch_core::store::SqliteStore::open(folder.path().join("orch.db"), Default::default()).unwrap();
+    let ledger = ledger(Arc::new(store), all(21));
+    let tasks = (0..16).map(|nth| Task::new(format!("t{nth}")).expects(cents(3)));
+    let report = run(&ledger, tasks, |_| uses(3), 8).await;
+    assert_eq!((succeeded(&report), spent(&ledger)), (7, 21));
+    assert_eq!(ledger.in_flight().unwrap(), [], "the run ends when all is booked");
+    let failure = report.tasks().find_map(|task| task.failure().cloned()).unwrap();
+    assert!(failure.message.contains("the budget `all` of $0.21 has $0.21 spent"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn the_last_money_goes_to_the_critical_path() {
+    let ledger = in_memory(all(20));
+    let hour = Duration::from_secs(3600);
+    let side = (0..4).map(|nth| Task::new(format!("side{nth}")).expects(cents(5)).estimate(Duration::from_secs(1)));
+    let chain =
+        [Task::new("a").expects(cents(5)).estimate(hour), Task::new("b").after("a").expects(cents(5)).estimate(hour)];
+    // One place: the side tasks come first by name, and after `a` all are ready together with `b`.
+    let report = run(&ledger, side.chain(chain), |_| uses(5), 1).await;
+    for name in ["a", "b"] {
+        assert_eq!(report.find(name).unwrap().state(), TaskState::Succeeded, "{name}");
+    }
+    assert_eq!((succeeded(&report), spent(&ledger)), (4, 20));
+}
+
+#[tokio::test]
+async fn who_is_more_critical_waits_for_what_is_reserved_and_is_not_overtaken() {
+    let ledger = in_memory(all(10));
+    // `big` wants 8 while 5 are reserved, of which 2 are spent; `small` would fit at once.
+    let tasks = [
+        Task::new("first").expects(cents(5)).estimate(Duration::from_secs(300)),
+        Task::new("big").expects(cents(8)).estimate(Duration::from_secs(200)),
+        Task::new("small").expects(cents(1)).estimate(Duration::from_secs(1)),
+    ];
+    let begun = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let order = begun.clone();
+    let work = move |task: TaskContext| {
+        order.lock().unwrap().push(task.id().to_string());
+        async move {
+            tokio::task::yield_now().await;
+            let spent = if task.id().as_str() == "first" { 2 } else { 1 };
+            Outcome::done("ok").used(cents(spent))
+        }
+    };
+    let report = run(&ledger, tasks, work, 3).await;
+    assert_eq!((report.state(), spent(&ledger)), (RunState::Succeeded, 4));
+    assert_eq!(*begun.lock().unwrap(), ["first", "big", "small"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_attempts_are_paid_for_too() {
+    let ledger = in_memory(all(10));
+    let tries = Arc::new(AtomicU32::new(0));
+    let work = move |_: TaskContext| {
+        let nth = tries.fetch_add(1, Ordering::Relaxed);
+        async move {
+            let outcome = if nth < 2 { Outcome::failed("503") } else { Outcome::done("ok") };
+            outcome.used(cents(3))
+        }
+    };
+    let report = run(&ledger, [Task::new("t").agent("a").retries(5).expects(cents(3))], work, 1).await;
+    assert_eq!(report.find("t").unwrap().state(), TaskState::Succeeded);
+    let charges = ledger.charges(None, None).unwrap();
+    let seen: Vec<(u32, bool)> = charges.iter().map(|charge| (charge.attempt, charge.failed)).collect();
+    assert_eq!(seen, [(1, true), (2, true), (3, false)]);
+    let who = &charges[0].who;
+    assert_eq!(
+        (who.get(Column::Agent), who.get(Column::Model), who.get(Column::Branch)),
+        (Some("a"), Some("m"), Some("main"))
+    );
+    assert_eq!(charges[0].price.as_ref().unwrap().list, "own rates");
+}
+
+#[tokio::test]
+async fn what_has_no_price_does_not_begin_and_ends_what_comes_after() {
+    let ledger = in_memory(all(100));
+    let report = run(&ledger, [Task::new("t").expects(Usage::tokens("unknown", 1, 1))], |_| uses(1), 1).await;
+    let message = report.find("t").unwrap().failure().unwrap().message.clone();
+    assert!(message.contains("there is no price for `unknown`"), "{message}");
+    assert_eq!(spent(&ledger), 0);
+    let tasks = [Task::new("a"), Task::new("b").after("a")];
+    let odd = async |_: TaskContext| Outcome::done("ok").used(Usage::tokens("unknown", 1, 1));
+    let report = run(&ledger, tasks, odd, 1).await;
+    let message = report.find("b").unwrap().failure().unwrap().message.clone();
+    assert!(message.contains("`unknown` was used, which has no price"), "{message}");
+}
+
+#[tokio::test]
+async fn who_expects_something_and_says_nothing_is_charged_what_it_expected() {
+    let ledger = in_memory(all(10));
+    let silent = async |_: TaskContext| Outcome::done("ok");
+    run(&ledger, [Task::new("a").expects(cents(4)), Task::new("b")], silent, 1).await;
+    let charges = ledger.charges(None, None).unwrap();
+    assert_eq!((charges.len(), charges[0].assumed, spent(&ledger)), (1, true, 4));
+}
+
+#[tokio::test]
+async fn without_limits_charges_are_booked_all_the_same() {
+    let ledger = in_memory(Vec::new());
+    let report = run(&ledger, [Task::new("a"), Task::new("b").agent("x")], |_| uses(2), 2).await;
+    assert_eq!((report.state(), spent(&ledger)), (RunState::Succeeded, 4));
+}
+
+#[tokio::test]
+async fn milestones_are_told_in_the_run() {
+    let limit =
+        Limit { milestones: vec![Usd::from_cents(5), Usd::from_cents(6)], ..Limit::new("all", Usd::from_cents(100)) };
+    let ledger = in_memory(vec![limit]);
+    let report = run(&ledger, [Task::new("a").expects(cents(7)), Task::new("b").after("a")], |_| uses(7), 1).await;
+    let warnings: Vec<String> = report.warnings().iter().map(|warning| warning.message.to_string()).collect();
+    assert_eq!(warnings.iter().filter(|message| message.contains("has reached $0.05")).count(), 1, "{warnings:?}");
+    assert_eq!(warnings.iter().filter(|message| message.contains("has reached $0.06")).count(), 1, "{warnings:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_nobody_may_use_refuses() {
+    let limit = Limit { at_limit: AtLimit::Wait, ..Limit::new("none", Usd::ZERO) };
+    let ledger = in_memory(vec![limit.each(Column::Task)]);
+    let report = run(&ledger, [Task::new("a"), Task::new("b")], |_| uses(1), 2).await;
+    assert_eq!((succeeded(&report), spent(&ledger)), (0, 0));
+}
