@@ -66,6 +66,7 @@
 //! | `html` | the report as one HTML file |
 //! | `prices` | what tokens cost, from the data of genai-prices |
 //! | `sqlite` | the [`store`] on disk, one file |
+//! | `budget-files` | the budget files of the scripts that orch replaces |
 //! | `zones` | time zones by name, for the days and months of budgets |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
@@ -82,6 +83,8 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
+#[cfg(feature = "budget-files")]
+pub mod ext;
 #[cfg(test)]
 mod fixtures;
 pub mod guide;

@@ -67,6 +67,10 @@ class ModelUsage(NamedTuple):
     requests: int = 0
     billed_usd: float | None = None
     """What the provider says that it costs."""
+    items: dict[str, int] | None = None
+    """What else was counted, by the names of price lists: ``input_audio_tokens``, ``web_searches``."""
+    terms: dict[str, str] | None = None
+    """Terms that change the price: ``processing`` is ``batch``."""
 
 
 def _usages(data: list[dict[str, Any]]) -> tuple[ModelUsage, ...]:
