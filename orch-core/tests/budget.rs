@@ -185,6 +185,17 @@ async fn without_limits_charges_are_booked_all_the_same() {
     assert_eq!((report.state(), spent(&ledger)), (RunState::Succeeded, 4));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_dropped_leaves_nothing_reserved() {
+    let ledger = in_memory(all(10));
+    let never = |_: TaskContext| std::future::pending::<Outcome>();
+    let tasks = [Task::new("a").expects(cents(4)), Task::new("b").expects(cents(3)), Task::new("c").expects(cents(9))];
+    let running = tokio::time::timeout(Duration::from_millis(1), run(&ledger, tasks, never, 8));
+    assert!(running.await.is_err());
+    assert_eq!(ledger.in_flight().unwrap(), []);
+    assert_eq!(spent(&ledger), 7, "both that began may have spent it; the third never began");
+}
+
 #[tokio::test]
 async fn milestones_are_told_in_the_run() {
     let limit =

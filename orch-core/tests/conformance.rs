@@ -74,6 +74,11 @@ fn commands() {
 }
 
 #[test]
+fn costs() {
+    check("cost");
+}
+
+#[test]
 fn conditions() {
     check("condition");
 }

@@ -82,6 +82,8 @@ struct Desk {
     busy: bool,
     /// How many jobs were given and not heard of.
     open: usize,
+    /// The run is gone: nothing is reserved for it any more.
+    closed: bool,
 }
 
 impl Clerk {
@@ -114,7 +116,15 @@ impl Clerk {
                 job
             };
             let done = match job {
-                Job::Reserve { task, nth, parts } => Done::Answered { task, nth, answer: self.ledger.reserve(&parts) },
+                Job::Reserve { .. } if lock(&self.desk).closed => continue,
+                Job::Reserve { task, nth, parts } => {
+                    let answer = self.ledger.reserve(&parts);
+                    if let (Ok(Answer::Granted(booked)), true) = (&answer, lock(&self.desk).closed) {
+                        // Nobody is there to settle it. If it cannot be given back, it is in flight for people to see.
+                        drop(self.ledger.settle(&booked.id, Vec::new()));
+                    }
+                    Done::Answered { task, nth, answer }
+                }
                 Job::Settle { task, id, charges } => {
                     let settled = match charges {
                         Some(charges) => self.ledger.settle(&id, charges),
@@ -485,6 +495,28 @@ impl RunBudget {
     /// Why something could not be booked; says so once.
     pub(super) fn take_error(&self) -> Option<Error> {
         lock(&self.trouble).take()
+    }
+}
+
+/// A run that is dropped has nobody to say what its attempts spent: those that began may have spent what was reserved.
+impl Drop for RunBudget {
+    fn drop(&mut self) {
+        lock(&self.clerk.desk).closed = true;
+        let answered = std::mem::take(&mut lock(&self.clerk.desk).done);
+        let granted = answered.into_iter().filter_map(|done| match done {
+            Done::Answered { task, answer: Ok(Answer::Granted(booked)), .. } => {
+                Some((task, booked.id, Some(Vec::new())))
+            }
+            _ => None,
+        });
+        let held = self
+            .held
+            .drain()
+            .map(|(task, held)| (task, held.booked.id, if held.begun { None } else { Some(Vec::new()) }));
+        let left: Vec<_> = granted.chain(held).collect();
+        for (task, id, charges) in left {
+            self.clerk.give(Job::Settle { task, id, charges });
+        }
     }
 }
 

@@ -2,17 +2,18 @@
 
 use serde_json::Value;
 
-use super::{cache, definition, locks, recovery, run as runs};
+use super::{cache, cost, definition, locks, recovery, run as runs};
 use crate::{Error, ErrorKind, Result};
 
 /// Makes of `input` what must equal `want`.
 type Answer = fn(Value) -> Result<Value>;
 
 /// Every area and who answers it.
-const ANSWERS: [(&str, Answer); 8] = [
+const ANSWERS: [(&str, Answer); 9] = [
     ("cache", cache::run),
     ("command", definition::command),
     ("condition", definition::condition),
+    ("cost", cost::run),
     ("expand", definition::expansion),
     ("inferred", definition::inferred),
     ("locks", locks::run),

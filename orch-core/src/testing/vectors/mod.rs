@@ -16,6 +16,7 @@
 
 mod areas;
 mod cache;
+mod cost;
 mod definition;
 mod locks;
 mod recovery;
