@@ -172,6 +172,8 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0078-time-zones-from-jiff.md")]
     pub mod d0078_time_zones_from_jiff {}
+    #[doc = include_str!("../docs/decisions/0086-letters-wait-in-the-store.md")]
+    pub mod d0086_letters_wait_in_the_store {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -68,6 +68,7 @@
 //! | `sqlite` | the [`store`] on disk, one file |
 //! | `budget-files` | the budget files of the scripts that orch replaces |
 //! | `zones` | time zones by name, for the days and months of budgets |
+//! | `notify` | [`ext::notify`]: notices to Discord, Slack and webhooks |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -83,7 +84,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
-#[cfg(feature = "budget-files")]
+#[cfg(any(feature = "budget-files", feature = "notify"))]
 pub mod ext;
 #[cfg(test)]
 mod fixtures;

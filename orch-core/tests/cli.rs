@@ -20,8 +20,14 @@ use tempfile::TempDir;
 #[path = "cli/money.rs"]
 mod money;
 #[cfg(unix)]
+#[path = "cli/notify.rs"]
+mod notify;
+#[cfg(unix)]
 #[path = "cli/process.rs"]
 mod process;
+#[cfg(unix)]
+#[path = "notify/server.rs"]
+mod server;
 #[cfg(unix)]
 #[path = "cli/store.rs"]
 mod store;

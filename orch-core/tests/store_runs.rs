@@ -17,7 +17,10 @@ use orch_core::{
     RunId, RunOptions, RunState, Task, TaskContext, TaskState, Usage,
     recovery::resume::Again,
     session::StoredRun,
-    store::{Append, Blob, BlobHash, CacheRow, Locked, MemoryStore, Record, RunHeader, RunRow, Store, Wish},
+    store::{
+        Append, Blob, BlobHash, CacheRow, Delivery, Letter, LetterRow, Locked, MemoryStore, Record, RunHeader, RunRow,
+        Store, Wish,
+    },
 };
 use serde_json::json;
 use tokio::sync::Notify;

@@ -95,6 +95,9 @@ pub(super) enum Command {
     /// What the engine does, shown by itself, without files and without cost
     #[command(subcommand)]
     Demo(Demo),
+    /// Send what runs had to tell, list it, or try the addresses
+    #[command(after_help = NOTIFY_EXAMPLES)]
+    Notify(Notify),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),
@@ -202,6 +205,10 @@ pub(super) struct Run {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "normal", hide_possible_values = true)]
     #[arg(help_heading = "Keeping")]
     pub(super) sync: Sync,
+
+    /// Tell of the run: whom, say DISCORD_WEBHOOK_URL, SLACK_WEBHOOK_URL and ORCH_WEBHOOK_URL
+    #[arg(long, help_heading = "Keeping")]
+    pub(super) notify: bool,
 
     /// The report as JSON on stdout
     #[arg(long, help_heading = "Results")]
@@ -492,4 +499,49 @@ pub(super) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
+}
+
+const NOTIFY_EXAMPLES: &str = "\
+Examples:
+  orch notify test                      one message to each address in the environment
+  orch run build.json --store --notify  tells that the run begins, and how it ended
+  orch notify send                      what could not be sent yet: from a cron job, say
+  orch notify list --json
+
+Addresses are secrets and come from the environment only: DISCORD_WEBHOOK_URL,
+SLACK_WEBHOOK_URL (also what is compatible with it), ORCH_WEBHOOK_URL (gets JSON).
+ORCH_WEBHOOK_LOCAL=1 allows http and addresses of this machine.";
+
+/// `orch notify`.
+#[derive(Debug, Args)]
+pub(super) struct Notify {
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(subcommand)]
+    pub(super) command: NotifyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum NotifyCommand {
+    /// Send what is due
+    Send {
+        /// What came of it as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what was told and what waits, the latest first
+    List {
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// The letters as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send a message to each address, to see that it works
+    Test {
+        /// What came of it as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
 }

@@ -28,6 +28,7 @@ mod cost;
 mod demo;
 mod duration;
 mod exit;
+mod notify;
 mod optimize;
 mod pair;
 mod plan;

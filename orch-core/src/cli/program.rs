@@ -5,13 +5,13 @@ use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::{
-    args::{Cli, Command, Global, PlanFormat, RunsCommand, Source, StoreCommand, When},
+    args::{Cli, Command, Global, NotifyCommand, PlanFormat, RunsCommand, Source, StoreCommand, When},
     args_money::Demo,
     budget, check,
     config::Config,
     convert, cost, demo,
     exit::Exit,
-    optimize, plan, run, runs,
+    notify, optimize, plan, run, runs,
     source::Refusal,
     store,
     streams::{Console, Stream},
@@ -58,6 +58,9 @@ fn wants_json(command: &Command) -> bool {
         Command::Optimize(args) => args.json,
         Command::Runs(args) => args.json || matches!(args.command, Some(RunsCommand::Show { json: true, .. })),
         Command::Report(args) => args.json,
+        Command::Notify(args) => match args.command {
+            NotifyCommand::Send { json } | NotifyCommand::List { json, .. } | NotifyCommand::Test { json } => json,
+        },
         Command::Store(args) => {
             matches!(args.command, StoreCommand::Check { json: true } | StoreCommand::Compact { json: true, .. })
         }
@@ -85,6 +88,7 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Cost(args) => cost::main(args, &here, console),
         Command::Budget(args) => budget::main(args, &here, console),
         Command::Demo(args) => demo::main(args, console),
+        Command::Notify(args) => notify::main(args, &here, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

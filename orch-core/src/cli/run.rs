@@ -21,15 +21,16 @@ use super::{
     args,
     config::Config,
     exit::Exit,
+    notify,
     source::{self, Refusal},
     store,
     streams::Console,
     view::{TICK, View},
 };
 use crate::{
-    Clock, Command, DryRun, Engine, Error, ErrorKind, FailureKind, FailurePolicy, Plan, PlanOptions, Printable,
-    ProcessExecutor, ProcessOptions, Report, Result, RunId, RunOptions, RunState, SkipReason, TaskResult, TaskState,
-    TtlCache,
+    Clock, Command, DryRun, Engine, Error, ErrorKind, Event, EventSink as _, FailureKind, FailurePolicy, Graph, Plan,
+    PlanOptions, Printable, ProcessExecutor, ProcessOptions, Report, Result, RunId, RunOptions, RunState, SkipReason,
+    TaskResult, TaskState, TtlCache,
     locks::Locks,
     plan::select,
     report::render,
@@ -67,6 +68,14 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     let graph = resume.as_ref().map_or(graph, |resume| resume.graph().clone());
     let history = kept.as_ref().map(|kept| store::history(kept, &args.source.file, config)).transpose()?;
     let plan = Plan::new(&graph, &PlanOptions { workers: Some(max_parallel), history, ..PlanOptions::default() })?;
+    let notices = match (args.notify, &kept) {
+        (true, Some(store)) if !args.dry_run => Some(Arc::new(notify::of_run(Arc::new(store.clone()))?)),
+        (true, None) if !args.dry_run => {
+            let message = "what is to be told waits in a store until it is sent: give `--notify` a `--store`";
+            return Err(Error::new(ErrorKind::InvalidValue, message));
+        }
+        _ => None,
+    };
     let engine = if args.dry_run {
         Engine::builder().executor(DryRun).build()?
     } else {
@@ -79,6 +88,10 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
             .prices(config.prices.clone());
         let builder = match money::budget(args, config, kept.as_ref(), here)? {
             Some(budget) => builder.budget(budget),
+            None => builder,
+        };
+        let builder = match notices.clone() {
+            Some(notices) => builder.sink(move |graph: &Graph, events: &[Event]| notices.hear(graph, events)),
             None => builder,
         };
         match &kept {
@@ -108,7 +121,12 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         ..kept::resumed(resume, args.dry_run)
     };
     kept::note(kept.as_ref().filter(|_| !args.dry_run), &options, console);
-    run(args, &engine, &plan, options, results, console)
+    let exit = run(args, &engine, &plan, options, results, console);
+    drop(engine);
+    if let Some(notices) = notices.and_then(Arc::into_inner) {
+        notify::complain(notices.finish(), console);
+    }
+    exit
 }
 
 fn on_failure(args: &args::Run, config: &Config) -> FailurePolicy {

@@ -12,3 +12,5 @@
 
 #[cfg(feature = "budget-files")]
 pub mod budget_file;
+#[cfg(feature = "notify")]
+pub mod notify;

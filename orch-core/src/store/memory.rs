@@ -6,8 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::ledger::{Book, ChargeRow};
-use super::seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish};
+use super::{
+    ledger::{Book, ChargeRow},
+    outbox::{Delivery, Letter, LetterRow, Outbox},
+    seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish},
+};
 use crate::{
     clock::{Clock, WallTime},
     error::{Error, ErrorKind, Result},
@@ -40,6 +43,7 @@ struct Content {
     /// Each with its end, and how long it lasts; that in `left`.
     cache: HashMap<String, (CacheRow, WallTime)>,
     wishes: HashMap<RunId, Vec<Wish>>,
+    outbox: Outbox,
     cells: BTreeMap<String, String>,
     charges: Vec<ChargeRow>,
 }
@@ -370,5 +374,21 @@ impl Store for MemoryStore {
             self.content().charges.iter().filter(|row| from <= row.at && row.at < to).cloned().collect();
         found.sort_by_key(|row| row.at);
         Ok(found)
+    }
+
+    fn post(&self, letters: &[Letter]) -> Result<usize> {
+        Ok(self.content().outbox.post(letters, self.clock.wall()))
+    }
+
+    fn take_letters(&self, targets: &[&str], limit: usize, lasts: Duration) -> Result<Vec<LetterRow>> {
+        Ok(self.content().outbox.take(targets, limit, lasts, self.clock.wall()))
+    }
+
+    fn delivered(&self, letter: &LetterRow, how: &Delivery) -> Result<bool> {
+        Ok(self.content().outbox.delivered(letter, how, self.clock.wall()))
+    }
+
+    fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
+        Ok(self.content().outbox.letters(limit))
     }
 }

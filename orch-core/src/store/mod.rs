@@ -1,7 +1,8 @@
 //! KEEP: what outlives the process, behind one seam.
 //!
-//! A [`Store`] keeps the journals of runs, large values by their content, leases with fences, what caches keep, a ledger of money, and wishes that
-//! one process has of the run of another. [`MemoryStore`] keeps all that while the process lives, for tests; `SqliteStore`
+//! A [`Store`] keeps the journals of runs, large values by their content, leases with fences, what caches keep, a ledger of money,
+//! wishes that one process has of the run of another, and letters to the world that wait to be delivered. [`MemoryStore`] keeps all
+//! that while the process lives, for tests; `SqliteStore`
 //! (feature `sqlite`) keeps it in one file that any number of processes on one machine share, with no server.
 //!
 //! A store knows bytes, not meanings: it does not look into events, decides nothing about runs, starts no thread and has no
@@ -41,12 +42,14 @@
 
 mod ledger;
 mod memory;
+mod outbox;
 mod seam;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 pub use ledger::{Book, ChargeRow};
 pub use memory::MemoryStore;
+pub use outbox::{Delivery, LONGEST_WAIT, Letter, LetterRow, LetterState};
 pub use seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};

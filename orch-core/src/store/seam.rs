@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Book, ChargeRow};
+use super::outbox::{Delivery, Letter, LetterRow};
 use crate::{
     clock::WallTime,
     error::{Error, ErrorKind, Result},
@@ -122,6 +123,19 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// The charges from that time on and before that other, in order.
     fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>>;
+
+    /// Puts letters into the outbox; those that are or were there already stay as they are. Answers how many were new.
+    fn post(&self, letters: &[Letter]) -> Result<usize>;
+
+    /// Takes letters for those targets to be sent, at most `limit`, the first due first. For `lasts` nobody else gets them; who
+    /// has not [said](Store::delivered) by then how it went may be dead.
+    fn take_letters(&self, targets: &[&str], limit: usize, lasts: Duration) -> Result<Vec<LetterRow>>;
+
+    /// How it went with a letter that was taken; `false` if somebody else has taken it since.
+    fn delivered(&self, letter: &LetterRow, how: &Delivery) -> Result<bool>;
+
+    /// The letters, the latest first, at most `limit`.
+    fn letters(&self, limit: usize) -> Result<Vec<LetterRow>>;
 }
 
 /// What begins a part of a run.

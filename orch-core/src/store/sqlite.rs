@@ -28,6 +28,7 @@ mod fault;
 mod leases;
 mod ledger;
 mod open;
+mod outbox;
 mod owner;
 mod place;
 mod schema;
@@ -47,8 +48,11 @@ pub use self::{
     place::{default_path, head_commit, network_file_system, store_path},
 };
 use self::{fault::Fault, owner::Owner};
-use super::ledger::{Book, ChargeRow};
-use super::seam::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Store, Wish};
+use super::{
+    ledger::{Book, ChargeRow},
+    outbox::{Delivery, Letter, LetterRow},
+    seam::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Store, Wish},
+};
 use crate::{
     clock::{Clock, WallTime},
     error::Result,
@@ -305,6 +309,28 @@ impl Store for SqliteStore {
 
     fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
         self.reading(|on| ledger::charges(on, self.fault(), from, to))
+    }
+
+    fn post(&self, letters: &[Letter]) -> Result<usize> {
+        let now = self.0.options.clock.wall();
+        self.writing(|on| outbox::post(on, self.fault(), letters, now))
+    }
+
+    fn take_letters(&self, targets: &[&str], limit: usize, lasts: Duration) -> Result<Vec<LetterRow>> {
+        let now = self.0.options.clock.wall();
+        if !self.reading(|on| outbox::is_due(on, self.fault(), now))? {
+            return Ok(Vec::new());
+        }
+        self.writing(|on| outbox::take(on, self.fault(), targets, limit, lasts, now))
+    }
+
+    fn delivered(&self, letter: &LetterRow, how: &Delivery) -> Result<bool> {
+        let now = self.0.options.clock.wall();
+        self.writing(|on| outbox::delivered(on, self.fault(), letter, how, now))
+    }
+
+    fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
+        self.reading(|on| outbox::letters(on, self.fault(), limit))
     }
 }
 

@@ -16,6 +16,8 @@ use crate::{
     units::Usd,
 };
 
+mod letters;
+
 /// Makes an empty store whose leases and entries end by that clock's time of day.
 pub type Maker<'a> = &'a dyn Fn(Clock) -> Box<dyn Store>;
 
@@ -60,6 +62,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("a booking is there as a whole or not at all", bookings_are_whole),
     ("charges are listed by time", charges_are_listed),
     ("nobody books in between", bookings_take_turns),
+    ("a letter is posted once for each target, ever", letters::are_posted_once),
+    ("a letter that was taken comes back when nobody says how it went", letters::come_back),
+    ("of many who take letters each gets others", letters::have_one_taker),
+    ("a clock that goes back does not hold letters for ever", letters::survive_clocks),
 ];
 
 fn run(number: u128) -> RunId {

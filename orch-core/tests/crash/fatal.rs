@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use orch_core::{
     Result, WallTime,
-    store::{Append, Blob, BlobHash, Book, CacheRow, ChargeRow, Locked, Record, RunHeader, RunRow, Wish},
+    store::{
+        Append, Blob, BlobHash, Book, CacheRow, ChargeRow, Delivery, Letter, LetterRow, Locked, Record, RunHeader,
+        RunRow, Wish,
+    },
 };
 
 use super::*;
@@ -116,5 +119,17 @@ impl Store for Fatal {
     }
     fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {
         self.store.charges(from, to)
+    }
+    fn post(&self, letters: &[Letter]) -> Result<usize> {
+        self.store.post(letters)
+    }
+    fn take_letters(&self, targets: &[&str], limit: usize, lasts: Duration) -> Result<Vec<LetterRow>> {
+        self.store.take_letters(targets, limit, lasts)
+    }
+    fn delivered(&self, letter: &LetterRow, how: &Delivery) -> Result<bool> {
+        self.store.delivered(letter, how)
+    }
+    fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
+        self.store.letters(limit)
     }
 }

@@ -94,6 +94,18 @@ impl Store for Faulty {
     fn charges(&self, from: orch_core::WallTime, to: orch_core::WallTime) -> Result<Vec<orch_core::store::ChargeRow>> {
         self.store.charges(from, to)
     }
+    fn post(&self, letters: &[Letter]) -> Result<usize> {
+        self.store.post(letters)
+    }
+    fn take_letters(&self, targets: &[&str], limit: usize, lasts: Duration) -> Result<Vec<LetterRow>> {
+        self.store.take_letters(targets, limit, lasts)
+    }
+    fn delivered(&self, letter: &LetterRow, how: &Delivery) -> Result<bool> {
+        self.store.delivered(letter, how)
+    }
+    fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
+        self.store.letters(limit)
+    }
 }
 
 /// Runs a graph whose store fails at an append, again and again, until it is through. What was told is never begun again.

@@ -88,6 +88,22 @@ CREATE TABLE charges (
     body TEXT NOT NULL
 );
 CREATE INDEX charges_by_time ON charges (at);
+", "
+-- Letters to the world. The key of one that was sent stays, so that it is never sent again.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    target TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    posted INTEGER NOT NULL,
+    why TEXT,
+    UNIQUE (key, target)
+);
+CREATE INDEX outbox_by_due ON outbox (state, due);
 "];
 
 /// The version that this orch writes.

@@ -1,0 +1,118 @@
+//! Who is told of runs, by addresses in the environment; and `orch notify`.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{
+    args::{Notify, NotifyCommand},
+    exit::Exit,
+    store,
+    streams::Console,
+};
+use crate::{
+    Clock, Redactor,
+    error::{Error, ErrorKind, Result},
+    ext::notify::{Delivered, HttpCourier, Notice, Outbox, RunNotices, Target, TargetKind, TargetOptions, TellWhen},
+    id::Printable,
+    store::{LetterState, Store},
+};
+
+/// The variable that holds the address of each target.
+const VARIABLES: [(&str, TargetKind, &str); 3] = [
+    ("discord", TargetKind::Discord, "DISCORD_WEBHOOK_URL"),
+    ("slack", TargetKind::Slack, "SLACK_WEBHOOK_URL"),
+    ("webhook", TargetKind::Webhook, "ORCH_WEBHOOK_URL"),
+];
+
+/// Who is told, by the environment.
+fn targets() -> Result<Vec<Target>> {
+    let options = TargetOptions { local: std::env::var("ORCH_WEBHOOK_LOCAL").is_ok_and(|value| value == "1") };
+    let mut targets = Vec::new();
+    for (name, kind, variable) in VARIABLES {
+        // An empty variable is how a CI without the secret says that there is none.
+        if let Some(address) = std::env::var(variable).ok().filter(|address| !address.trim().is_empty()) {
+            targets.push(Target::new(name, kind, &address, options).map_err(|error| error.with("variable", variable))?);
+        }
+    }
+    if targets.is_empty() {
+        let names: Vec<&str> = VARIABLES.iter().map(|(_, _, variable)| *variable).collect();
+        let message = format!("nobody is to be told: set {} to the address of a webhook", names.join(", "));
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
+    Ok(targets)
+}
+
+fn outbox(store: Arc<dyn Store>) -> Result<Outbox> {
+    Ok(Outbox::new(store, targets()?, Clock::system()))
+}
+
+/// Tells of a run from here on.
+pub(super) fn of_run(store: Arc<dyn Store>) -> Result<RunNotices> {
+    let redactor = Redactor::new().with_variables(std::env::vars());
+    Ok(RunNotices::start(Arc::new(outbox(store)?), Arc::new(HttpCourier::new()), TellWhen::default(), redactor))
+}
+
+/// Says what came of it, where that is not what was wanted.
+pub(super) fn complain(done: Result<Delivered>, console: &mut Console<'_>) {
+    match done {
+        Ok(Delivered { why: Some(why), later, dropped, .. }) => console.note(format_args!(
+            "not everybody was told ({later} waiting, {dropped} given up): {}; `orch notify list` shows them",
+            Printable(&why)
+        )),
+        Ok(_) => {}
+        Err(error) => console.note(format_args!("nobody was told: {error}")),
+    }
+}
+
+/// Runs `orch notify`.
+pub(super) fn main(args: &Notify, here: &std::path::Path, console: &mut Console<'_>) -> Result<Exit> {
+    let place = args.place.store.as_deref();
+    match &args.command {
+        NotifyCommand::List { json, limit } => {
+            let letters = store::open_present(place, here)?.letters(*limit)?;
+            if *json {
+                console.json(&json!({"version": 1, "letters": letters}));
+                return Ok(Exit::Done);
+            }
+            for letter in &letters {
+                let why = letter.why.as_deref().map(|why| format!("  {}", Printable(why))).unwrap_or_default();
+                let (key, target) = (Printable(&letter.key).to_string(), Printable(&letter.target).to_string());
+                let (posted, state) = (letter.posted, letter.state.name());
+                console.result(&format!("{posted}  {state:<7}  {target:<8} {key}{why}\n"));
+            }
+            if letters.is_empty() {
+                console.note("nothing was told yet");
+            }
+            let dropped = letters.iter().any(|letter| letter.state == LetterState::Dropped);
+            Ok(if dropped { Exit::Failed } else { Exit::Done })
+        }
+        NotifyCommand::Send { json } => {
+            let outbox = outbox(Arc::new(store::open_present(place, here)?))?;
+            told(&outbox.deliver(&HttpCourier::new())?, *json, console)
+        }
+        NotifyCommand::Test { json } => {
+            // Not by the store: a test is not to be repeated tomorrow.
+            let (clock, memory) = (Clock::system(), Arc::new(crate::store::MemoryStore::default()));
+            let outbox = outbox(memory)?;
+            let notice = Notice::new("orch can reach you", 0x00FF00, clock.wall()).described(
+                "This is what `orch notify test` sends. Runs tell you more with `orch run FILE --store --notify`.",
+            );
+            outbox.post("test", &notice)?;
+            told(&outbox.deliver(&HttpCourier::new())?, *json, console)
+        }
+    }
+}
+
+fn told(done: &Delivered, json: bool, console: &mut Console<'_>) -> Result<Exit> {
+    let Delivered { sent, later, dropped, .. } = done;
+    if json {
+        console.json(&json!({"version": 1, "done": done}));
+    } else {
+        console.result(&format!("{sent} sent, {later} to be tried again, {dropped} given up\n"));
+    }
+    if let Some(why) = &done.why {
+        console.note(Printable(why));
+    }
+    Ok(if later + dropped == 0 { Exit::Done } else { Exit::Failed })
+}

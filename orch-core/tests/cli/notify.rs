@@ -1,0 +1,76 @@
+//! `orch notify` and `orch run --notify`, with a server on this machine.
+
+use std::process::{Command, Output};
+
+use super::{
+    Folder,
+    server::{SECRET, Server, answer},
+};
+
+const ONE: &str =
+    r#"{"version": "2.0.0", "name": "nightly", "phases": [{"id": "p", "agents": [{"id": "build", "type": "sh"}]}]}"#;
+
+/// The real program: it finds addresses in its environment only. Whatever it says, it does not say them.
+fn orch(folder: &Folder, address: Option<&str>, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));
+    for name in ["DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "ORCH_WEBHOOK_URL", "ORCH_STORE"] {
+        command.env_remove(name);
+    }
+    if let Some(address) = address {
+        command.env("DISCORD_WEBHOOK_URL", address).env("ORCH_WEBHOOK_LOCAL", "1");
+    }
+    let Output { status, stdout, stderr } = command.args(args).current_dir(folder.path("")).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(!stdout.contains(SECRET) && !stderr.contains(SECRET), "{stdout}{stderr}");
+    (status.code().unwrap(), stdout, stderr)
+}
+
+#[test]
+fn a_run_tells_that_it_begins_and_ends_and_what_could_not_be_sent_is_sent_later() {
+    let folder = Folder::new();
+    folder.file("one.json", ONE);
+    let gone = Server::new(|_| None).address();
+    let run = ["run", "one.json", "--agent", "*=true", "--store", "s.db", "--notify", "--json"];
+    let (code, stdout, stderr) = orch(&folder, Some(&gone), &run);
+    assert_eq!(code, 0, "the run does not fail for it: {stderr}");
+    assert!(stdout.starts_with('{'));
+    assert!(stderr.contains("not everybody was told") && stderr.contains("orch notify list"), "{stderr}");
+
+    let (code, stdout, _) = orch(&folder, None, &["notify", "--store", "s.db", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let states: Vec<_> =
+        listed["letters"].as_array().unwrap().iter().map(|letter| letter["state"].as_str().unwrap()).collect();
+    assert_eq!((code, states), (0, vec!["waiting", "waiting"]));
+
+    let server = Server::new(|_| answer("204 No Content", "", ""));
+    let mut sent = 0;
+    // The one that was tried waits for some seconds; the other one was not.
+    for _ in 0..200 {
+        let (_, stdout, _) = orch(&folder, Some(&server.address()), &["notify", "--store", "s.db", "send", "--json"]);
+        let done: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        sent += done["done"]["sent"].as_u64().unwrap();
+        if sent == 2 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let mut titles = server.titles();
+    titles.sort();
+    assert_eq!(titles, ["✅ AI Orchestration - Execution Complete", "🚀 AI Orchestration - Execution Started"]);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let folder = Folder::new();
+    folder.file("one.json", ONE);
+    let (code, _, stderr) = orch(&folder, None, &["notify", "test"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("DISCORD_WEBHOOK_URL"), "{stderr}");
+    let (code, _, stderr) = orch(&folder, Some("http://x/"), &["run", "one.json", "--agent", "*=true", "--notify"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("--store"), "{stderr}");
+    let server = Server::new(|_| answer("404 Not Found", "", ""));
+    let (code, stdout, stderr) = orch(&folder, Some(&server.address()), &["notify", "test"]);
+    assert_eq!((code, stdout.as_str()), (1, "0 sent, 0 to be tried again, 1 given up\n"));
+    assert!(stderr.contains("no such webhook any more"), "{stderr}");
+}
