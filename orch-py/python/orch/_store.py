@@ -148,7 +148,8 @@ def _previewed(resume: _orch.Resume) -> Preview:
 
 def _stored(row: dict[str, Any]) -> StoredRun:
     times = {name: datetime.fromisoformat(row[name].replace("Z", "+00:00")) for name in ("created", "updated")}
-    return StoredRun(**{**row, **times})
+    # A newer engine may tell more.
+    return StoredRun(**{name: times.get(name, row[name]) for name in StoredRun._fields})
 
 
 def _at_least(number: int, least: int, what: str) -> int:
