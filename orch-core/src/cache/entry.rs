@@ -72,6 +72,9 @@ pub(super) struct Rank {
     pub(super) place: usize,
 }
 
+/// In the count of hits: the entry went, and they were added up.
+const WENT: u64 = 1 << 63;
+
 impl Slot {
     pub(super) fn is_fresh(&self, now: u64) -> bool {
         now < self.fresh_until
@@ -89,14 +92,19 @@ impl Slot {
         self.hits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts so many hits at once, the latest of them now.
-    pub(super) fn hits_more(&self, hits: u64, now: u64) {
+    /// Counts so many hits at once, the latest of them now. `false`: the entry went meanwhile, and its hits were added up.
+    pub(super) fn hits_more(&self, hits: u64, now: u64) -> bool {
         self.used.store(now, Ordering::Relaxed);
-        self.hits.fetch_add(hits, Ordering::Relaxed);
+        self.hits.fetch_add(hits, Ordering::Relaxed) & WENT == 0
     }
 
     pub(super) fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.hits.load(Ordering::Relaxed) & !WENT
+    }
+
+    /// The hits, at the end: later ones are told to whoever counts them.
+    pub(super) fn last_hits(&self) -> u64 {
+        self.hits.fetch_or(WENT, Ordering::Relaxed) & !WENT
     }
 
     pub(super) fn rank(&self, eviction: Eviction) -> Rank {

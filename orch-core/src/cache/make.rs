@@ -77,7 +77,7 @@ impl TtlCache {
             Some(stale) => match shared.flights.try_lead(name) {
                 Some(leader) => leader,
                 None => {
-                    stale.hit(now);
+                    shared.hit(&stale, 1, now);
                     let stale = CacheEntry(stale);
                     shared.looked(&key, Some(&stale));
                     return Ok(stale);
@@ -88,7 +88,7 @@ impl TtlCache {
                 Join::Follower(follower) => match follower.await {
                     Landing::Lead(leader) => leader,
                     Landing::Value(entry) => {
-                        entry.0.hit(shared.time.now());
+                        shared.hit(&entry.0, 1, shared.time.now());
                         shared.looked(&key, Some(&entry));
                         return Ok(entry);
                     }

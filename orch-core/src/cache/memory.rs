@@ -175,7 +175,7 @@ impl TtlCache {
     pub fn used(&self, key: &str, hits: u64) -> bool {
         let now = self.0.shared.time.now();
         let Some(slot) = self.0.find(key, now, false) else { return false };
-        slot.hits_more(hits, now);
+        self.0.shared.hit(&slot, hits, now);
         true
     }
 

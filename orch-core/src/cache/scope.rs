@@ -95,6 +95,13 @@ impl Shared {
         // Nothing of others runs under this lock, so nothing panics there.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Counts hits of an entry that was found before, and may have gone since.
+    pub(super) fn hit(&self, slot: &Slot, hits: u64, now: u64) {
+        if !slot.hits_more(hits, now) {
+            self.book().tally.late(slot, hits);
+        }
+    }
 }
 
 /// One cache or child.
@@ -134,7 +141,7 @@ impl Scope {
             return None;
         }
         if hit {
-            slot.hit(now);
+            self.shared.hit(&slot, 1, now);
         }
         Some(slot)
     }

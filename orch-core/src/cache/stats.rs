@@ -70,11 +70,15 @@ impl Tally {
     }
 
     pub(super) fn went(&mut self, slot: &Slot) {
-        Self::count(slot, &mut self.hits, &mut self.saved);
+        Self::count(slot, slot.last_hits(), &mut self.hits, &mut self.saved);
     }
 
-    fn count(slot: &Slot, hits: &mut u64, saved: &mut Cost) {
-        let of_slot = slot.hits();
+    /// Hits of an entry that had gone when they were counted.
+    pub(super) fn late(&mut self, slot: &Slot, hits: u64) {
+        Self::count(slot, hits, &mut self.hits, &mut self.saved);
+    }
+
+    fn count(slot: &Slot, of_slot: u64, hits: &mut u64, saved: &mut Cost) {
         *hits = hits.saturating_add(of_slot);
         if of_slot > 0
             && let Some(cost) = slot.cost()
@@ -88,7 +92,7 @@ impl Book {
     pub(super) fn stats(&self, misses: u64) -> CacheStats {
         let Tally { sets, evictions, expirations, invalidations, mut hits, ref made, ref saved } = self.tally;
         let mut saved = saved.clone();
-        self.slots.iter().for_each(|slot| Tally::count(slot, &mut hits, &mut saved));
+        self.slots.iter().for_each(|slot| Tally::count(slot, slot.hits(), &mut hits, &mut saved));
         CacheStats {
             entries: self.slots.len() as u64,
             bytes: self.bytes,

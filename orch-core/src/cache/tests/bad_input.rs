@@ -214,3 +214,22 @@ fn threads_may_do_anything_at_once() {
     assert_eq!(cache.clear() as u64, stats.entries);
     assert_eq!((cache.stats().entries, cache.stats().bytes), (0, 0));
 }
+
+#[test]
+fn a_hit_of_an_entry_that_went_meanwhile_is_counted_with_what_it_saved() {
+    let cache = TtlCache::new(CacheOptions::default());
+    let second = Duration::from_secs(1);
+    let cost = crate::Cost { time: second, ..crate::Cost::default() };
+    for at in 0..2 {
+        cache.set_with("a", at, Keep { cost: cost.clone(), ..Keep::default() });
+        let found = cache.peek("a").unwrap();
+        if at == 0 {
+            cache.invalidate("a");
+        } else {
+            cache.set("a", "another value");
+        }
+        cache.0.shared.hit(&found.0, 1, 0);
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.saved.time), (2, 0, second * 2));
+}
