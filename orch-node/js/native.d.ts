@@ -486,14 +486,5 @@ export declare function step(key: number, places: Uint32Array, count: number): n
 /** The same for one task: the quickest. */
 export declare function stepOne(key: number, place: number): number
 
-/**
- * What the engine makes of the input of a vector of that area, through the same conversions as everything that crosses. It is
- * given the text of the file: JavaScript knows one kind of numbers, and would make 1 of 1.0.
- */
-export declare function vector(area: string, text: string): string
-
-/** The areas that the engine knows. */
-export declare function vectorAreas(): Array<string>
-
 /** The version of the engine, for example `0.1.0`. */
 export declare function version(): string
