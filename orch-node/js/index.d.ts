@@ -520,6 +520,8 @@ export interface StoredRun {
   run: string
   /** How it stood when its owner wrote last: a run whose owner was killed stays `running`. */
   state: RunState
+  /** Whether it had not ended then, and its owner is gone: it can be resumed. */
+  interrupted: boolean
   /** The name of its graph. */
   name: string
   source: string

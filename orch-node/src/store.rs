@@ -87,7 +87,8 @@ impl NativeStore {
         let store = self.open()?;
         Ok(later(move || {
             let rows = store.runs(source.as_deref(), limit as usize)?;
-            text(&rows.iter().map(session::RunForm::from).collect::<Vec<_>>())
+            let forms: orch_core::Result<Vec<_>> = rows.iter().map(|row| session::RunForm::of(&store, row)).collect();
+            text(&forms?)
         }))
     }
 
@@ -95,7 +96,10 @@ impl NativeStore {
     #[napi(ts_return_type = "Promise<string>")]
     pub fn find(&self, run: Option<String>, source: Option<String>) -> napi::Result<AsyncTask<Job<String>>> {
         let store = self.open()?;
-        Ok(later(move || text(&session::RunForm::from(&find_run(&store, run.as_deref(), source.as_deref())?))))
+        Ok(later(move || {
+            let row = find_run(&store, run.as_deref(), source.as_deref())?;
+            text(&session::RunForm::of(&store, &row)?)
+        }))
     }
 
     /// The same, with its inputs and the events of its latest part.
@@ -131,7 +135,7 @@ impl NativeStore {
             };
             let row = find_run(&store, run.as_deref(), None)?;
             leave_wish(&store, &row, &wish)?;
-            text(&session::RunForm::from(&row))
+            text(&session::RunForm::of(&store, &row)?)
         }))
     }
 

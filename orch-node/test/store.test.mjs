@@ -104,6 +104,7 @@ test('a function that was edited runs again, and what follows it', async () => {
   const edited = new Graph('kept')
     .task('collect', Object.assign(() => 0, { toString: () => String(graph) }))
     .task('count', () => 0, { after: 'collect' })
+  assert.equal((await new Store(path).runs())[0].interrupted, true)
   const { kept, again } = await new Store(path).plan(edited)
   assert.deepEqual(kept, [])
   assert.deepEqual(again, [

@@ -8,6 +8,7 @@ use orch_core::{
     store::{RunRow, SqliteOptions, SqliteStore, Store as _, Synchronous, Wish, sqlite::store_path},
 };
 use pyo3::prelude::*;
+use serde_json::Value;
 
 use crate::{
     convert::{self, Text},
@@ -67,14 +68,17 @@ impl Store {
     /// The runs as lists show them, the latest first.
     fn rows<'py>(&self, py: Python<'py>, source: Option<Text>, limit: usize) -> PyResult<Bound<'py, PyAny>> {
         let source = source.map(|source| source.0);
-        let rows = py.detach(|| self.native.runs(source.as_deref(), limit)).raised(py)?;
-        convert::shown(py, &rows.iter().map(RunForm::from).collect::<Vec<_>>())
+        let forms = py.detach(|| {
+            let rows = self.native.runs(source.as_deref(), limit)?;
+            rows.iter().map(|row| self.form(row)).collect::<orch_core::Result<Vec<Value>>>()
+        });
+        convert::shown(py, &forms.raised(py)?)
     }
 
     /// The run that was named, by its name or how that ends; without a name, the latest of that source.
     fn row<'py>(&self, py: Python<'py>, run: Option<Text>, source: Option<Text>) -> PyResult<Bound<'py, PyAny>> {
-        let row = py.detach(|| self.find(run, source)).raised(py)?;
-        convert::shown(py, &RunForm::from(&row))
+        let form = py.detach(|| self.form(&self.find(run, source)?));
+        convert::shown(py, &form.raised(py)?)
     }
 
     /// What a run did, as its events tell it.
@@ -146,6 +150,13 @@ impl Store {
 }
 
 impl Store {
+    /// A run as lists have it.
+    fn form(&self, row: &RunRow) -> orch_core::Result<Value> {
+        let form = RunForm::of(&self.native, row)?;
+        serde_json::to_value(form)
+            .map_err(|error| Error::new(ErrorKind::Misuse, "a run has no JSON form").caused_by(error))
+    }
+
     fn find(&self, run: Option<Text>, source: Option<Text>) -> orch_core::Result<RunRow> {
         let (run, source) = (run.map(|run| run.0), source.map(|source| source.0));
         session::find_run(&self.native, run.as_deref(), source.as_deref())

@@ -36,6 +36,7 @@ def test_a_killed_run_goes_on_in_another_process_and_is_told_by_the_command_line
     run = killed.stdout.split()[1].rstrip(":")
     left = json.loads(command_line("runs", "--json", "--store", str(store)))["runs"]
     assert [(row["run"], row["state"], row["source"]) for row in left] == [(run, "running", str(REVIEW))]
+    assert [(row.run, row.interrupted) for row in orch.Store(store).runs()] == [(run, True)]
     # What would be run is the same for the command line, which knows the file only.
     planned = command_line("plan", str(REVIEW), "--resume", run, "--store", str(store), "--format", "json")
     assert [again["task"] for again in json.loads(planned)["again"]] == ["rank-findings"]
@@ -43,6 +44,7 @@ def test_a_killed_run_goes_on_in_another_process_and_is_told_by_the_command_line
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.splitlines()[0] == f"run {run}: kept 6"
     assert again.stdout.splitlines()[-1] == "rank-findings: rank-findings by python"
+    assert not orch.Store(store).runs()[0].interrupted
     report = json.loads(command_line("report", run, "--json", "--store", str(store)))
     assert (report["state"], len(report["tasks"])) == ("succeeded", 7)
     assert command_line("store", "check", "--store", str(store))

@@ -22,7 +22,9 @@ class StoredRun(NamedTuple):
     run: str
     """Its name."""
     state: str
-    """How it stood when its owner wrote last. A run whose owner was killed stays ``running``: resume it."""
+    """How it stood when its owner wrote last. A run whose owner was killed stays ``running``."""
+    interrupted: bool
+    """Whether it had not ended then, and its owner is gone: resume it."""
     name: str
     """The name of the graph."""
     source: str
@@ -147,9 +149,11 @@ def _previewed(resume: _orch.Resume) -> Preview:
 
 
 def _stored(row: dict[str, Any]) -> StoredRun:
-    times = {name: datetime.fromisoformat(row[name].replace("Z", "+00:00")) for name in ("created", "updated")}
     # A newer engine may tell more.
-    return StoredRun(**{name: times.get(name, row[name]) for name in StoredRun._fields})
+    known: dict[str, Any] = {name: row[name] for name in StoredRun._fields}
+    for name in ("created", "updated"):
+        known[name] = datetime.fromisoformat(row[name].replace("Z", "+00:00"))
+    return StoredRun(**known)
 
 
 def _at_least(number: int, least: int, what: str) -> int:
