@@ -45,7 +45,8 @@ from orch._options import Claim, Retry, TaskOptions
 from orch._orch import __version__
 
 if TYPE_CHECKING:
-    from orch._cache import Cache, CacheInfo, CacheStats, cached
+    from orch._cache import Cache, CacheInfo, CacheStats
+    from orch._cached import cached
     from orch._checkpoint import Checkpoint
     from orch._engine import Breaker, Engine, Hold
     from orch._event import Event
@@ -62,7 +63,7 @@ _LATER = {
     "Cache": "_cache",
     "CacheInfo": "_cache",
     "CacheStats": "_cache",
-    "cached": "_cache",
+    "cached": "_cached",
     "Checkpoint": "_checkpoint",
     "Counts": "_report",
     "Engine": "_engine",

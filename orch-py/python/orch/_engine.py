@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orch import _orch
+from orch._bell import bell_here
 from orch._errors import Misuse
 from orch._options import claim_for_core
 
@@ -130,23 +130,12 @@ class Hold:
 
     async def __aenter__(self) -> Self:
         self._check_free()
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-
-        def ring() -> None:
-            if not waiter.done():
-                waiter.set_result(None)
-
-        def wake() -> None:
-            # When the loop is closed, nobody waits.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(ring)
-
+        bell, ring = bell_here()
         task = asyncio.current_task()
         try:
-            lock = self._ask("a caller" if task is None else task.get_name(), wake)
+            lock = self._ask("a caller" if task is None else task.get_name(), ring)
             if lock.fence() is None:
-                await waiter
+                await bell
                 lock.fence()
         except BaseException:
             self._release()
