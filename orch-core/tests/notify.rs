@@ -227,3 +227,16 @@ fn a_run_tells_of_itself_and_does_not_wait() {
     assert_eq!((&last["title"], &last["color"]), (&"❌ Execution Error".into(), &0xFF0000.into()));
     assert_eq!(last["description"], "task `build` failed: no key [redacted]");
 }
+
+#[test]
+fn a_name_that_stands_for_this_machine_is_not_used() {
+    let server = Server::new(|_| answer("204 No Content", "", ""));
+    let port = server.address().split(':').nth(2).unwrap().split('/').next().unwrap().to_owned();
+    for host in ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"] {
+        let address = format!("https://{host}:{port}/{SECRET}");
+        let target = Target::new("hook", TargetKind::Webhook, &address, TargetOptions::default()).unwrap();
+        let why = HttpCourier::new().carry(&target, &Value::Null).unwrap_err();
+        assert_eq!(why, "its host has no address that may be used", "{host}");
+    }
+    assert_eq!(server.titles().len(), 0);
+}

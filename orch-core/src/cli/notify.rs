@@ -37,7 +37,7 @@ fn targets() -> Result<Vec<Target>> {
     }
     if targets.is_empty() {
         let names: Vec<&str> = VARIABLES.iter().map(|(_, _, variable)| *variable).collect();
-        let message = format!("nobody is to be told: set {} to the address of a webhook", names.join(", "));
+        let message = format!("nobody is to be told: set one of {} to the address of a webhook", names.join(", "));
         return Err(Error::new(ErrorKind::NotFound, message));
     }
     Ok(targets)
