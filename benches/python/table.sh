@@ -20,13 +20,13 @@ fi
 # A wheel that was built already: `ORCH_WHEEL=path`.
 "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "${ORCH_WHEEL:-./orch-py}"
 # What cannot be installed is not measured, and the numbers say so.
-for peer in langgraph dask cachetools cachebox; do
+for peer in langgraph langgraph-checkpoint-sqlite dbos dask cachetools cachebox; do
   "$python" -m pip install --quiet --disable-pip-version-check "$peer" || printf 'not installed: %s\n' "$peer" >&2
 done
 
 numbers="$(mktemp -d)"
 trap 'rm -rf "$numbers"' EXIT
-for part in overhead delays cached footprint; do
+for part in overhead delays cached durable footprint; do
   "$python" "benches/python/$part.py" > "$numbers/$part.md"
 done
 
@@ -34,7 +34,7 @@ done
   sed "\\|^$begin\$|q" "$readme"
   printf '\nMeasured by `benches/python/table.sh`, Python %s, %s.\n' \
     "$("$python" -c 'import platform; print(platform.python_version())')" "$(date +%F)"
-  for part in overhead delays cached footprint; do
+  for part in overhead delays cached durable footprint; do
     printf '\n'
     cat "$numbers/$part.md"
   done
