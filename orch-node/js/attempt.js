@@ -50,6 +50,14 @@ class Context {
     return raised(() => this.#driver.session.idempotencyKey(this._place, this.attempt, this._undo))
   }
 
+  /**
+   * The number under which the task has what it claims, greater than that of whoever had any of it before, in whatever process.
+   * A service that remembers the greatest it has seen can refuse who was too slow. `undefined`: it claims nothing.
+   */
+  get fence() {
+    return this.#driver.session.fence(this._place, this.attempt, this._undo) ?? undefined
+  }
+
   /** What the run was given as `context`. */
   get context() {
     return this.#driver.context

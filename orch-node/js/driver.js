@@ -461,7 +461,11 @@ function seamsOf({ programs, locks }, { cache, store, sync, source, resume }) {
   if (programs !== undefined) seams.programs(programs)
   if (locks !== undefined) seams.locks(locks)
   if (cache !== undefined) seams.cache(cache._native)
-  if (store !== undefined) seams.store(store._of(sync), source)
+  if (store !== undefined) {
+    seams.store(store._of(sync), source)
+    // However they write: the runs of one store know each other's claims without asking the file.
+    if (locks === undefined) seams.locksOf(store._of())
+  }
   if (resume !== undefined) seams.resume(resume)
   return seams
 }

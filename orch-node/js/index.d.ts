@@ -132,6 +132,12 @@ export interface Context<Inputs = Record<string, any>, Shared = unknown> {
    * and when it is run again because it was edited. A service that knows it does nothing twice. 64 hexadecimal digits.
    */
   readonly idempotencyKey: string
+  /**
+   * The number under which the task has what it claims, greater than that of whoever had any of it before; where runs are kept in a
+   * {@link Store}, in whatever process. A service that remembers the greatest it has seen can refuse who was too slow. `undefined`: it
+   * claims nothing.
+   */
+  readonly fence: number | undefined
   /** The results of the tasks that it waits for, by name, and the values that it reads, by key. */
   readonly inputs: Inputs
   /** Is aborted when the attempt is to stop: at its timeout, when the run is cancelled. */

@@ -258,6 +258,8 @@ export declare class Seams {
   locks(locks: NativeLocks): void
   /** Where values are found that tasks read by key, and where results are shared. */
   cache(cache: NativeCache): void
+  /** What tasks claim by where a store is shared: what they hold, those of no other process have. */
+  locksOf(store: NativeStore): void
   /** Where the run is kept, and what it is found by again. */
   store(store: NativeStore, source: string): void
   /** The stored run that goes on. */
@@ -291,6 +293,8 @@ export declare class Session {
   cancel(reason: string): void
   /** The values, by key, that an attempt reads, as JSON. */
   values(task: number, number: number, undo: boolean): string | null
+  /** The fence under which an attempt has what its task claims; nothing if it claims nothing. */
+  fence(task: number, number: number, undo: boolean): number | null
   /** A task by its place, also one that the run added. */
   task(task: number): Met
   /** What a task made, where it has crossed as JSON. */

@@ -53,6 +53,13 @@ impl Seams {
         self.cache = Some(cache.shared.clone());
     }
 
+    /// What tasks claim by where a store is shared: what they hold, those of no other process have.
+    #[napi]
+    pub fn locks_of(&mut self, store: &NativeStore) -> napi::Result<()> {
+        self.locks = Some(store.locks()?);
+        Ok(())
+    }
+
     /// Where the run is kept, and what it is found by again.
     #[napi]
     pub fn store(&mut self, store: &NativeStore, source: String) -> napi::Result<()> {

@@ -265,6 +265,16 @@ impl Session {
         convert::shown(&values).map(Some)
     }
 
+    /// The fence under which an attempt has what its task claims; nothing if it claims nothing.
+    #[napi]
+    pub fn fence(&self, task: u32, number: u32, undo: bool) -> Option<f64> {
+        let steps = &mut *self.steps.borrow_mut();
+        let attempt = Attempt { task: task.into(), number, undo };
+        let inputs = steps.session.as_mut().and_then(|session| session.inputs(attempt))?;
+        // Numbers of JavaScript are whole up to 2^53, which takes 2^29 turns of processes.
+        inputs.fence().map(|fence| fence as f64)
+    }
+
     /// A task by its place, also one that the run added.
     #[napi]
     pub fn task(&self, task: u32) -> napi::Result<Met> {

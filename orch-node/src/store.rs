@@ -1,6 +1,9 @@
 //! The store: runs that outlive their process. What takes long is done by the threads that Node keeps for that.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use napi::{
     Env, Task,
@@ -9,7 +12,8 @@ use napi::{
 use napi_derive::napi;
 use orch_core::{
     Error, ErrorKind, Result,
-    session::{self, StoreCache, StoreCacheOptions, StoredRun, find_run, leave_wish},
+    locks::Locks,
+    session::{self, StoreCache, StoreCacheOptions, StoreLocks, StoreLocksOptions, StoredRun, find_run, leave_wish},
     store::{SqliteOptions, SqliteStore, Store as _, Synchronous, Wish, sqlite::store_path},
 };
 use serde_json::{Map, Value, json};
@@ -49,11 +53,22 @@ fn text(value: &impl serde::Serialize) -> Result<String> {
 
 /// One file of runs, open.
 #[napi]
-pub struct NativeStore(Option<SqliteStore>);
+pub struct NativeStore {
+    store: Option<SqliteStore>,
+    /// What tasks of kept runs claim by, from the first run on.
+    locks: OnceLock<Locks>,
+}
 
 impl NativeStore {
     pub(crate) fn open(&self) -> napi::Result<SqliteStore> {
-        self.0.clone().ok_or_else(|| Error::new(ErrorKind::Misuse, "the store was closed")).raised()
+        self.store.clone().ok_or_else(|| Error::new(ErrorKind::Misuse, "the store was closed")).raised()
+    }
+
+    /// Locks that hold between processes, the same for all its runs.
+    pub(crate) fn locks(&self) -> napi::Result<Locks> {
+        let store = self.open()?;
+        let make = || Locks::new(StoreLocks::new(Arc::new(store), StoreLocksOptions::default()));
+        Ok(self.locks.get_or_init(make).clone())
     }
 }
 
@@ -66,7 +81,7 @@ impl NativeStore {
             store_path(path.as_deref().map(Path::new), Path::new(&here), |name| std::env::var_os(name)).raised()?;
         let synchronous = if full { Synchronous::Full } else { Synchronous::Normal };
         let options = SqliteOptions { synchronous, ..SqliteOptions::default() };
-        SqliteStore::open(place, options).raised().map(|store| Self(Some(store)))
+        SqliteStore::open(place, options).raised().map(|store| Self { store: Some(store), locks: OnceLock::new() })
     }
 
     /// Where it is.
@@ -78,7 +93,8 @@ impl NativeStore {
     /// Lets go of the file; runs that it keeps go on with it.
     #[napi]
     pub fn close(&mut self) {
-        self.0 = None;
+        self.store = None;
+        self.locks = OnceLock::new();
     }
 
     /// The runs, the latest first, in their JSON form.

@@ -93,7 +93,11 @@ impl Machine {
     pub(super) fn lease_message(&self, task: TaskIx, resource: &ResourceId) -> String {
         let claims = &self.graph().task(task).options().claims;
         let leases = claims.iter().filter(|claim| claim.resource == *resource).filter_map(|claim| claim.lease);
-        format!("held `{resource}` longer than its lease of {:?}", leases.min().unwrap_or_default())
+        match leases.min() {
+            Some(lease) => format!("held `{resource}` longer than its lease of {lease:?}"),
+            // The claim has no limit of its own: the process had a lease on the resource, and was asleep.
+            None => format!("lost `{resource}`: its process was not heard of for too long, and another may have it"),
+        }
     }
 
     /// A task that asks, or was granted what it claims, and has not begun, does so no longer: it is only ready.
