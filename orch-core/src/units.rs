@@ -13,6 +13,9 @@ use std::{collections::BTreeMap, fmt, iter::Sum, ops, time::Duration};
 use serde::{Deserialize, Serialize};
 
 mod decimal;
+mod spelled;
+
+pub use spelled::parse_duration;
 
 /// An amount of US dollars in whole nano-dollars: exact to 0.000000001 $, up to ±9.2 billion $; sums saturate there.
 ///

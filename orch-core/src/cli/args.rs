@@ -6,10 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     args_money::{BUDGET_EXAMPLES, Budget, COST_EXAMPLES, Cost, Demo},
-    duration,
     pair::Pair,
 };
-use crate::units::Usd;
+use crate::units::{Usd, parse_duration};
 
 /// Runs graphs of tasks in parallel: as early as their dependencies allow, most critical first.
 #[derive(Debug, Parser)]
@@ -188,7 +187,7 @@ pub(super) struct Run {
     #[arg(long, help_heading = "Order")]
     pub(super) no_undo: bool,
     /// End the run when it takes longer [default: what the definition says]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, help_heading = "Order")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Order")]
     pub(super) timeout: Option<Duration>,
     /// Seed of the jitter between attempts
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, help_heading = "Order")]
@@ -454,7 +453,7 @@ pub(super) enum StoreCommand {
     /// Drop what is of no use any more, and give the space back
     Compact {
         /// Also runs that ended longer ago than that
-        #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         older_than: Option<Duration>,
         /// What was done, as JSON on stdout
         #[arg(long)]

@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::args::Place;
-use crate::{clock::WallTime, cost::budget::Column, session::Charge};
+use crate::{
+    clock::WallTime,
+    cost::budget::{Column, Labels},
+    error::{Error, ErrorKind},
+    session,
+};
 
 pub(super) const COST_EXAMPLES: &str = "\
 Examples:
@@ -66,15 +71,25 @@ pub(super) struct Only {
     value: String,
 }
 
-impl Only {
-    pub(super) fn fits(&self, charge: &Charge) -> bool {
-        charge.who.get(self.column) == Some(self.value.as_str())
+impl CostQuery {
+    /// What is asked of the ledger.
+    pub(super) fn asked(&self) -> crate::Result<session::CostQuery> {
+        let mut only = Labels::default();
+        for Only { column, value } in &self.only {
+            if only.get(*column).is_some_and(|other| other != value) {
+                let message = format!("`--only {column}=..` was given twice; no charge has two values there");
+                return Err(Error::new(ErrorKind::InvalidValue, message));
+            }
+            only = only.with(*column, value);
+        }
+        let (by, zone) = (self.by.clone(), self.zone.clone());
+        Ok(session::CostQuery { by, only, since: self.since, until: self.until, zone })
     }
 }
 
 fn only(text: &str) -> Result<Only, String> {
     let (column, value) = text.split_once('=').ok_or("write COLUMN=VALUE, for example agent=reviewer")?;
-    let column = column.parse().map_err(|error: crate::Error| error.to_string())?;
+    let column = column.parse().map_err(|error: Error| error.to_string())?;
     Ok(Only { column, value: value.to_owned() })
 }
 

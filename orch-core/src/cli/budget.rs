@@ -2,8 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use serde::Serialize;
-
 use super::{
     args_money::{Budget, BudgetCommand},
     config::Config,
@@ -12,54 +10,13 @@ use super::{
     streams::Console,
 };
 use crate::{
-    clock::{Clock, WallTime},
-    cost::budget::{Limits, Standing, project},
+    clock::Clock,
+    cost::budget::Limits,
     error::Result,
     id::Printable,
-    session::{InFlight, Ledger},
+    session::{AccountForm, InFlight, Ledger},
     units::Usd,
 };
-
-/// One account, as `--json` has it.
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    of: serde_json::Value,
-    period: String,
-    start: Option<String>,
-    end: Option<String>,
-    usd: String,
-    spent_usd: String,
-    reserved_usd: String,
-    left_usd: String,
-    charges: u64,
-    reached: Vec<String>,
-    projected_usd: Option<String>,
-    ends: Option<String>,
-}
-
-impl Row {
-    fn new((of, standing): &(serde_json::Value, Standing), now: WallTime) -> Self {
-        let Standing { limit, span, usd, spent, reserved, charges, reached } = standing;
-        let projection = project(span, *usd, *spent, now);
-        let time = |time: Option<WallTime>| time.map(|time| time.to_string());
-        Self {
-            name: limit.clone(),
-            of: of.clone(),
-            period: span.name.clone(),
-            start: time(span.start),
-            end: time(span.end),
-            usd: usd.to_decimal(),
-            spent_usd: spent.to_decimal(),
-            reserved_usd: reserved.to_decimal(),
-            left_usd: (*usd - *spent - *reserved).to_decimal(),
-            charges: *charges,
-            reached: reached.iter().map(|usd| usd.to_decimal()).collect(),
-            projected_usd: projection.map(|projection| projection.usd.to_decimal()),
-            ends: time(projection.and_then(|projection| projection.ends)),
-        }
-    }
-}
 
 /// Runs `orch budget`.
 pub(super) fn main(args: &Budget, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
@@ -70,14 +27,10 @@ pub(super) fn main(args: &Budget, here: &Path, console: &mut Console<'_>) -> Res
         console.note(format_args!("the reservation `{}` counts as spent", Printable(id)));
         return Ok(Exit::Done);
     }
-    let (now, in_flight) = (ledger.now(), ledger.in_flight()?);
-    let rows: Vec<Row> = ledger.accounts()?.iter().map(|account| Row::new(account, now)).collect();
     if args.json {
-        let in_flight: Vec<_> = in_flight.iter().map(flight).collect();
-        console
-            .json(&serde_json::json!({"version": 1, "at": now.to_string(), "budgets": rows, "in_flight": in_flight}));
+        console.json(&ledger.form()?);
     } else {
-        console.result(&text(&rows, &in_flight));
+        console.result(&text(&ledger.standings()?, &ledger.in_flight()?));
     }
     Ok(Exit::Done)
 }
@@ -88,13 +41,7 @@ pub(super) fn open(place: Option<&Path>, limits: Limits, here: &Path) -> Result<
     Ok(Ledger::new(Arc::new(store), limits, Clock::system()))
 }
 
-fn flight(one: &InFlight) -> serde_json::Value {
-    let parts: Vec<_> =
-        one.parts.iter().map(|(who, usd)| serde_json::json!({"who": who, "usd": usd.to_decimal()})).collect();
-    serde_json::json!({"id": one.id, "since": one.at.to_string(), "parts": parts})
-}
-
-fn text(rows: &[Row], in_flight: &[InFlight]) -> String {
+fn text(rows: &[AccountForm], in_flight: &[InFlight]) -> String {
     let mut text = String::new();
     for row in rows {
         let of = row.of.as_object().map(|of| {

@@ -10,13 +10,13 @@ use std::{
 
 use toml::{Table, Value};
 
-use super::{budgets, duration};
 use crate::{
     Agent, Agents, PriceTable, Rates,
     cost::budget::Limits,
     error::{Error, ErrorKind, Result},
     id::Printable,
     session,
+    units::parse_duration,
 };
 
 /// The name of the file that is searched for.
@@ -132,7 +132,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                     prices = parse_price(prices, model, value)?;
                 }
             }
-            ("budget", value) if with_run => budget = budgets::parse(value)?,
+            ("budget", value) if with_run => budget = session::limits_of(&data(value)?)?,
             ("agents", Value::Table(table)) => {
                 for (name, value) in table {
                     agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
@@ -157,6 +157,11 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     Ok(Parsed { run, agents, prices, budget })
 }
 
+/// The same as JSON has it: what is no number there is none here.
+fn data(value: &Value) -> Result<serde_json::Value> {
+    serde_json::to_value(value).map_err(|error| invalid(format!("it has no JSON form: {error}")))
+}
+
 /// `[prices.MODEL]` with dollars for a million tokens, or `prices.ALIAS = "MODEL"`.
 fn parse_price(prices: PriceTable, model: &str, value: &Value) -> Result<PriceTable> {
     if let Value::String(known) = value {
@@ -177,7 +182,7 @@ fn parse_run(table: &Table) -> Result<RunSettings> {
                     invalid(format!("`run.max_parallel` is {number}; it must be from 1 to {}", u32::MAX))
                 })?);
             }
-            ("timeout", Value::String(text)) => run.timeout = Some(duration::parse(text)?),
+            ("timeout", Value::String(text)) => run.timeout = Some(parse_duration(text)?),
             ("keep_going", Value::Boolean(yes)) => run.keep_going = *yes,
             ("barrier", Value::Boolean(yes)) => run.barrier = *yes,
             ("strict", Value::Boolean(yes)) => run.strict = *yes,

@@ -20,13 +20,11 @@
 mod args;
 mod args_money;
 mod budget;
-mod budgets;
 mod check;
 mod config;
 mod convert;
 mod cost;
 mod demo;
-mod duration;
 mod exit;
 mod notify;
 mod optimize;

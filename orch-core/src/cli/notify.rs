@@ -12,39 +12,15 @@ use super::{
 };
 use crate::{
     Clock, Redactor,
-    error::{Error, ErrorKind, Result},
-    ext::notify::{Delivered, HttpCourier, Notice, Outbox, RunNotices, Target, TargetKind, TargetOptions, TellWhen},
+    error::Result,
+    ext::notify::{Delivered, HttpCourier, Notice, Outbox, RunNotices, Target, TellWhen},
     id::Printable,
     store::{LetterState, Store},
 };
 
-/// The variable that holds the address of each target.
-const VARIABLES: [(&str, TargetKind, &str); 3] = [
-    ("discord", TargetKind::Discord, "DISCORD_WEBHOOK_URL"),
-    ("slack", TargetKind::Slack, "SLACK_WEBHOOK_URL"),
-    ("webhook", TargetKind::Webhook, "ORCH_WEBHOOK_URL"),
-];
-
-/// Who is told, by the environment.
-fn targets() -> Result<Vec<Target>> {
-    let options = TargetOptions { local: std::env::var("ORCH_WEBHOOK_LOCAL").is_ok_and(|value| value == "1") };
-    let mut targets = Vec::new();
-    for (name, kind, variable) in VARIABLES {
-        // An empty variable is how a CI without the secret says that there is none.
-        if let Some(address) = std::env::var(variable).ok().filter(|address| !address.trim().is_empty()) {
-            targets.push(Target::new(name, kind, &address, options).map_err(|error| error.with("variable", variable))?);
-        }
-    }
-    if targets.is_empty() {
-        let names: Vec<&str> = VARIABLES.iter().map(|(_, _, variable)| *variable).collect();
-        let message = format!("nobody is to be told: set one of {} to the address of a webhook", names.join(", "));
-        return Err(Error::new(ErrorKind::NotFound, message));
-    }
-    Ok(targets)
-}
-
 fn outbox(store: Arc<dyn Store>) -> Result<Outbox> {
-    Ok(Outbox::new(store, targets()?, Clock::system()))
+    let targets = Target::of_variables(|name| std::env::var(name).ok())?;
+    Ok(Outbox::new(store, targets, Clock::system()))
 }
 
 /// Tells of a run from here on.

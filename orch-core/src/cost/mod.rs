@@ -22,6 +22,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod asked;
 pub mod budget;
 mod estimate;
 mod extract;
@@ -32,6 +33,7 @@ mod price;
 mod rates;
 mod table;
 
+pub use asked::{Quoted, UsageQuery, quoted};
 pub use estimate::{Forecast, estimate, estimate_at, forecast};
 pub use extract::{Cached, Extracted, Extractor, Extractors, Kinds, Paths};
 pub use prefix::{PrefixPrices, Warming};

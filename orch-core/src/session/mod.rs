@@ -38,6 +38,7 @@ mod known;
 mod leased;
 mod ledger;
 mod load;
+mod money;
 mod native;
 mod paths;
 mod pending;
@@ -57,6 +58,9 @@ pub use kept::{StoredRun, history};
 pub use leased::{StoreLocks, StoreLocksOptions};
 pub use ledger::{Answer, Booked, Charge, InFlight, Ledger, Priced, Spent, add_up};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
+#[cfg(feature = "prices")]
+pub use money::load_prices;
+pub use money::{AccountForm, CostQuery, Costs, budget_of, charges_csv, limits_of};
 pub use native::Native;
 pub use resume::Resume;
 pub use runs::{AgainForm, ResumeForm, RunForm, StoredForm, find_run, leave_wish, run_source};

@@ -114,6 +114,45 @@ impl Outbox {
         }
     }
 
+    /// The same for a caller that would rather wait a little than come again: after busy and dead servers it waits as long as
+    /// they ask for with `sleep`, and tries again, as long as all waits together are within `patience`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the [`Store`].
+    pub fn deliver_within(
+        &self,
+        courier: &dyn Courier,
+        patience: Duration,
+        mut sleep: impl FnMut(Duration),
+    ) -> Result<Delivered> {
+        let mut left = patience;
+        let mut all = self.deliver(courier)?;
+        while all.later > 0 {
+            let now = self.clock.wall();
+            let next = {
+                let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+                busy.values().filter(|until| **until > now).min().map(|until| Duration::from_millis(until.0 - now.0))
+            };
+            let Some(wait) = next.filter(|wait| *wait <= left) else { break };
+            left -= wait;
+            sleep(wait);
+            let more = self.deliver(courier)?;
+            // What was to be tried again has been, unless it still waits.
+            let tried = more.sent + more.dropped + more.later;
+            all = Delivered {
+                sent: all.sent + more.sent,
+                later: all.later.saturating_sub(tried) + more.later,
+                dropped: all.dropped + more.dropped,
+                why: more.why.or(all.why),
+            };
+        }
+        if all.later + all.dropped == 0 {
+            all.why = None;
+        }
+        Ok(all)
+    }
+
     fn send(&self, letter: &LetterRow, target: &Target, courier: &dyn Courier) -> Delivery {
         let Ok(notice) = serde_json::from_str::<Notice>(&letter.body) else {
             return Delivery::Dropped("it is no notice of this version of orch".to_owned());

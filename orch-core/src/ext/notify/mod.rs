@@ -26,9 +26,11 @@ mod http;
 mod notice;
 mod runs;
 mod target;
+mod tell;
 
 pub use deliver::{Delivered, Outbox};
 pub use http::{Answer, Courier, HttpCourier};
 pub use notice::{Field, Notice};
 pub use runs::{RunNotices, TellWhen};
 pub use target::{Target, TargetKind, TargetOptions};
+pub use tell::Tell;

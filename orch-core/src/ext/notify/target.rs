@@ -1,6 +1,6 @@
 //! Who is told, and at which address.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde_json::Value;
 use ureq::http::Uri;
@@ -23,6 +23,15 @@ pub enum TargetKind {
 }
 
 impl TargetKind {
+    /// Its name: `discord`, `slack` or `webhook`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discord => "discord",
+            Self::Slack => "slack",
+            Self::Webhook => "webhook",
+        }
+    }
+
     /// The notice in that form, within the limits of who reads it.
     pub fn payload(self, notice: &Notice) -> Value {
         match self {
@@ -32,6 +41,25 @@ impl TargetKind {
         }
     }
 }
+
+impl FromStr for TargetKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = [Self::Discord, Self::Slack, Self::Webhook];
+        known.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let message = format!("`{}` is no kind of target; use discord, slack or webhook", Printable(text));
+            Error::new(ErrorKind::InvalidValue, message)
+        })
+    }
+}
+
+/// The variables that hold the address of a target, each with its kind, which is also its name.
+const VARIABLES: [(TargetKind, &str); 3] = [
+    (TargetKind::Discord, "DISCORD_WEBHOOK_URL"),
+    (TargetKind::Slack, "SLACK_WEBHOOK_URL"),
+    (TargetKind::Webhook, "ORCH_WEBHOOK_URL"),
+];
 
 /// What a target may be. `TargetOptions::default()`: https to the outside only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,6 +109,30 @@ impl Target {
         }
         let address = uri.to_string();
         Ok(Self { name, kind, address, options })
+    }
+
+    /// Who is told by the variables `DISCORD_WEBHOOK_URL`, `SLACK_WEBHOOK_URL` and `ORCH_WEBHOOK_URL`, which `read` looks up. With
+    /// `ORCH_WEBHOOK_LOCAL=1` also servers of this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) if none is set; those of [`new`](Target::new), with the variable's name.
+    pub fn of_variables(read: impl Fn(&str) -> Option<String>) -> Result<Vec<Self>> {
+        let options = TargetOptions { local: read("ORCH_WEBHOOK_LOCAL").is_some_and(|value| value == "1") };
+        let mut targets = Vec::new();
+        for (kind, variable) in VARIABLES {
+            // An empty variable is how a CI without the secret says that there is none.
+            if let Some(address) = read(variable).filter(|address| !address.trim().is_empty()) {
+                let target = Self::new(kind.name(), kind, &address, options);
+                targets.push(target.map_err(|error| error.with("variable", variable))?);
+            }
+        }
+        if targets.is_empty() {
+            let names = VARIABLES.map(|(_, variable)| variable).join(", ");
+            let message = format!("nobody is to be told: set one of {names} to the address of a webhook");
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        Ok(targets)
     }
 
     /// Its name.

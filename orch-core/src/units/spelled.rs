@@ -1,4 +1,4 @@
-//! Durations as people write them. [`Short`](crate::report::Short) shows them.
+//! Durations as people write them.
 
 use std::time::Duration;
 
@@ -8,8 +8,21 @@ use crate::id::Printable;
 /// The longest duration that is taken: 1,000 days. More is a slip of the finger.
 const LONGEST: Duration = Duration::from_secs(1_000 * 86_400);
 
-/// Reads `90`, `90s`, `250ms`, `5m`, `1h30m`, `1.5h`, `2d`. A bare number is seconds.
-pub(super) fn parse(text: &str) -> Result<Duration> {
+/// Reads a duration as people write it: `90`, `90s`, `250ms`, `5m`, `1h30m`, `1.5h`, `2d`. A bare number is seconds.
+///
+/// # Errors
+///
+/// [`InvalidValue`](ErrorKind::InvalidValue) for anything else, for no time at all, and for more than 1,000 days.
+///
+/// ```
+/// use std::time::Duration;
+/// use orch_core::units::parse_duration;
+///
+/// assert_eq!(parse_duration("1h30m")?, Duration::from_secs(5_400));
+/// assert!(parse_duration("soon").is_err());
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+pub fn parse_duration(text: &str) -> Result<Duration> {
     let refuse = |why: &str| {
         Error::new(
             ErrorKind::InvalidValue,
@@ -58,7 +71,7 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        let millis = |text| parse(text).unwrap().as_millis();
+        let millis = |text| parse_duration(text).unwrap().as_millis();
         assert_eq!(millis("90"), 90_000);
         assert_eq!(millis("90s"), 90_000);
         assert_eq!(millis("5m"), 300_000);
@@ -73,7 +86,7 @@ mod tests {
         for text in
             ["", "s", "-5", "5 m", "5x", "1e9", "1m1h", "1m30", "0", "9999999d", "1..2s", "5m\u{1b}", "NaN", "."]
         {
-            let error = parse(text).unwrap_err().to_string();
+            let error = parse_duration(text).unwrap_err().to_string();
             assert!(error.contains("for example"), "{text}: {error}");
             assert!(!error.contains('\u{1b}'), "{error}");
         }

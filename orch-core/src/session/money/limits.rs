@@ -1,15 +1,14 @@
-//! `[[budget]]` of `orch.toml`: limits.
+//! Limits as data: `[[budget]]` of `orch.toml`, and what other languages give.
 
 use std::collections::BTreeMap;
 
-use toml::{Table, Value};
+use serde_json::{Map, Value};
 
-use super::duration;
 use crate::{
     cost::budget::{AtLimit, Column, Limit, Limits, Period},
     error::{Error, ErrorKind, Result},
     id::Printable,
-    units::Usd,
+    units::{Usd, parse_duration},
 };
 
 const KEYS: &str = "name, usd, per, zone, each, at_limit, milestones, run, phase, task, agent, model, worktree, branch";
@@ -18,16 +17,46 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidValue, message)
 }
 
-/// Reads all of them.
-pub(super) fn parse(value: &Value) -> Result<Limits> {
+/// What a run may spend, as data: an amount of dollars for each run, one limit, or a list of [limits](limits_of).
+///
+/// # Errors
+///
+/// [`InvalidValue`](ErrorKind::InvalidValue), which names the key.
+///
+/// ```
+/// use orch_core::session::budget_of;
+/// use serde_json::json;
+///
+/// let run = budget_of(&json!(2.5))?;
+/// let month = budget_of(&json!({"usd": "15", "per": "month", "milestones": [5, 10, 15]}))?;
+/// assert_eq!(run.iter().chain(&month).map(|limit| limit.name.as_str()).collect::<Vec<_>>(), ["budget", "month"]);
+/// assert!(budget_of(&json!([{"usd": 1, "agents": "x"}])).is_err());
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+pub fn budget_of(value: &Value) -> Result<Limits> {
+    match value {
+        Value::Number(_) | Value::String(_) => Limits::new(vec![Limit::new("budget", money(value)?).each(Column::Run)]),
+        Value::Object(table) => Limits::new(vec![limit(table)?]),
+        _ => limits_of(value),
+    }
+}
+
+/// A list of limits, as data: each an object of `usd` and any of `name`, `per` (`ever`, `day`, `month`, or how long a rolling window
+/// is), `zone`, `each` (columns), `at_limit` (`refuse`, `wait`), `milestones` (dollars), and of columns with the value that counts.
+/// Dollars are numbers, or text for those who want them exact.
+///
+/// # Errors
+///
+/// [`InvalidValue`](ErrorKind::InvalidValue), which names the key.
+pub fn limits_of(value: &Value) -> Result<Limits> {
     let wrong =
         || invalid("`budget` must hold tables: `[[budget]]` and, for example, `usd = 15` and `per = \"month\"`");
     let list = value.as_array().ok_or_else(wrong)?;
-    let limits = list.iter().map(|value| limit(value.as_table().ok_or_else(wrong)?)).collect::<Result<_>>()?;
+    let limits = list.iter().map(|value| limit(value.as_object().ok_or_else(wrong)?)).collect::<Result<_>>()?;
     Limits::new(limits)
 }
 
-fn limit(table: &Table) -> Result<Limit> {
+fn limit(table: &Map<String, Value>) -> Result<Limit> {
     let mut limit = Limit::new("", Usd::ZERO);
     let (mut has_amount, mut of) = (false, BTreeMap::new());
     for (key, value) in table {
@@ -70,7 +99,7 @@ fn limit(table: &Table) -> Result<Limit> {
 }
 
 /// What it is for, where it has no name.
-fn name(limit: &Limit, table: &Table) -> String {
+fn name(limit: &Limit, table: &Map<String, Value>) -> String {
     let of = limit.of.iter().map(|(column, value)| format!("{column} {value}"));
     let each = limit.each.iter().map(|column| format!("each {column}"));
     let per = table.get("per").and_then(Value::as_str).map(str::to_owned);
@@ -80,12 +109,18 @@ fn name(limit: &Limit, table: &Table) -> String {
 
 /// Dollars: a number, or text for those who want it exact.
 fn money(value: &Value) -> Result<Usd> {
+    let wrong = || invalid("dollars must be a number, for example 2.50");
     match value {
-        Value::Integer(dollars) => dollars.to_string().parse(),
-        // The shortest text that reads as that float is what was written.
-        Value::Float(dollars) => dollars.to_string().parse(),
         Value::String(text) => text.parse(),
-        _ => Err(invalid("dollars must be a number, for example 2.50")),
+        Value::Number(number) if number.is_f64() => {
+            let dollars = number.as_f64().ok_or_else(wrong)?;
+            let usd = Usd::from_dollars(dollars);
+            // The shortest text that reads as that float is what was written; what was computed carries the noise of floats.
+            let is_noise = (usd.dollars() - dollars).abs() <= 4.0 * f64::EPSILON * dollars.abs();
+            if is_noise { Ok(usd) } else { dollars.to_string().parse() }
+        }
+        Value::Number(number) => number.to_string().parse(),
+        _ => Err(wrong()),
     }
 }
 
@@ -95,7 +130,7 @@ fn period(text: &str) -> Result<Period> {
         "ever" => Period::Ever,
         "day" => Period::Day,
         "month" => Period::Month,
-        _ => Period::Rolling(duration::parse(text).map_err(|_| {
+        _ => Period::Rolling(parse_duration(text).map_err(|_| {
             invalid(format!("`{}` is no period; write ever, day, month, or a duration like 24h", Printable(text)))
         })?),
     })
@@ -111,19 +146,17 @@ fn at_limit(value: &Value) -> Result<AtLimit> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    fn read(text: &str) -> Result<Limits> {
-        parse(text.parse::<Table>().unwrap().get("budget").unwrap())
-    }
+    use super::*;
 
     #[test]
     fn limits_are_read() {
-        let limits = read(
-            "[[budget]]\nusd = 15\nper = 'month'\nzone = 'Europe/Berlin'\nmilestones = [5, 10.5, '15']\n\
-             [[budget]]\nname = 'careful'\nusd = '0.5'\nagent = 'reviewer'\neach = ['run', 'task']\nper = '24h'\nat_limit = 'wait'\n\
-             [[budget]]\nusd = 0.1\neach = 'run'\n",
-        )
+        let limits = limits_of(&json!([
+            {"usd": 15, "per": "month", "zone": "Europe/Berlin", "milestones": [5, 10.5, "15"]},
+            {"name": "careful", "usd": "0.5", "agent": "reviewer", "each": ["run", "task"], "per": "24h", "at_limit": "wait"},
+            {"usd": 0.1, "each": "run"},
+        ]))
         .unwrap();
         let [month, careful, run] = &limits.iter().cloned().collect::<Vec<_>>()[..] else { panic!("three") };
         assert_eq!((month.name.as_str(), month.usd, month.per), ("month", Usd::from_cents(1500), Period::Month));
@@ -134,23 +167,42 @@ mod tests {
     }
 
     #[test]
-    fn wrong_limits_are_refused() {
-        for text in [
-            "budget = 3",
-            "budget = [3]",
-            "[[budget]]\nper = 'day'",
-            "[[budget]]\nusd = -1",
-            "[[budget]]\nusd = 'five'",
-            "[[budget]]\nusd = true",
-            "[[budget]]\nusd = nan",
-            "[[budget]]\nusd = 1\nper = 'week'",
-            "[[budget]]\nusd = 1\nzone = 'Nowhere'",
-            "[[budget]]\nusd = 1\nagents = 'x'",
-            "[[budget]]\nusd = 1\neach = 'agents'",
-            "[[budget]]\nusd = 1\nat_limit = 'maybe'",
-            "[[budget]]\nusd = 1\n[[budget]]\nusd = 2",
+    fn an_amount_is_for_each_run() {
+        for (amount, nanos) in [
+            (json!(2), 2_000_000_000),
+            (json!("0.031275"), 31_275_000),
+            (json!(1e-7), 100),
+            // Three times a tenth, as floats have it.
+            (json!(0.1 + 0.2), 300_000_000),
         ] {
-            assert!(read(text).is_err(), "{text}");
+            let limits = budget_of(&amount).unwrap();
+            let limit = limits.find("budget").unwrap();
+            assert_eq!((limit.usd.nanos(), limit.each.contains(&Column::Run)), (nanos, true), "{amount}");
+        }
+        assert_eq!(budget_of(&json!({"usd": 1, "branch": "main"})).unwrap().iter().next().unwrap().name, "branch main");
+        for wrong in [json!(-1), json!(null), json!(true), json!("five"), json!(1e-10), json!([3]), json!(1e300)] {
+            assert!(budget_of(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wrong_limits_are_refused() {
+        for wrong in [
+            json!(3),
+            json!([3]),
+            json!([{"per": "day"}]),
+            json!([{"usd": -1}]),
+            json!([{"usd": "five"}]),
+            json!([{"usd": true}]),
+            json!([{"usd": null}]),
+            json!([{"usd": 1, "per": "week"}]),
+            json!([{"usd": 1, "zone": "Nowhere"}]),
+            json!([{"usd": 1, "agents": "x"}]),
+            json!([{"usd": 1, "each": "agents"}]),
+            json!([{"usd": 1, "at_limit": "maybe"}]),
+            json!([{"usd": 1}, {"usd": 2}]),
+        ] {
+            assert!(limits_of(&wrong).is_err(), "{wrong}");
         }
     }
 }
