@@ -25,6 +25,28 @@ impl Usd {
         }
         format!("{sign}{whole}.{}", format!("{part:09}").trim_end_matches('0'))
     }
+
+    /// Dollars with a sign and so many digits after the point, at most 9, rounded half away from zero: `$14.98`, `-$0.02`.
+    ///
+    /// ```
+    /// use orch_core::Usd;
+    ///
+    /// assert_eq!(Usd::from_nanos(14_980_725_000).to_fixed(2), "$14.98");
+    /// assert_eq!(Usd::from_nanos(5_004_000_000).to_fixed(0), "$5");
+    /// ```
+    pub fn to_fixed(self, digits: u32) -> String {
+        let digits = digits.min(9);
+        let unit = 10u128.pow(9 - digits);
+        let nanos = u128::from(self.nanos().unsigned_abs());
+        let rounded = (nanos + unit / 2) / unit;
+        let sign = if self.nanos() < 0 && rounded > 0 { "-" } else { "" };
+        let scale = 10u128.pow(digits);
+        let whole = rounded / scale;
+        match digits {
+            0 => format!("{sign}${whole}"),
+            _ => format!("{sign}${whole}.{:0width$}", rounded % scale, width = digits as usize),
+        }
+    }
 }
 
 /// Reads dollars as people write them: `5`, `5.00`, `$0.031275`. Nothing is rounded.
@@ -75,6 +97,17 @@ mod tests {
         for text in ["", ".", "5.", ".5", "5,00", "1e3", "NaN", "--5", "$", "0.0000000001", "9300000000", "5 $", "٣"] {
             assert_eq!(text.parse::<Usd>().map_err(|error| error.kind()), Err(ErrorKind::InvalidValue), "{text}");
         }
+    }
+
+    #[test]
+    fn money_is_written_with_as_many_digits_as_asked() {
+        let written = |nanos, digits| Usd::from_nanos(nanos).to_fixed(digits);
+        assert_eq!(written(14_980_725_000, 2), "$14.98");
+        assert_eq!(written(31_275_000, 4), "$0.0313");
+        assert_eq!(written(5_004_000_000, 0), "$5");
+        assert_eq!(written(999_999_999, 2), "$1.00");
+        assert_eq!(written(-20_000_000, 2), "-$0.02");
+        assert_eq!(written(-1, 2), "$0.00", "no debt that cannot be seen");
     }
 
     proptest! {

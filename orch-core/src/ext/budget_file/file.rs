@@ -29,23 +29,25 @@ impl BudgetFile {
         if path.exists() {
             Self::load(path)?;
         }
-        let name = path.display().to_string();
-        let say = |error| {
-            let message = format!("could not write `{}`, which is as it was", Printable(&name));
-            Error::new(ErrorKind::Io, message).caused_by(error)
-        };
-        let mut beside = path.file_name().unwrap_or_default().to_owned();
-        beside.push(format!(".{}.new", std::process::id()));
-        let beside = path.with_file_name(beside);
-        let write = || {
-            let mut file = fs::File::create(&beside)?;
-            file.write_all(self.render().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&beside, path)
-        };
-        write().map_err(|error| {
-            drop(fs::remove_file(&beside));
-            say(error)
-        })
+        replace(path, &self.render())
     }
+}
+
+/// Writes a file as a whole or not at all.
+pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
+    let name = path.display().to_string();
+    let mut beside = path.file_name().unwrap_or_default().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let write = || {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| {
+        drop(fs::remove_file(&beside));
+        let message = format!("could not write `{}`, which is as it was", Printable(&name));
+        Error::new(ErrorKind::Io, message).caused_by(error)
+    })
 }

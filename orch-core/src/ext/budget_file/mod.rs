@@ -4,8 +4,9 @@
 //! its keys say. A file that is damaged, that was left with the marks of a merge conflict, or that says something impossible is an error
 //! and stays as it is; it never becomes a fresh budget. What a file has beside the known keys is kept.
 //!
-//! Nothing here decides whether something may be spent: [`limits`](BudgetFile::limits) and [`charges`](BudgetFile::charges) are for a
-//! [`Ledger`](crate::session::Ledger), which does.
+//! Nothing here reserves: [`limits`](BudgetFile::limits) and [`charges`](BudgetFile::charges) are for a
+//! [`Ledger`](crate::session::Ledger), which does. [`Tracker`] does what the scripts did with the first form, for those that go on
+//! using the file.
 //!
 //! ```
 //! use orch_core::{Usd, ext::budget_file::BudgetFile};
@@ -24,5 +25,9 @@
 
 mod file;
 mod model;
+mod month;
+mod tracker;
 
 pub use model::{Block, BudgetFile, Cumulative, Daily, Month, Monthly, Sprint, TokensUsed};
+pub use month::{MonthlyOptions, Recorded};
+pub use tracker::{Checked, TokenFile, Tracker};

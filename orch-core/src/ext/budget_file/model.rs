@@ -310,17 +310,17 @@ pub(super) fn corrupt(why: &'static str) -> Error {
 }
 
 /// Dollars as the scripts wrote them: a number.
-mod dollars {
+pub(super) mod dollars {
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
     use crate::units::Usd;
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `with` asks for this shape")]
-    pub(super) fn serialize<S: Serializer>(usd: &Usd, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(usd: &Usd, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(usd.dollars())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Usd, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Usd, D::Error> {
         let dollars = f64::deserialize(deserializer)?;
         // The sums of the scripts carry the noise of floats: rounded to the nano-dollar it is gone.
         if (0.0..1e9).contains(&dollars) {
@@ -330,7 +330,7 @@ mod dollars {
         }
     }
 
-    pub(super) mod list {
+    pub(in super::super) mod list {
         use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
         use crate::units::Usd;
@@ -339,11 +339,16 @@ mod dollars {
         struct One(#[serde(with = "super")] Usd);
 
         #[expect(clippy::ptr_arg, reason = "serde's `with` asks for this shape")]
-        pub(in super::super) fn serialize<S: Serializer>(list: &Vec<Usd>, serializer: S) -> Result<S::Ok, S::Error> {
+        pub(in super::super::super) fn serialize<S: Serializer>(
+            list: &Vec<Usd>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
             serializer.collect_seq(list.iter().map(|usd| One(*usd)))
         }
 
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Usd>, D::Error> {
+        pub(in super::super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Vec<Usd>, D::Error> {
             Ok(Vec::<One>::deserialize(deserializer)?.into_iter().map(|one| one.0).collect())
         }
     }

@@ -72,16 +72,16 @@ impl Notice {
     pub fn execution_started(number: u64, remaining: Usd, at: WallTime) -> Self {
         Self::new("🚀 AI Orchestration - Execution Started", GREEN, at)
             .with("Execution #", number.to_string())
-            .with("Budget Remaining", dollars(remaining, 2))
+            .with("Budget Remaining", remaining.to_fixed(2))
     }
 
     /// An execution is over: what it cost, the pull request that it made, if any, and what is left of the budget.
     pub fn execution_completed(number: u64, cost: Usd, pr: Option<u64>, remaining: Usd, at: WallTime) -> Self {
         Self::new("✅ AI Orchestration - Execution Complete", BLUE, at)
             .with("Execution #", number.to_string())
-            .with("Cost", dollars(cost, 4))
+            .with("Cost", cost.to_fixed(4))
             .with("PR Status", pr.map_or_else(|| "No PR created".to_owned(), |number| format!("PR #{number}")))
-            .with("Budget Remaining", dollars(remaining, 2))
+            .with("Budget Remaining", remaining.to_fixed(2))
     }
 
     /// So much of the budget is spent, for the first time in its period. The first two milestones of the scripts that orch
@@ -92,9 +92,9 @@ impl Notice {
             10 => ("⚡", AMBER, "2/3 Complete!"),
             _ => ("✅", RED, "Month Complete!"),
         };
-        Self::new(format!("{sign} {} Milestone Reached!", dollars(milestone, 0)), color, at)
+        Self::new(format!("{sign} {} Milestone Reached!", milestone.to_fixed(0)), color, at)
             .described(format!("{prs} PRs Generated - {how_far}"))
-            .with("💰 Total Spent", dollars(spent, 2))
+            .with("💰 Total Spent", spent.to_fixed(2))
             .with("📊 PRs Generated", prs.to_string())
             .with("🔄 Executions", executions.to_string())
             .with("💵 Cost per PR", per(spent, prs))
@@ -104,7 +104,7 @@ impl Notice {
     /// The budget is spent.
     pub fn exhausted(spent: Usd, prs: u64, at: WallTime) -> Self {
         let mut notice = Self::new("⛔ Monthly Budget Exhausted", RED, at)
-            .with("Total Spent", dollars(spent, 2))
+            .with("Total Spent", spent.to_fixed(2))
             .with("PRs Generated", prs.to_string())
             .with("⏳ Next Reset", "Start of next month");
         notice.content = Some("@here Budget Limit Reached!".to_owned());
@@ -123,7 +123,7 @@ impl Notice {
     ) -> Self {
         Self::new("📊 Monthly Recap - AI Orchestration", PURPLE, at)
             .described(format!("Summary for {month}"))
-            .with("Total Spent", format!("{} / {}", dollars(spent, 2), dollars(budget, 2)))
+            .with("Total Spent", format!("{} / {}", spent.to_fixed(2), budget.to_fixed(2)))
             .with("PRs", prs.to_string())
             .with("Executions", executions.to_string())
             .with("💵 Avg Cost per PR", per(spent, prs))
@@ -140,23 +140,9 @@ impl Notice {
     }
 }
 
-/// Dollars with so many digits after the point, at most 9, rounded half away from zero.
-fn dollars(money: Usd, digits: u32) -> String {
-    let unit = 10u128.pow(9u32.saturating_sub(digits));
-    let nanos = u128::from(money.nanos().unsigned_abs());
-    let rounded = (nanos + unit / 2) / unit;
-    let sign = if money.nanos() < 0 && rounded > 0 { "-" } else { "" };
-    let scale = 10u128.pow(digits);
-    let whole = rounded / scale;
-    match digits {
-        0 => format!("{sign}${whole}"),
-        _ => format!("{sign}${whole}.{:0width$}", rounded % scale, width = digits as usize),
-    }
-}
-
 fn per(spent: Usd, prs: u64) -> String {
     let each = i64::try_from(prs).ok().and_then(|prs| spent.nanos().checked_div(prs));
-    dollars(Usd::from_nanos(each.unwrap_or_default()), 4)
+    Usd::from_nanos(each.unwrap_or_default()).to_fixed(4)
 }
 
 /// `[████░░…] 33.3%`: never more than full, though the number may be.
@@ -171,17 +157,6 @@ fn progress(spent: Usd, budget: Usd) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn money_is_written_as_before() {
-        let written = |nanos, digits| dollars(Usd::from_nanos(nanos), digits);
-        assert_eq!(written(14_980_725_000, 2), "$14.98");
-        assert_eq!(written(31_275_000, 4), "$0.0313");
-        assert_eq!(written(5_004_000_000, 0), "$5");
-        assert_eq!(written(999_999_999, 2), "$1.00");
-        assert_eq!(written(-20_000_000, 2), "-$0.02");
-        assert_eq!(written(-1, 2), "$0.00", "no debt that cannot be seen");
-    }
 
     #[test]
     fn bars_are_twenty_cells_wide() {
