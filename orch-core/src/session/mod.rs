@@ -60,7 +60,7 @@ pub use ledger::{Answer, Booked, Charge, InFlight, Ledger, Priced, Spent, add_up
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 #[cfg(feature = "prices")]
 pub use money::load_prices;
-pub use money::{AccountForm, CostQuery, Costs, budget_of, charges_csv, limits_of};
+pub use money::{AccountForm, ChargeForm, CostQuery, Costs, budget_of, charges_csv, labels_of, limits_of, usd_of};
 pub use native::Native;
 pub use resume::Resume;
 pub use runs::{AgainForm, ResumeForm, RunForm, StoredForm, find_run, leave_wish, run_source};

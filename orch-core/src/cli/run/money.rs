@@ -1,17 +1,13 @@
 //! What a run may spend.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use crate::{
     Result,
     cli::{args, config::Config, store},
     clock::Clock,
-    cost::budget::{Column, Labels, Limit, Limits},
-    session::{Budget, Ledger},
+    cost::budget::{Column, Limit, Limits},
+    session::{Budget, Ledger, labels_of},
     store::{MemoryStore, SqliteStore, Store, Synchronous},
 };
 
@@ -32,31 +28,5 @@ pub(super) fn budget(
     };
     limits.extend(args.budget.map(|usd| Limit::new("--budget", usd).each(Column::Run)));
     let ledger = Ledger::new(store, Limits::new(limits)?, Clock::system());
-    Ok(Some(Budget { labels: labels(here), ..Budget::new(ledger) }))
-}
-
-/// The worktree and the branch, where it is one.
-fn labels(here: &Path) -> Labels {
-    let labels = Labels::default();
-    let Some((folder, git)) = here.ancestors().find_map(|folder| Some((folder, git_folder(folder)?))) else {
-        return labels;
-    };
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    let head = fs::read_to_string(git.join("HEAD")).unwrap_or_default();
-    let branch = head.trim().strip_prefix("ref: refs/heads/").map(str::to_owned);
-    let known = [(Column::Worktree, name), (Column::Branch, branch)];
-    known.into_iter().fold(labels, |labels, (column, value)| match value {
-        Some(value) => labels.with(column, value),
-        None => labels,
-    })
-}
-
-/// Where the metadata of the worktree in that folder are: `.git`, or what that file names.
-fn git_folder(folder: &Path) -> Option<PathBuf> {
-    let git = folder.join(".git");
-    if git.is_dir() {
-        return Some(git);
-    }
-    let text = fs::read_to_string(git).ok()?;
-    Some(folder.join(text.trim().strip_prefix("gitdir: ")?))
+    Ok(Some(Budget { labels: labels_of(here), ..Budget::new(ledger) }))
 }

@@ -35,7 +35,9 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 /// ```
 pub fn budget_of(value: &Value) -> Result<Limits> {
     match value {
-        Value::Number(_) | Value::String(_) => Limits::new(vec![Limit::new("budget", money(value)?).each(Column::Run)]),
+        Value::Number(_) | Value::String(_) => {
+            Limits::new(vec![Limit::new("budget", usd_of(value)?).each(Column::Run)])
+        }
         Value::Object(table) => Limits::new(vec![limit(table)?]),
         _ => limits_of(value),
     }
@@ -63,13 +65,13 @@ fn limit(table: &Map<String, Value>) -> Result<Limit> {
         let text = || value.as_str().ok_or_else(|| invalid(format!("`budget.{}` must be text", Printable(key))));
         match key.as_str() {
             "name" => text()?.clone_into(&mut limit.name),
-            "usd" => (limit.usd, has_amount) = (money(value)?, true),
+            "usd" => (limit.usd, has_amount) = (usd_of(value)?, true),
             "per" => limit.per = period(text()?)?,
             "zone" => limit.zone = text()?.parse()?,
             "at_limit" => limit.at_limit = at_limit(value)?,
             "milestones" => {
                 let list = value.as_array().ok_or_else(|| invalid("`budget.milestones` must be a list of dollars"))?;
-                limit.milestones = list.iter().map(money).collect::<Result<_>>()?;
+                limit.milestones = list.iter().map(usd_of).collect::<Result<_>>()?;
             }
             "each" => {
                 let one = [value.clone()];
@@ -107,8 +109,12 @@ fn name(limit: &Limit, table: &Map<String, Value>) -> String {
     if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
 }
 
-/// Dollars: a number, or text for those who want it exact.
-fn money(value: &Value) -> Result<Usd> {
+/// Dollars as data: a number, or text for those who want it exact.
+///
+/// # Errors
+///
+/// [`InvalidValue`](ErrorKind::InvalidValue) for anything else, and for more digits than nano-dollars have.
+pub fn usd_of(value: &Value) -> Result<Usd> {
     let wrong = || invalid("dollars must be a number, for example 2.50");
     match value {
         Value::String(text) => text.parse(),
