@@ -109,12 +109,14 @@ impl Inner {
         }
         drop(lease);
         let stats = self.table.stats(0, gate_of(name).as_str()).unwrap_or_default();
+        let (waits, _) = self.asked(name);
         let mut state = lock(&self.state);
         let Some(Gate::Open { since, idle, .. }) = state.gates.get_mut(name) else {
             drop(state);
             return self.finish(name);
         };
-        let used = !stats.holders.is_empty() || stats.waiting > 0;
+        // Who waits for an earlier lease does not keep this one from others meanwhile: leases are had in the order of names.
+        let used = !stats.holders.is_empty() || waits;
         *idle = if used { None } else { Some(idle.unwrap_or(now)) };
         let turn = since.saturating_add(self.options.turn);
         let end = idle.map_or(turn, |idle| idle.saturating_add(LINGER).min(turn));
@@ -201,25 +203,12 @@ impl Inner {
     /// Takes the lease on a resource that somebody waits for, if it is his turn: leases are taken in the order of names.
     fn open(&self, name: &ResourceId) -> Option<Duration> {
         let now = self.now();
-        let state = lock(&self.state);
-        let Gate::Shut { by, from, wanted } = state.gates.get(name)? else { return None };
-        let (by, from, mut waits) = (*by, *from, *wanted);
-        let is_open = |name: &ResourceId| matches!(state.gates.get(name), Some(Gate::Open { .. }));
-        let asks: Vec<(Ticket, bool)> = state
-            .asks
-            .iter()
-            .filter(|(_, request)| request.resources.contains(name))
-            .map(|(ticket, request)| {
-                (*ticket, request.resources.iter().take_while(|before| *before < name).all(is_open))
-            })
-            .collect();
-        drop(state);
-        let mut later = false;
-        // Not under the lock: whoever is told something may ask again.
-        for (_, is_next) in asks.into_iter().filter(|(ticket, _)| self.table.fence(*ticket).is_none()) {
-            waits |= is_next;
-            later |= !is_next;
-        }
+        let (by, from, wanted) = match lock(&self.state).gates.get(name)? {
+            Gate::Shut { by, from, wanted } => (*by, *from, *wanted),
+            _ => return None,
+        };
+        let (waits, later) = self.asked(name);
+        let waits = waits || wanted;
         if !waits {
             return later.then_some(self.options.poll);
         }
@@ -242,6 +231,29 @@ impl Inner {
         lock(&self.state).gates.insert(name.clone(), gate);
         self.table.release(by);
         Some(LINGER)
+    }
+
+    /// Whether somebody waits for a resource whose turn it is, since the leases on all before it are here; and whether somebody
+    /// does whose turn it is not yet.
+    fn asked(&self, name: &ResourceId) -> (bool, bool) {
+        let state = lock(&self.state);
+        let is_open = |name: &ResourceId| matches!(state.gates.get(name), Some(Gate::Open { .. }));
+        let asks: Vec<(Ticket, bool)> = state
+            .asks
+            .iter()
+            .filter(|(_, request)| request.resources.contains(name))
+            .map(|(ticket, request)| {
+                (*ticket, request.resources.iter().take_while(|before| *before < name).all(is_open))
+            })
+            .collect();
+        drop(state);
+        let (mut waits, mut later) = (false, false);
+        // Not under the lock: whoever is told something may ask again.
+        for (_, is_next) in asks.into_iter().filter(|(ticket, _)| self.table.fence(*ticket).is_none()) {
+            waits |= is_next;
+            later |= !is_next;
+        }
+        (waits, later)
     }
 
     /// A number that no process had before.

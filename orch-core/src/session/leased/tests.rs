@@ -88,6 +88,24 @@ async fn no_two_processes_have_a_resource_and_none_waits_forever() {
     }
 }
 
+/// Else it would keep `b` for its whole turn, which is as good as forever here, and whoever holds `a` would wait for it.
+#[tokio::test]
+async fn who_waits_for_an_earlier_resource_keeps_no_later_one() {
+    let store = Arc::new(MemoryStore::new(Clock::system()));
+    let patient = StoreLocksOptions { turn: Duration::from_secs(100_000), ..quick() };
+    let [one, other] = [(); 2].map(|()| locks(&store, patient.clone()));
+    let a = one.acquire("a", "one", forever()).await.unwrap();
+    let b = other.acquire("b", "other", forever()).await.unwrap();
+    let both = [Claim::exclusive("a"), Claim::exclusive("b")];
+    let waits = other.acquire_all(&both, "yet another", None);
+    tokio::pin!(waits);
+    assert!(futures_once(&mut waits).await.is_none());
+    drop(b);
+    let b = one.acquire("b", "one", forever()).await.unwrap();
+    drop((a, b));
+    drop(waits.await.unwrap());
+}
+
 #[tokio::test]
 async fn what_a_dead_process_held_is_taken_over() {
     let (store, hand) = manual();
