@@ -125,6 +125,8 @@ impl Session {
         let (cache, engine, kept) = shared;
         if let Some((store, resume, functions)) = kept {
             options.store = Some(Arc::new(store.native.clone()));
+            // Unless it shares those of an engine.
+            options.locks = Some(store.locks());
             known = functions;
             if let Some(resume) = resume {
                 options.rules.inputs = resume.0.inputs().clone();

@@ -1,10 +1,17 @@
 //! The store: runs and results that outlive their process.
 
-use std::{collections::HashMap, env, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap,
+    env,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use orch_core::{
     Error, ErrorKind,
-    session::{self, RunForm, StoredRun},
+    locks::Locks,
+    session::{self, RunForm, StoreLocks, StoreLocksOptions, StoredRun},
     store::{RunRow, SqliteOptions, SqliteStore, Store as _, Synchronous, Wish, sqlite::store_path},
 };
 use pyo3::prelude::*;
@@ -23,6 +30,16 @@ use crate::{
 pub(crate) struct Store {
     pub(crate) native: SqliteStore,
     synchronous: Synchronous,
+    /// What tasks of kept runs claim by, however those are written: from the first run on.
+    locks: Arc<OnceLock<Locks>>,
+}
+
+impl Store {
+    /// Locks that hold between processes, the same for all its runs.
+    pub(crate) fn locks(&self) -> Locks {
+        let make = || Locks::new(StoreLocks::new(Arc::new(self.native.clone()), StoreLocksOptions::default()));
+        self.locks.get_or_init(make).clone()
+    }
 }
 
 #[pymethods]
@@ -38,7 +55,7 @@ impl Store {
             })?;
             open(store_path(path.as_deref(), &here, |name| env::var_os(name))?, synchronous)
         };
-        Ok(Self { native: py.detach(open).raised(py)?, synchronous })
+        Ok(Self { native: py.detach(open).raised(py)?, synchronous, locks: Arc::default() })
     }
 
     /// The same file, written with that care.
@@ -49,7 +66,7 @@ impl Store {
         } else {
             py.detach(|| open(self.native.path().to_owned(), synchronous)).raised(py)?
         };
-        Ok(Self { native, synchronous })
+        Ok(Self { native, synchronous, locks: self.locks.clone() })
     }
 
     #[getter]
