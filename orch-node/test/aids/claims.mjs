@@ -14,9 +14,12 @@ async function publish({ fence }) {
   return word
 }
 
-const handle = start(new Graph('site').task('publish', publish, { claims: 'site' }), { store: new Store(path) })
-for await (const event of handle) {
-  if (event.type === 'task_waits') process.send({ waits: event.resource, holder: event.holder })
+// Without a store it does nothing.
+if (path !== undefined) {
+  const handle = start(new Graph('site').task('publish', publish, { claims: 'site' }), { store: new Store(path) })
+  for await (const event of handle) {
+    if (event.type === 'task_waits') process.send({ waits: event.resource, holder: event.holder })
+  }
+  process.send({ ended: (await handle.report()).get('publish') })
+  process.disconnect()
 }
-process.send({ ended: (await handle.report()).get('publish') })
-process.disconnect()
