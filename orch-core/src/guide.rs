@@ -176,6 +176,8 @@ pub mod decisions {
     pub mod d0086_letters_wait_in_the_store {}
     #[doc = include_str!("../docs/decisions/0090-the-classes-of-the-scripts-keep-their-file.md")]
     pub mod d0090_the_classes_of_the_scripts_keep_their_file {}
+    #[doc = include_str!("../docs/decisions/0095-dollars-are-numbers-in-javascript.md")]
+    pub mod d0095_dollars_are_numbers_in_javascript {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -87,6 +87,23 @@ class Context {
     return (line) => this.#driver.say(this, 'stdout', String(line))
   }
 
+  /** Says what the attempt used of models. */
+  get used() {
+    return (usage) => {
+      const { entries } = require('./money.js')
+      this.#driver.used(this, entries(usage, 'usage').map((one) => ({ requests: 1, ...one })))
+    }
+  }
+
+  /** The same by what an agent or an API answered; answers what was found in it. */
+  get charge() {
+    return (said, options) => {
+      const found = require('./money.js').usage(said, options)
+      this.used(found)
+      return found
+    }
+  }
+
   /** Whether anybody has asked for the signal. */
   get _listens() {
     return this.#controller !== undefined

@@ -7,7 +7,7 @@
 const { AsyncResource } = require('node:async_hooks')
 
 const { Context, kindOf, told } = require('./attempt.js')
-const { Fatal, InvalidValue, ofNative } = require('./errors.js')
+const { Fatal, InvalidValue, ofNative, raised } = require('./errors.js')
 const native = require('./native.js')
 
 const NEWS = 1 << 24
@@ -64,6 +64,8 @@ class Driver {
     this.waiting = 0
     /** Whether a store keeps the run: then everything that tasks make has to cross. */
     this.kept = options.store !== undefined
+    /** Whether it asks a ledger, which may be on a disk. */
+    this.books = options.ledger !== undefined
     this.crossing = ready.readsValues || this.kept
     this.places = new Uint32Array(ROOM)
     this.done = 0
@@ -93,7 +95,7 @@ class Driver {
     }
     this.number = 0
     let ring
-    this.hears = ready.hearsOthers || ready.programs !== undefined || this.kept
+    this.hears = ready.hearsOthers || ready.programs !== undefined || this.kept || this.books
     if (this.hears) {
       this.number = ++sessions
       awake.set(this.number, this)
@@ -325,6 +327,12 @@ class Driver {
     resolved.then(this.hurry)
   }
 
+  /** An attempt says what it used: nobody wants to know of one that is over. */
+  used(context, usage) {
+    if (this.live[context._place] !== context || this.state !== 'running') return
+    raised(() => this.session.used(context._place, context.attempt, JSON.stringify(usage)))
+  }
+
   /** What is rare in a run of plain tasks. */
   #news() {
     this.rung = false
@@ -404,7 +412,7 @@ class Driver {
 
   /** A run that waits for what other threads or processes say keeps the process alive, which would else end. */
   #stayAlive() {
-    const needed = this.state === 'running' && (this.waiting === 0 || this.kept || this.ready.programs !== undefined)
+    const needed = this.state === 'running' && (this.waiting === 0 || this.kept || this.books || this.ready.programs !== undefined)
     if (needed) this.alive ??= setInterval(() => {}, LONGEST_TIMER)
     else if (this.alive !== undefined) {
       clearInterval(this.alive)
@@ -455,8 +463,8 @@ class Driver {
 }
 
 /** What a run is given beside its graph; nothing for most. */
-function seamsOf({ programs, locks }, { cache, store, sync, source, resume }) {
-  if (!(programs || locks || cache || store)) return undefined
+function seamsOf({ programs, locks }, { cache, store, sync, source, resume, ledger, prices, labels }) {
+  if (!(programs || locks || cache || store || ledger || prices)) return undefined
   const seams = new native.Seams()
   if (programs !== undefined) seams.programs(programs)
   if (locks !== undefined) seams.locks(locks)
@@ -466,6 +474,8 @@ function seamsOf({ programs, locks }, { cache, store, sync, source, resume }) {
     // However they write: the runs of one store know each other's claims without asking the file.
     if (locks === undefined) seams.locksOf(store._of())
   }
+  if (ledger !== undefined) seams.ledger(ledger._native, labels && JSON.stringify(labels), process.cwd())
+  if (prices !== undefined) seams.prices(prices._native)
   if (resume !== undefined) seams.resume(resume)
   return seams
 }

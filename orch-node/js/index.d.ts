@@ -77,6 +77,11 @@ export interface TaskOptions<After extends string = string, Key extends string =
   timeoutMs?: number
   /** The longest an attempt may go without a sign of life: {@link Context.heartbeat}. */
   idleTimeoutMs?: number
+  /**
+   * What an attempt will use of models at most. A run with a {@link RunOptions.budget} reserves what that costs before the attempt begins;
+   * who expects nothing begins as long as anything is left.
+   */
+  expects?: Usage
   /** How long it will probably take; only order and forecasts depend on it. Default: one minute. */
   estimateMs?: number
   /** What it uses while it runs. */
@@ -142,6 +147,22 @@ export interface Context<Inputs = Record<string, any>, Shared = unknown> {
   readonly inputs: Inputs
   /** Is aborted when the attempt is to stop: at its timeout, when the run is cancelled. */
   readonly signal: AbortSignal
+  /**
+   * Says what the attempt used of models, which is charged to it also if it fails; all that it says is added up. May be taken out of the
+   * context.
+   */
+  readonly used: (usage: Usage) => void
+  /**
+   * The same by what an agent or an API answered: see {@link usage}.
+   *
+   * @example
+   * const graph = new Graph('notes').task('draft', async ({ charge }) => {
+   *   const answer = await ask() // of Anthropic, OpenAI, Google, Claude Code, ...
+   *   charge(answer)
+   *   return answer.content
+   * })
+   */
+  readonly charge: (said: string | Uint8Array | object, options?: UsageOptions) => Used
   /** What the run was given as `context`. */
   readonly context: Shared
   /** The agent of the task, where it has one. */
@@ -249,6 +270,8 @@ export declare class Plan {
   step(id: string): PlanStep
   /** What a run with so many at once would take, and what share of its workers' time it would use, from 0 to 1. */
   forecast(maxParallel?: number): { makespanMs: number; utilisation: number }
+  /** What a run will probably cost, by what its tasks expect to use. Default: at the published prices of now. */
+  cost(prices?: Prices): PlanCost
   /** The plan as one HTML page. */
   toHtml(): string
   toString(): string
@@ -308,6 +331,16 @@ export interface RunOptions<Shared = unknown> {
    * not edited since is kept, all else is run.
    */
   resume?: true | string
+  /**
+   * What may be spent: dollars for this run, a {@link Limit} or several, or a {@link Ledger}, which other runs may have too. Before an
+   * attempt begins, what its task {@link TaskOptions.expects} is reserved; who would pass a limit fails or waits, and the most critical is
+   * asked first. With a `store`, charges are booked there, also without a budget: `store.ledger().costs()`.
+   */
+  budget?: Budget | Ledger
+  /** What models cost. Default: the published prices that this version knows. A {@link Ledger} has its own. */
+  prices?: Prices
+  /** What else is known of all that is spent. Default: the worktree and the branch of the working directory. */
+  labels?: Labels
 }
 
 export type TaskState = 'pending' | 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled' | 'undone'
@@ -591,6 +624,8 @@ export declare class Store implements Disposable {
   }>
   /** Writes a copy to a file that is not there yet. */
   export(to: string): Promise<void>
+  /** Who may spend what, and who spent what, in this store: `new Ledger({ store, ...options })`. */
+  ledger(options?: Omit<LedgerOptions, 'store'>): Ledger
   /** Lets go of the file. Runs that it keeps go on, and are kept. */
   close(): void
   [Symbol.dispose](): void
@@ -700,4 +735,414 @@ export declare class Invalid extends OrchError {}
 /** A value of the wrong type; the message names the field. */
 export declare class InvalidType extends TypeError {
   readonly code: 'INVALID_TYPE'
+}
+
+/** Dollars: a number, or text for those who want them exact to the nano-dollar, as `'0.024'`. */
+export type Dollars = number | string
+
+/** What was used of one model. All numbers count tokens, but for `requests`. */
+export interface ModelUsage {
+  /** The model's name, as its provider calls it. */
+  model: string
+  /** All input tokens, those from caches included. */
+  input?: number
+  /** All output tokens, reasoning included. */
+  output?: number
+  cacheRead?: number
+  /** Written to the provider's cache for five minutes. */
+  cacheWrite?: number
+  /** Written to the provider's cache for an hour. */
+  cacheWrite1h?: number
+  reasoning?: number
+  /** Calls of the model. */
+  requests?: number
+  /** What else was counted, by the names that price lists have for it: `input_audio_tokens`, `web_searches`, ... */
+  items?: { readonly [name: string]: number }
+  /** Terms that change the price: `{ processing: 'batch' }`. */
+  terms?: { readonly [name: string]: string }
+  /** What the provider itself said that it costs. It goes before any list. */
+  billedUsd?: number
+}
+
+/** What was used: of one model, of several, or what {@link usage} found. */
+export type Usage = ModelUsage | readonly ModelUsage[] | Used
+
+/** What an agent or an API said that it used. */
+export interface Used {
+  /** In which form it said so: `anthropic`, `openai`, `claude_code`, ... */
+  dialect: string
+  models: ModelUsage[]
+  /** How many messages counted. */
+  messages: number
+}
+
+/** How {@link usage} reads. */
+export interface UsageOptions {
+  /** The model, where what was said does not name it, or instead of that. */
+  model?: string
+  /** Whose prices: it goes before the model's name. */
+  provider?: string
+  /** Whether it was a batch. Default: no. */
+  batch?: boolean
+  /** Only that form. Default: whichever it is. */
+  dialect?: string
+}
+
+/**
+ * What an agent or an API says that it used: the answer of Anthropic, OpenAI or Google, the result or a transcript of Claude Code, the
+ * events of Codex or OpenCode, the JSON of ccusage, or only its record of tokens; as text, or as the JSON in it, one message or several.
+ *
+ * @example
+ * usage({ model: 'claude-sonnet-4-5', usage: { input_tokens: 100, output_tokens: 20 } }).models[0].input // 100
+ *
+ * @throws {@link InvalidFormat} if no usage is in it, {@link InvalidValue} if nobody names the model
+ */
+export declare function usage(said: string | Uint8Array | object, options?: UsageOptions): Used
+
+/** Dollars for a million tokens. */
+export interface Rates {
+  input: number
+  output: number
+  /** Default: as other input. */
+  cacheRead?: number
+  /** For five minutes. Default: as other input. */
+  cacheWrite?: number
+  /** Default: as for five minutes. */
+  cacheWrite1h?: number
+}
+
+/** Which price of which list something was computed by. */
+export interface Price {
+  /** The model, as the list calls it, with its provider. */
+  model: string
+  /** The list and its date, `own rates`, or `billed`. */
+  list: string
+  /** The time whose price it is. */
+  at: Date
+  /** Whether the model is not known, and it is the price of another that stands for it. */
+  fallback: boolean
+}
+
+/** What a usage costs. */
+export interface Quote {
+  usd: number
+  /** The same in whole nano-dollars, exact. */
+  nanos: bigint
+  /** What of it is for input, where the list tells. */
+  inputUsd: number | undefined
+  outputUsd: number | undefined
+  price: Price
+  usage: ModelUsage
+}
+
+/** Where prices come from. */
+export interface PricesOptions {
+  /** Another list, in the form in which genai-prices publishes its own, instead of the one of this version. */
+  file?: string | URL
+  /** Prices of your own by model, which go first. `*` is for models that are not known; without it these are an error, never free. */
+  rates?: { readonly [model: string]: Rates }
+  /** Names that stand for others: `{ sonnet: 'claude-sonnet-4-5' }`. */
+  aliases?: { readonly [alias: string]: string }
+}
+
+/**
+ * Prices of models: the published ones that this version knows, with their history, and your own.
+ *
+ * @example
+ * const prices = new Prices({ rates: { 'house-model': { input: 3, output: 15 } } })
+ * prices.price('house-model', { input: 4_000, output: 800 }).usd // 0.024
+ * prices.price('claude-3-5-sonnet-20241022', { input: 2_000, output: 1_500 }, { at: '2026-02-01' }).price.list
+ */
+export declare class Prices {
+  /** @throws {@link InvalidFormat} and {@link InputOutputError} for a file that cannot be used */
+  constructor(options?: PricesOptions)
+  /**
+   * What a model's usage costs: rounded once, to whole nano-dollars.
+   *
+   * @param options.at at the prices of that time. Default: now.
+   * @throws {@link NotFound} for a model without a price, and for something that was used and has none
+   */
+  price(
+    model: string,
+    usage: Omit<ModelUsage, 'model'>,
+    options?: { at?: Date | string; provider?: string; batch?: boolean },
+  ): Quote
+  /** What the usage of any models costs together, and each by itself. Throws as {@link Prices.price}. */
+  total(usage: Usage, options?: { at?: Date | string }): { usd: number; nanos: bigint; quotes: Quote[] }
+}
+
+/** What a run of a plan will probably cost. */
+export interface PlanCost {
+  /** The sum of the medians in past runs, else of what tasks expect to use. */
+  usd: number
+  /** The sum of what each cost at most in nine of ten past runs, else of what they expect to use. */
+  p90Usd: number
+  /** The models without a price. */
+  unknown: string[]
+  /** How many tasks past runs know the cost of. */
+  learned: number
+  /** How many others say what they expect to use. */
+  expected: number
+}
+
+/** A column of who spends. */
+export type Column = 'run' | 'phase' | 'task' | 'agent' | 'model' | 'worktree' | 'branch'
+/** Who spends. */
+export type Labels = { readonly [name in Column]?: string }
+
+/** A budget, as a table `[[budget]]` of `orch.toml`; only what has its labels (`agent: 'reviewer'`) counts for it. */
+export interface Limit extends Labels {
+  usd: Dollars
+  /** By which it is found again. Default: what it is for. */
+  name?: string
+  /** `ever`, `day`, `month`, or how long a rolling window is: `24h`. Default: ever. */
+  per?: string
+  /** Whose days and months: `Europe/Berlin`. Default: UTC. */
+  zone?: string
+  /** Who has it for itself: each run, agent, ... */
+  each?: Column | readonly Column[]
+  /** `refuse`: who would pass it fails. `wait`: it waits for the next period. Default: refuse. */
+  atLimit?: 'refuse' | 'wait'
+  /** Amounts that are told when they are reached, each once a period, in whatever process. */
+  milestones?: readonly Dollars[]
+}
+
+/** Dollars for each run, a limit, or several. */
+export type Budget = Dollars | Limit | readonly Limit[]
+
+/** What a {@link Ledger} is made of. */
+export interface LedgerOptions {
+  /** Where it is kept. Whoever has the same store has the same ledger, in whatever process and language. Default: in memory. */
+  store?: Store
+  /** What may be spent. Default: anything. */
+  budget?: Budget
+  /** Default: the published prices that this version knows. */
+  prices?: Prices
+}
+
+/** What to ask of a ledger. */
+export interface CostQuery {
+  /** What to add up by. Default: agent and model. */
+  by?: Column | 'day' | 'month' | readonly (Column | 'day' | 'month')[]
+  /** From that time on. */
+  since?: Date | string
+  /** Before that time. */
+  until?: Date | string
+  /** Whose days and months. Default: UTC. */
+  zone?: string
+  /** Only what has these labels. */
+  only?: Labels
+}
+
+/** What some spenders spent together. */
+export interface Cost {
+  /** What they have in common, in the columns that were asked for. */
+  of: { readonly [name: string]: string | null }
+  usd: number
+  charges: number
+  /** In how many charges the attempt failed. These are paid for all the same. */
+  failed: number
+  /** Tokens. */
+  input: number
+  output: number
+}
+
+/** Something that was spent. */
+export interface Charge {
+  at: Date
+  usd: number
+  who: Labels
+  /** Which attempt of the task, from 1; 0: not one of a task. */
+  attempt: number
+  failed: boolean
+  /** Whether nobody knows what it cost: then it is what was reserved. */
+  assumed: boolean
+  usage: ModelUsage | undefined
+  price: Price | undefined
+}
+
+/** How a budget stands in its present period, and where it leads. */
+export interface BudgetState {
+  name: string
+  /** Whose it is, where each has one. */
+  of: { readonly [name: string]: string | null }
+  /** `2026-02`; empty where there is none. */
+  period: string
+  start: Date | undefined
+  end: Date | undefined
+  usd: number
+  spentUsd: number
+  reservedUsd: number
+  leftUsd: number
+  charges: number
+  /** The milestones that are reached. */
+  reached: number[]
+  /** What will be spent by the end of the period, if it goes on as it did. */
+  projectedUsd: number | undefined
+  /** When all of it will be spent, if that is within the period. */
+  ends: Date | undefined
+}
+
+/** Something that was spent: dollars, or what a usage costs; with both, dollars count. */
+export type Spent = Dollars | (Labels & { usd?: Dollars; usage?: Usage; failed?: boolean; attempt?: number })
+
+/** What came of booking something. */
+export interface Booked {
+  /** The milestones that were reached with it, each once a period, in whatever process. */
+  milestones: { budget: string; period: string; usd: number; spentUsd: number; charges: number }[]
+  /** The budgets that are passed now, since it cost more than was reserved, and by how much. */
+  over: { readonly [budget: string]: number }
+}
+
+/** What came of {@link Ledger.reserve}. */
+export declare class Reservation {
+  private constructor()
+  /** Whether it is reserved. */
+  readonly granted: boolean
+  /** By which it is settled, in any process. */
+  readonly id: string | undefined
+  readonly usd: number
+  /** Where it is not: the budget that is in the way, with its numbers. */
+  readonly why: string | undefined
+  /** Where it is not: `never`, `settled` (when others have settled), or the time of the next period. */
+  readonly again: string | undefined
+  /**
+   * Gives it back, and books what was spent of it: dollars, or what a usage costs. Nothing: `settle(0)`.
+   *
+   * @throws {@link Conflict} if it was settled already, {@link NotFound} for a usage without a price
+   */
+  settle(spent: Spent): Promise<Booked>
+}
+
+/**
+ * Who may spend what, and who spent what.
+ *
+ * @example
+ * const ledger = new Ledger({ store, budget: { usd: 15, per: 'month', milestones: [5, 10, 15] } })
+ * await run(graph, { store, budget: ledger })
+ * for (const { of, usd } of await ledger.costs({ by: ['agent', 'month'] })) console.log(of, usd)
+ * await writeFile('charges.csv', await ledger.chargesCsv())
+ */
+export declare class Ledger {
+  /** @throws {@link InvalidValue} for a budget that makes no sense; the message names the key */
+  constructor(options?: LedgerOptions)
+  /** The names of its limits. */
+  readonly limits: string[]
+  /** What was spent, added up, the most first. */
+  costs(query?: CostQuery): Promise<Cost[]>
+  /** The same as JSON text with exact amounts, as `orch cost --json` writes it. */
+  costsJson(query?: CostQuery): Promise<string>
+  /** The same as CSV, with a head. */
+  costsCsv(query?: CostQuery): Promise<string>
+  /** Every charge by itself, in order. `by` and `zone` do not matter here. */
+  charges(query?: CostQuery): Promise<Charge[]>
+  /** The same as JSON text with exact amounts. */
+  chargesJson(query?: CostQuery): Promise<string>
+  /** The same as CSV, with a head. */
+  chargesCsv(query?: CostQuery): Promise<string>
+  /** How the budgets stand in their present periods, and where they lead. */
+  budgets(): Promise<BudgetState[]>
+  /** What is reserved now. What a process had reserved that died stays so until {@link Ledger.assume}. */
+  inFlight(): Promise<{ id: string; since: Date; parts: { who: Labels; usd: number }[] }[]>
+  /**
+   * Reserves what something may cost at most, in all budgets that it counts for, or in none; atomically among threads, processes and
+   * languages. 0 is for what nobody knows: that is granted while anything is left.
+   */
+  reserve(usd: Dollars, who?: Labels): Promise<Reservation>
+  /**
+   * Books what was spent without a reservation.
+   *
+   * @throws {@link NotFound} for a usage without a price
+   */
+  charge(spent: Spent, who?: Labels): Promise<Booked>
+  /** Counts a reservation as spent: its process died, and nobody knows what it cost. */
+  assume(id: string): Promise<Booked>
+}
+
+/** Who is told, and where letters wait. */
+export interface NoticesOptions {
+  /** Where letters wait for their delivery, also by another process. Default: in memory. */
+  store?: Store
+  /** The address of a webhook. Without any of the three, those of the environment: `DISCORD_WEBHOOK_URL`, `SLACK_WEBHOOK_URL`, `ORCH_WEBHOOK_URL`. */
+  discord?: string | URL
+  slack?: string | URL
+  /** Gets the notice as JSON. */
+  webhook?: string | URL
+  /** Whether addresses may also be http, and of this machine: for tests. Default: no. */
+  local?: boolean
+}
+
+/** What people are told. */
+export interface Notice {
+  title: string
+  description?: string
+  /** A line outside of the card, which some targets read aloud. */
+  content?: string
+  /** 0xRRGGBB. */
+  color?: number
+  /** Facts: names with values, or a list that also says whether several may stand beside each other. */
+  fields?: { readonly [name: string]: string | number } | readonly { name: string; value: string | number; inline?: boolean }[]
+}
+
+/** What came of the letters that were due. */
+export interface Delivery {
+  /** The other side has them. */
+  sent: number
+  /** To be tried again: call {@link Notices.deliver} later, in whatever process. */
+  later: number
+  /** Given up. */
+  dropped: number
+  /** Why the last one was not sent, if one was not: the target's name and the reason, never its address. */
+  why: string | undefined
+}
+
+/**
+ * Tells people: a notice is put into the outbox of a store, once for each key, and delivered from there at least once, and once where
+ * the server answered. A busy server is tried again after as long as it asks for. Addresses are secrets: they are stored nowhere and
+ * shown nowhere, neither in errors nor by `console.log`.
+ *
+ * @example
+ * const notices = new Notices({ store, discord: process.env.DISCORD_WEBHOOK_URL })
+ * await notices.post('release/1.2', { title: 'Version 1.2 is out', fields: { Downloads: 12 } }) // 1: one target is to be told
+ * await notices.post('release/1.2', 'Version 1.2 is out') // 0: told already, or about to be
+ * await notices.deliver({ patienceMs: 10_000 })
+ */
+export declare class Notices {
+  /** @throws {@link InvalidValue} for what is no such address, {@link NotFound} if nobody is to be told */
+  constructor(options?: NoticesOptions)
+  /** The names of those who are told. */
+  readonly targets: string[]
+  /** Puts a notice into the outbox, for each target that was not told this key before; answers for how many. Sends nothing. */
+  post(key: string, notice: string | Notice): Promise<number>
+  /** Posts a notice and delivers what is due. `key`: what it is about. Default: a new one. */
+  send(notice: string | Notice, options?: { key?: string; patienceMs?: number }): Promise<Delivery>
+  /** Posts that a budget has reached a milestone, once for each budget, period and amount, whoever notices it. */
+  milestone(milestone: {
+    budget: string
+    period: string
+    usd: Dollars
+    spentUsd: Dollars
+    /** The budget. */
+    ofUsd: Dollars
+    executions?: number
+    prs?: number
+  }): Promise<number>
+  /**
+   * Sends what is due, one letter after the other, ten seconds for each at most, on a thread that Node keeps for that.
+   *
+   * @param options.patienceMs how long to wait for servers that ask for it, all together. Default: not; a later call tries again.
+   */
+  deliver(options?: { patienceMs?: number }): Promise<Delivery>
+  /** The letters, the latest first. Default: at most 100. */
+  list(options?: { limit?: number }): Promise<Letter[]>
+}
+
+/** A notice for one target, and how its delivery stands. */
+export interface Letter {
+  key: string
+  target: string
+  state: 'waiting' | 'sent' | 'dropped'
+  tries: number
+  posted: Date
+  why: string | undefined
 }

@@ -5,8 +5,11 @@ const orch = createRequire(import.meta.url)('./index.js')
 
 export const {
   Graph,
+  Ledger,
   LoadedGraph,
+  Notices,
   Plan,
+  Prices,
   Report,
   Run,
   Store,
@@ -15,6 +18,7 @@ export const {
   resume,
   run,
   start,
+  usage,
   version,
   OrchError,
   InvalidDefinition,

@@ -95,6 +95,26 @@ export declare class NativeCache {
   advance(ms: number): void
 }
 
+/** Who may spend what, and who spent what. */
+export declare class NativeLedger {
+  /** Of that store; without one, in memory. `budget` as JSON. */
+  constructor(store?: NativeStore | undefined | null, budget?: string | undefined | null, prices?: NativePrices | undefined | null)
+  /** The names of its limits. */
+  limits(): Array<string>
+  /** What was spent, added up as it is asked for: JSON or CSV. */
+  costs(query: string, csv: boolean): Promise<string>
+  /** Every charge by itself: JSON or CSV. */
+  charges(query: string, csv: boolean): Promise<string>
+  /** How the budgets stand, and what is in flight, as JSON. */
+  form(): Promise<string>
+  /** Reserves: the answer as JSON. */
+  reserve(who: string, usd: string): Promise<string>
+  /** Settles a reservation with charges; without any list, at what was reserved. */
+  settle(id: string, charges?: string | undefined | null): Promise<string>
+  /** Books what was spent without a reservation. */
+  charge(charges: string): Promise<string>
+}
+
 /** The locks of one program. */
 export declare class NativeLocks {
   /**
@@ -128,6 +148,31 @@ export declare class NativeLocks {
   endDeadlock(number: number): boolean
   /** Moves the time of locks with a manual clock. */
   advance(ms: number): void
+}
+
+/** What tells people outside. */
+export declare class NativeNotices {
+  /**
+   * In that store, else in memory; to those targets, of which `kinds` and `addresses` go together, else to those of the
+   * environment.
+   */
+  constructor(store: NativeStore | undefined | null, kinds: Array<string>, addresses: Array<string>, local: boolean)
+  /** The names of the targets. */
+  targets(): Array<string>
+  /** Puts a notice into the outbox; for how many targets it is new. */
+  post(key: string, told: string): Promise<number>
+  /** Sends what is due: `{sent, later, dropped, why}`, as JSON. */
+  deliver(patienceMs: number): Promise<string>
+  /** The letters, the latest first, as JSON. */
+  letters(limit: number): Promise<string>
+}
+
+/** Prices of models. */
+export declare class NativePrices {
+  /** Those that this version knows, or the list of that file; with rates and aliases, as JSON. */
+  constructor(file?: string | undefined | null, rates?: string | undefined | null, aliases?: string | undefined | null)
+  /** What a usage costs: `{usd, entries}`, as JSON. */
+  quoted(usage: string, at?: string | undefined | null): string
 }
 
 /** How a stored run goes on. */
@@ -184,6 +229,8 @@ export declare class Plan {
   step(place: number): Array<number>
   /** What a run with so many at once would take, in milliseconds, and how busy they would be. */
   forecast(maxParallel?: number | undefined | null): Array<number>
+  /** What its tasks will probably cost, as JSON. */
+  cost(prices: NativePrices): string
   /** The plan as one HTML page. */
   html(): string
   /** A duration as a person reads it. */
@@ -262,6 +309,13 @@ export declare class Seams {
   locksOf(store: NativeStore): void
   /** Where the run is kept, and what it is found by again. */
   store(store: NativeStore, source: string): void
+  /**
+   * Where it books what it spends, at its prices. `who` as JSON: what else is known of who spends, beside what the folder
+   * `here` says of worktree and branch.
+   */
+  ledger(ledger: NativeLedger, who: string | undefined | null, here: string): void
+  /** What usage costs, where there is no ledger. */
+  prices(prices: NativePrices): void
   /** The stored run that goes on. */
   resume(resume: NativeResume): void
 }
@@ -279,6 +333,8 @@ export declare class Session {
   setBatch(batch: number): void
   /** Tells something for the next step: what it may be is in `message`. */
   tell(task: number, attempt: number, kind: string, text?: string | undefined | null): void
+  /** An attempt says what it used, as JSON; all that it says is added up, and belongs to it when it ends. */
+  used(task: number, number: number, usage: string): void
   /** Tells for the next step that the first attempts of these tasks worked. */
   tellDone(places: Uint32Array): void
   /** What `step` had to say beside plain starts. */
@@ -440,6 +496,9 @@ export interface News {
   size: number
 }
 
+/** What would be sent of a notice to a target of that kind, as JSON. */
+export declare function noticePayload(kind: string, told: string): string
+
 /** What is said when the attempts are used up. */
 export declare function retryExhausted(agent: string, message: string): string
 
@@ -489,6 +548,12 @@ export declare function step(key: number, places: Uint32Array, count: number): n
 
 /** The same for one task: the quickest. */
 export declare function stepOne(key: number, place: number): number
+
+/**
+ * What an agent or an API says of usage: `{dialect, models, messages}`, as JSON. `parsed`: what it said is JSON that was read
+ * already, a message or a list of them.
+ */
+export declare function usageIn(said: string, parsed: boolean, asked: string): string
 
 /** The version of the engine, for example `0.1.0`. */
 export declare function version(): string

@@ -2,7 +2,7 @@
 
 // The options of tasks and runs: checked by type here, translated to the core's names and units.
 
-const { InvalidType, InvalidValue } = require('./errors.js')
+const { InvalidType, InvalidValue, raised } = require('./errors.js')
 
 /** What a value is, for a message. */
 function typeOf(value) {
@@ -137,6 +137,18 @@ function noMore(rest, where) {
   if (name !== undefined) throw new InvalidType(`${where}: there is no option \`${name}\``)
 }
 
+/** Waits for the native half, whose errors become those of this package. */
+async function settled(call) {
+  try {
+    return await raised(call)
+  } catch (error) {
+    // Raised by another thread: without a trace of its own.
+    return raised(() => {
+      throw error
+    })
+  }
+}
+
 /** How each option of a task is said to the core: its name there, and its value. */
 const OF_TASK = {
   inputs: (value) => ['inputs', texts(value, 'inputs').map((key) => ({ key }))],
@@ -160,6 +172,7 @@ const OF_TASK = {
   phase: (value) => ['phase', text(value, 'phase')],
   params: (value) => ['params', value],
   sources: (value) => ['sources', sources(value)],
+  expects: (value) => ['expects', require('./money.js').expected(value)],
 }
 
 /** Whether they say only what a task waits for. */
@@ -226,6 +239,9 @@ function readRun(options = {}) {
     sync,
     source,
     resume,
+    budget,
+    prices,
+    labels,
     ...rest
   } = options
   noMore(rest, 'options')
@@ -258,6 +274,13 @@ function readRun(options = {}) {
     if (source !== undefined) text(source, 'source')
     if (resume !== undefined && resume !== true) text(resume, 'resume')
   }
+  let ledger
+  if (budget !== undefined || store !== undefined) {
+    ledger = require('./money.js').ledgerOf(budget, store, prices)
+  } else if (labels !== undefined) {
+    throw new InvalidValue('`labels` are for runs that book what they spend; give a `budget` or a `store` too')
+  }
+  if (prices !== undefined && !(prices instanceof require('./money.js').Prices)) throw wrong('prices', 'Prices', prices)
   return {
     core: Object.keys(core).length > 0 ? core : undefined,
     inputs: core.inputs,
@@ -271,7 +294,10 @@ function readRun(options = {}) {
     sync,
     source,
     resume,
+    ledger,
+    prices: ledger === undefined ? prices : undefined,
+    labels: labels === undefined ? undefined : require('./money.js').labels(labels, 'labels'),
   }
 }
 
-module.exports = { readTask, readRun, texts, text, object, whole, millis, truth, callable, noMore, wrong, typeOf }
+module.exports = { readTask, readRun, texts, text, object, whole, number, millis, settled, truth, callable, noMore, wrong, typeOf }

@@ -2,7 +2,7 @@
 
 const { NotFound, raised } = require('./errors.js')
 const native = require('./native.js')
-const { object, whole, noMore } = require('./options.js')
+const { object, whole, wrong, noMore } = require('./options.js')
 
 /** What follows from a graph alone. Times in milliseconds; a task without an estimate counts as one minute. */
 class Plan {
@@ -57,6 +57,13 @@ class Plan {
   forecast(maxParallel = this.#workers) {
     const [makespanMs, utilisation] = raised(() => this.#native.forecast(maxParallel))
     return { makespanMs, utilisation }
+  }
+
+  /** What a run will probably cost: by what its tasks expect to use. */
+  cost(prices = new (require('./money.js').Prices)()) {
+    if (!(prices instanceof require('./money.js').Prices)) throw wrong('prices', 'Prices', prices)
+    const { usd, p90_usd, unknown, learned, expected } = JSON.parse(raised(() => this.#native.cost(prices._native)))
+    return { usd: Number(usd), p90Usd: Number(p90_usd), unknown, learned, expected }
   }
 
   /** The plan as one HTML page. */

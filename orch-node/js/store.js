@@ -5,21 +5,9 @@
 const { InvalidType, raised } = require('./errors.js')
 const { ofJson } = require('./event.js')
 const native = require('./native.js')
-const { millis, noMore, object, text, whole } = require('./options.js')
+const { millis, noMore, object, settled, text, whole } = require('./options.js')
 
 const SYNCS = ['normal', 'full']
-
-/** Waits for the native half, whose errors become those of this package. */
-async function settled(call) {
-  try {
-    return await raised(call)
-  } catch (error) {
-    // Raised by another thread: without a trace of its own.
-    return raised(() => {
-      throw error
-    })
-  }
-}
 
 function syncOf(value) {
   if (!SYNCS.includes(value)) throw new InvalidType(`\`sync\` must be 'normal' or 'full'; got ${String(value)}`)
@@ -38,6 +26,7 @@ function syncOf(value) {
  */
 class Store {
   #natives = new Map()
+  #book
   #path
   #sync
 
@@ -144,9 +133,21 @@ class Store {
     await settled(() => this._of().export(text(to, 'to')))
   }
 
+  /** Who may spend what, and who spent what, in this store. */
+  ledger(options = {}) {
+    const { Ledger } = require('./money.js')
+    return new Ledger({ ...object(options, 'options'), store: this })
+  }
+
+  /** Where runs without a budget book what they spend. */
+  _book() {
+    return (this.#book ??= this.ledger())
+  }
+
   /** Lets go of the file. Runs that it keeps go on, and are kept. */
   close() {
     for (const made of this.#natives.values()) made.close()
+    this.#book = undefined
   }
 
   [Symbol.dispose ?? Symbol.for('nodejs.dispose')]() {

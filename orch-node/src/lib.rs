@@ -12,6 +12,8 @@ mod error;
 mod event;
 mod graph;
 mod locks;
+pub mod money;
+pub mod notices;
 mod plan;
 mod programs;
 pub mod recovery;

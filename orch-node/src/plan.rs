@@ -2,14 +2,18 @@
 
 use napi_derive::napi;
 use orch_core::{
-    PlanOptions,
+    Clock, PlanOptions,
+    cost::{self, Forecast},
     report::{Short, render::html},
     run::{Rules, simulate},
 };
 
+use serde_json::json;
+
 use crate::{
-    convert::{duration, millis},
+    convert::{self, duration, millis},
     error::Raised,
+    money::NativePrices,
 };
 
 /// How the tasks of a graph would run.
@@ -76,6 +80,16 @@ impl Plan {
         let forecast = simulate(&self.0, rules, |task| self.0.step(task).estimate).raised()?;
         let workers = max_parallel.unwrap_or(forecast.widest);
         Ok(vec![millis(forecast.makespan), forecast.utilisation(workers)])
+    }
+
+    /// What its tasks will probably cost, as JSON.
+    #[napi]
+    pub fn cost(&self, prices: &NativePrices) -> napi::Result<String> {
+        let Forecast { median, p90, learned, expected } = cost::forecast(&self.0, &*prices.0, Clock::system().wall());
+        convert::shown(&json!({
+            "usd": median.known.to_decimal(), "p90_usd": p90.to_decimal(), "unknown": median.unknown, "learned": learned,
+            "expected": expected,
+        }))
     }
 
     /// The plan as one HTML page.

@@ -6,12 +6,13 @@ use napi_derive::napi;
 use orch_core::{
     PriceSource, PriceTable,
     locks::Locks,
-    session::{SessionOptions, SharedCache},
+    session::{Budget, SessionOptions, SharedCache},
 };
 
 use crate::{
     cache::NativeCache,
     locks::NativeLocks,
+    money::{NativeLedger, NativePrices},
     programs::Programs,
     store::{NativeResume, NativeStore},
 };
@@ -25,6 +26,8 @@ pub struct Seams {
     cache: Option<SharedCache>,
     store: Option<(orch_core::store::SqliteStore, String)>,
     resume: Option<orch_core::Resume>,
+    budget: Option<Budget>,
+    prices: Option<Arc<PriceTable>>,
 }
 
 #[napi]
@@ -67,6 +70,21 @@ impl Seams {
         Ok(())
     }
 
+    /// Where it books what it spends, at its prices. `who` as JSON: what else is known of who spends, beside what the folder
+    /// `here` says of worktree and branch.
+    #[napi]
+    pub fn ledger(&mut self, ledger: &NativeLedger, who: Option<String>, here: String) -> napi::Result<()> {
+        self.budget = Some(ledger.budget(who.as_deref(), &here)?);
+        self.prices = Some(ledger.prices.clone());
+        Ok(())
+    }
+
+    /// What usage costs, where there is no ledger.
+    #[napi]
+    pub fn prices(&mut self, prices: &NativePrices) {
+        self.prices = Some(prices.0.clone());
+    }
+
     /// The stored run that goes on.
     #[napi]
     pub fn resume(&mut self, resume: &NativeResume) {
@@ -84,7 +102,9 @@ impl Seams {
     pub(crate) fn give(&self, options: &mut SessionOptions) {
         options.locks.clone_from(&self.locks);
         options.cache.clone_from(&self.cache);
-        options.prices = self.programs.is_some().then(|| Arc::new(PriceTable::bundled()) as Arc<dyn PriceSource>);
+        let bundled = || self.programs.is_some().then(|| Arc::new(PriceTable::bundled()));
+        options.prices = self.prices.clone().or_else(bundled).map(|prices| prices as Arc<dyn PriceSource>);
+        options.budget.clone_from(&self.budget);
         if let Some((store, source)) = &self.store {
             options.store = Some(Arc::new(store.clone()));
             options.source.clone_from(source);

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration
 
 use napi::bindgen_prelude::Uint32Array;
 use napi_derive::napi;
-use orch_core::{Clock, Error, ErrorKind, Output, TaskIx, run::Attempt};
+use orch_core::{Clock, Error, ErrorKind, Output, TaskIx, Usage, run::Attempt};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -162,6 +162,7 @@ impl Session {
             programs: seams.and_then(|seams| seams.programs.clone()),
             kept: seams.is_some_and(Seams::keeps),
             natives: HashMap::new(),
+            used: HashMap::new(),
             known: plan.0.graph().len(),
             plain: Vec::new(),
             starts: Vec::new(),
@@ -189,6 +190,19 @@ impl Session {
     pub fn tell(&self, task: u32, attempt: u32, kind: String, text: Option<String>) -> napi::Result<()> {
         let steps = &mut *self.steps.borrow_mut();
         steps.finished.push(message(task, attempt, &kind, text)?);
+        Ok(())
+    }
+
+    /// An attempt says what it used, as JSON; all that it says is added up, and belongs to it when it ends.
+    #[napi]
+    pub fn used(&self, task: u32, number: u32, usage: String) -> napi::Result<()> {
+        let usage: Usage = convert::read(&usage, "what was used")?;
+        let steps = &mut *self.steps.borrow_mut();
+        let (of, sum) = steps.used.entry(task.into()).or_default();
+        if *of != number {
+            (*of, *sum) = (number, Usage::default());
+        }
+        sum.add(&usage);
         Ok(())
     }
 

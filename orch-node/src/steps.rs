@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use orch_core::{
-    Clock, Error, ErrorKind, EventKind, Executor, Hand, RunId, RunState, TaskIx,
+    Clock, Error, ErrorKind, EventKind, Executor, Hand, RunId, RunState, TaskIx, Usage,
     run::{Attempt, Message},
     session::Native,
 };
@@ -42,6 +42,8 @@ pub(crate) struct Steps {
     /// Whether a store keeps the run, which may fail.
     pub(crate) kept: bool,
     pub(crate) natives: HashMap<TaskIx, (Attempt, Native)>,
+    /// What attempts that are under way say that they used.
+    pub(crate) used: HashMap<TaskIx, (u32, Usage)>,
     /// How many tasks the graph had at first: the driver knows what these call.
     pub(crate) known: usize,
     /// Plain ones to begin, of the latest step.
@@ -85,6 +87,15 @@ impl Steps {
             return Ok(TURN_OVER);
         }
         let Some(session) = &mut self.session else { return Ok(0) };
+        if !self.used.is_empty() {
+            for message in &mut self.finished {
+                if let Message::Finished { task, attempt, outcome } = message
+                    && let Some((_, usage)) = self.used.remove(task).filter(|(number, _)| number == attempt)
+                {
+                    outcome.usage = Some(Box::new(usage));
+                }
+            }
+        }
         let actions = session.step(now, &mut self.finished);
         self.wake_at = actions.wake_at;
         let known = self.known;

@@ -46,7 +46,7 @@ where
 }
 
 /// Plain data as text.
-fn text(value: &impl serde::Serialize) -> Result<String> {
+pub(crate) fn text(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value)
         .map_err(|error| Error::new(ErrorKind::InvalidValue, "there is no JSON form").caused_by(error))
 }

@@ -40,3 +40,19 @@ test('review-all: a map, five reviews, one list', () => {
     '7 of 7 tasks succeeded',
   ])
 })
+
+test('budget: what was expected, who got the money, what is left', () => {
+  const env = { ...process.env }
+  delete env.DISCORD_WEBHOOK_URL
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(folder, 'budget.js'), join(folder, 'budget.db')], { encoding: 'utf8', env })
+  assert.deepEqual([stderr, status], ['', 0])
+  const lines = stdout.trimEnd().split('\n')
+  assert.equal(lines[0], 'expected: $0.900, at most about $0.900')
+  assert.match(lines[1], /^speed: .*budget/)
+  assert.match(lines[2], /^documents: /)
+  assert.deepEqual(lines.slice(3), [
+    'quality-reviewer: $0.180 for 40000 + 4000 tokens',
+    'security-reviewer: $0.180 for 40000 + 4000 tokens',
+    'month: $0.360 of $0.50, milestones: 0.25',
+  ])
+})

@@ -36,6 +36,7 @@ const said = [
   'fetch Error: not yet\n',
   'version 3 succeeded\n',
   '0\n',
+  '0.03\n0.024 writer 0.024\n',
   'faster and smaller, 2 links\n',
 ]
 

@@ -1,6 +1,25 @@
 // What the types promise: compiled by `tsc --strict`, run by nobody.
 
-import { Cache, ContextManager, Graph, Store, type Event, type Report, load, parse, resume, run, start } from '@orch-engine/orch'
+import {
+  Cache,
+  ContextManager,
+  Graph,
+  Ledger,
+  Notices,
+  Prices,
+  Store,
+  type Delivery,
+  type Event,
+  type Limit,
+  type Report,
+  type Used,
+  load,
+  parse,
+  resume,
+  run,
+  start,
+  usage,
+} from '@orch-engine/orch'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_: Same<A, B>): void {}
@@ -79,3 +98,37 @@ export { anything }
     outputs: { a: 1000 },
   })
 }
+
+// Money.
+const prices = new Prices({ rates: { house: { input: 3, output: 15, cacheRead: 0.3 } }, aliases: { sonnet: 'claude-sonnet-4-5' } })
+const cents: bigint = prices.price('house', { input: 1, output: 2 }, { at: new Date(), batch: true }).nanos
+const found: Used = usage({ usage: {} }, { model: 'house' })
+const total: number = prices.total(found).usd
+const limits: Limit[] = [{ usd: '15', per: 'month', each: ['agent'], atLimit: 'wait', milestones: [5, 10] }, { usd: 1, agent: 'reviewer' }]
+const ledger = new Ledger({ store: new Store(), budget: limits, prices })
+const paid = new Graph('paid').task('draft', ({ used, charge }) => (used(found), used({ model: 'house', input: 1 }), charge('{}').messages), {
+  expects: [{ model: 'house', input: 10 }],
+  agent: 'writer',
+})
+await run(paid, { budget: 2.5, prices, labels: { branch: 'main' } })
+await run(paid, { budget: ledger })
+const median: number = paid.plan().cost(prices).usd
+for (const { of, usd } of await ledger.costs({ by: ['agent', 'day'], since: '2026-02-01', only: { branch: 'main' } })) console.log(of.agent, usd)
+const booking = await ledger.reserve(0.5, { agent: 'writer' })
+if (booking.granted) await booking.settle({ usage: found, failed: true })
+const milestones: number[] = (await ledger.charge(0.1, { task: 'x' })).milestones.map(({ usd }) => usd)
+const ends: Date | undefined = (await ledger.budgets())[0]?.ends
+// @ts-expect-error no such column
+await ledger.costs({ by: 'agents' })
+// @ts-expect-error a limit needs dollars
+new Ledger({ budget: { per: 'month' } })
+// @ts-expect-error no such label
+await ledger.reserve(1, { who: 'me' })
+// @ts-expect-error the model is named before
+prices.price('house', { model: 'house' })
+const notices = new Notices({ store: new Store(), discord: 'https://discord.com/api/webhooks/1/x' })
+const delivery: Delivery = await notices.send({ title: 'Done', fields: { Cost: 0.02 } }, { patienceMs: 5 })
+const states: ('waiting' | 'sent' | 'dropped')[] = (await notices.list()).map(({ state }) => state)
+// @ts-expect-error it has a title
+await notices.post('key', { text: 'x' })
+export { cents, total, median, milestones, ends, delivery, states }
