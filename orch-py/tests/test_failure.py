@@ -191,11 +191,10 @@ def test_a_late_attempt_is_repeated():
 def test_what_an_earlier_attempt_raised_is_not_why_a_later_one_was_late():
     import threading
 
-    free, tries = threading.Event(), []
+    free = threading.Event()
 
-    def body() -> None:
-        tries.append(1)
-        if len(tries) == 1:
+    def body(context: orch.Context) -> None:
+        if context.attempt == 1:
             raise ValueError("first")
         free.wait(10)
 
