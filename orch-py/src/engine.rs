@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use crate::{
     convert::{self, Text},
     error::Raised,
+    money::Prices,
     session::rings,
 };
 
@@ -49,11 +50,12 @@ impl Engine {
         aliases: Option<&Bound<'_, PyAny>>,
         _others: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let read = |given: Option<&Bound<'_, PyAny>>| given.map(|it| convert::read(it, "the prices")).transpose();
-        let rates: HashMap<String, Rates> = read(prices)?.unwrap_or_default();
+        let known = prices.and_then(|prices| prices.cast::<Prices>().ok());
+        let rates = prices.filter(|_| known.is_none()).map(|it| convert::read(it, "the prices")).transpose()?;
+        let rates: HashMap<String, Rates> = rates.unwrap_or_default();
         let aliases: Option<HashMap<String, String>> =
             aliases.map(|it| convert::read(it, "the aliases")).transpose()?;
-        let mut table = PriceTable::bundled();
+        let mut table = known.map_or_else(PriceTable::bundled, |known| (*known.get().0).clone());
         table = rates.into_iter().fold(table, |table, (model, rates)| table.with(model, rates));
         table = aliases.into_iter().flatten().fold(table, |table, (alias, model)| table.with_alias(alias, model));
         Ok(Self { prices: Arc::new(table), ..Self::default() })

@@ -5,12 +5,15 @@
 
 mod cache;
 mod cli;
+mod compat;
 mod convert;
 mod engine;
 mod error;
 mod event;
 mod graph;
 mod memo;
+mod money;
+mod notices;
 mod plan;
 mod programs;
 mod report;
@@ -41,6 +44,14 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<told::Said>()?;
     module.add_class::<event::Event>()?;
     module.add_class::<report::Report>()?;
+    module.add_class::<money::Prices>()?;
+    module.add_class::<money::Ledger>()?;
+    module.add_function(wrap_pyfunction!(money::usage, module)?)?;
+    module.add_class::<notices::Notices>()?;
+    module.add_function(wrap_pyfunction!(notices::payload, module)?)?;
+    module.add_class::<compat::BudgetFile>()?;
+    module.add_function(wrap_pyfunction!(compat::tokens_used, module)?)?;
+    module.add_function(wrap_pyfunction!(compat::tokens_cost, module)?)?;
     module.add_function(wrap_pyfunction!(cli::main, module)?)?;
     module.add_function(wrap_pyfunction!(convert::plain, module)?)?;
     #[cfg(feature = "vectors")]

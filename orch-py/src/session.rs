@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    env,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -26,6 +27,7 @@ use crate::{
     engine::Engine,
     error::Raised,
     event::Event,
+    money::{self, Ledger},
     plan::Plan,
     programs::Programs,
     report::Report,
@@ -69,10 +71,14 @@ pub(crate) fn end(py: Python<'_>) {
 /// again even if nothing happens, in seconds since the start; how the run stands.
 type News = (Vec<(usize, u32, bool)>, Vec<(usize, u32, bool)>, Option<f64>, &'static str);
 
-/// What the run has from elsewhere: a cache, an engine, and where it is kept: the store, the run that it goes on with, and how
-/// many tasks the driver knows the functions of.
-type Shared<'a> =
-    (Option<PyRef<'a, Cache>>, Option<PyRef<'a, Engine>>, Option<(PyRef<'a, Store>, Option<PyRef<'a, Resume>>, usize)>);
+/// What the run has from elsewhere: a cache, an engine, where it is kept: the store, the run that it goes on with, and how
+/// many tasks the driver knows the functions of; and where it books what it spends, and what else is known of who does.
+type Shared<'a> = (
+    Option<PyRef<'a, Cache>>,
+    Option<PyRef<'a, Engine>>,
+    Option<(PyRef<'a, Store>, Option<PyRef<'a, Resume>>, usize)>,
+    Option<(PyRef<'a, Ledger>, Option<Bound<'a, PyAny>>)>,
+);
 
 /// One run. `step` tells it what finished and answers what to begin.
 #[pyclass(module = "orch._orch")]
@@ -122,7 +128,7 @@ impl Session {
     ) -> PyResult<Self> {
         let mut options = Options::read(options, &plan.0)?;
         let mut known = plan.0.graph().len();
-        let (cache, engine, kept) = shared;
+        let (cache, engine, kept, spending) = shared;
         if let Some((store, resume, functions)) = kept {
             options.store = Some(Arc::new(store.native.clone()));
             // Unless it shares those of an engine.
@@ -137,11 +143,19 @@ impl Session {
         }
         let restored = options.rules.restore.iter().map(|restored| restored.task.index()).collect();
         options.cache = cache.map(|cache| cache.shared.clone());
+        let has_engine = engine.is_some();
         if let Some(engine) = engine {
             (options.locks, options.breakers) = (Some(engine.locks.clone()), engine.breakers.clone());
             options.prices = Some(engine.prices.clone());
         } else {
             options.prices = Some(Arc::new(PriceTable::bundled()));
+        }
+        if let Some((ledger, who)) = spending {
+            if !has_engine {
+                options.prices = Some(ledger.prices.clone());
+            }
+            let here = options.directory.clone().or_else(|| env::current_dir().ok());
+            options.budget = Some(money::budget(&ledger, who.as_ref(), here.as_deref())?);
         }
         let wake = Arc::new(rings(wake));
         // With a store it waits for that.

@@ -92,7 +92,7 @@ impl Said {
     #[staticmethod]
     fn used(model: &Bound<'_, PyAny>, billed: Option<f64>) -> PyResult<Self> {
         let model: ModelUsage = convert::read(model, "what was used")?;
-        Ok(Self(Word::Used(ModelUsage { billed: billed.map(Usd::from_dollars), ..model }.into())))
+        Ok(Self(Word::Used(ModelUsage { billed: billed.map(Usd::from_dollars).or(model.billed), ..model }.into())))
     }
 
     /// A task to add.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from orch._attempt import Attempts
     from orch._graph import Task
+    from orch._money import Used
     from orch._options import TaskOptions
 
 
@@ -118,6 +119,42 @@ class Context:
         }
         said = _orch.Said.used({"model": model, **counts}, billed_usd)
         self._driver.tell(self._place, self.attempt, "said", said)
+
+    def charge(
+        self,
+        said: Any,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        batch: bool = False,
+        dialect: str | None = None,
+    ) -> Used:
+        """Says what the attempt used of models by what an agent or an API answered, and answers what was found in it.
+        Otherwise as :meth:`used`; parameters are those of :func:`orch.usage`. What :func:`orch.usage` has found, and
+        :class:`orch.ModelUsage`, are taken too.
+
+        >>> import orch
+        >>> graph = orch.Graph("notes")
+        >>> @graph.task
+        ... async def draft(context: orch.Context) -> str:
+        ...     answer = {"model": "claude-sonnet-4-5", "usage": {"input_tokens": 4_000, "output_tokens": 800}}
+        ...     context.charge(answer)
+        ...     return "a draft"
+        >>> orch.run_sync(graph).task("draft").cost_usd
+        0.024
+        """
+        from orch._money import Used, models_for_core, usage
+        from orch._report import ModelUsage
+
+        if isinstance(said, Used):
+            found = said
+        elif isinstance(said, ModelUsage):
+            found = Used("orch", (said,), 1)
+        else:
+            found = usage(said, model=model, provider=provider, batch=batch, dialect=dialect)
+        for one in models_for_core(found):
+            self._driver.tell(self._place, self.attempt, "said", _orch.Said.used(one, None))
+        return found
 
     def add(self, fn: Callable[..., Any], /, **options: Unpack[TaskOptions]) -> Task[Any]:
         """Adds a task to the run, when this one has worked. Options and parameters are those of :meth:`orch.Graph.add`.

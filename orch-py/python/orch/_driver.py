@@ -47,6 +47,7 @@ class Driver(Attempts):
         engine: Engine | None = None,
         restore: Mapping[str, Any] | None = None,
         kept: Kept | None = None,
+        spending: tuple[_orch.Ledger, dict[str, str] | None] | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         super().__init__(ready, inputs, kept is not None)
@@ -60,11 +61,11 @@ class Driver(Attempts):
         self.reader = reader
         plan, told = ready.plan(), reader is not None
         if kept is None:
-            self.session = _orch.Session(plan, options or None, wake, told, ready.programs, (cache, engine, None))
+            self.session = _orch.Session(plan, options or None, wake, told, ready.programs, (cache, engine, None, spending))
         else:
             store = (kept.store, kept.resume, len(ready.ids))
             plan = kept.resume.plan() if kept.resume is not None else plan
-            self.session = _orch.Session(plan, options, wake, told, ready.programs, (cache, engine, store))
+            self.session = _orch.Session(plan, options, wake, told, ready.programs, (cache, engine, store, spending))
             kept.fill(self.values, ready)
         for place in self.session.restored if restore else ():
             self.values[place] = restore.get(ready.ids[place]) if restore else None

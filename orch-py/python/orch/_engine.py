@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from orch._cache import Cache
+    from orch._money import Prices
     from orch._options import Claim
 
 
@@ -39,7 +40,7 @@ class Engine(_orch.Engine):
     :param cache: where these runs keep what their tasks share; ``cache=`` of a run goes first.
     :param prices: dollars for a million tokens, by model: ``{"house-model": {"input": 3.0, "output": 15.0}}``, and where they
         differ ``cache_read``, ``cache_write``, ``cache_write_1h``. Other models have the published prices that this version
-        knows.
+        knows. Or :class:`orch.Prices`.
     :param aliases: names that stand for others: ``{"sonnet": "claude-sonnet-4-5"}``.
 
     >>> import orch
@@ -58,7 +59,7 @@ class Engine(_orch.Engine):
         self,
         *,
         cache: Cache | None = None,
-        prices: Mapping[str, Mapping[str, float]] | None = None,
+        prices: Prices | Mapping[str, Mapping[str, float]] | None = None,
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.cache = cache

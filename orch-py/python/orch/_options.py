@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from orch._graph import Task
+    from orch._money import Usage
 
 
 class Retry(NamedTuple):
@@ -99,9 +100,14 @@ class TaskOptions(TypedDict, total=False):
     description: str
     phase: str
     """The phase it belongs to, for showing."""
+    agent: str
+    """Who does it: what its charges and budgets tell spenders apart by."""
+    expects: Mapping[str, tuple[int, int]] | Usage
+    """What an attempt will use of models at most: tokens of input and output by model, ``{"claude-sonnet-4-5": (4_000,
+    800)}``, or :class:`orch.ModelUsage`. A run with a budget reserves what that costs."""
 
 
-_SAME = ("priority", "group", "breaker", "allow_failure", "critical", "description", "phase")
+_SAME = ("priority", "group", "breaker", "allow_failure", "critical", "description", "phase", "agent")
 _PYTHON = frozenset({"id", "after", "args", "estimate", "executor"})
 
 
@@ -178,6 +184,10 @@ def for_core(options: Mapping[str, Any]) -> dict[str, Any] | None:
             core["outputs"] = [_output(key, value) for key in listed(value)]
         elif name == "undo":
             core["undo"] = {}
+        elif name == "expects":
+            from orch._money import expected
+
+            core["expects"] = expected(value)
         else:
             raise TypeError(f"a task has no option `{name}`")
     return core or None

@@ -73,7 +73,7 @@ class ModelUsage(NamedTuple):
     """Terms that change the price: ``processing`` is ``batch``."""
 
 
-def _usages(data: list[dict[str, Any]]) -> tuple[ModelUsage, ...]:
+def usages_of(data: list[dict[str, Any]]) -> tuple[ModelUsage, ...]:
     return tuple(
         ModelUsage(**{name: count for name, count in one.items() if name != "billed"}, billed_usd=_dollars(one.get("billed")))
         for one in data
@@ -157,7 +157,7 @@ class Report:
     @property
     def usage(self) -> tuple[ModelUsage, ...]:
         """What all tasks used of models."""
-        return _usages(self._native.usage()[0])
+        return usages_of(self._native.usage()[0])
 
     @property
     def cost_usd(self) -> float | None:
@@ -224,7 +224,7 @@ class Report:
         error = self._error(place, state, message) if state in ("failed", "cancelled") else None
         usage, cost = self._native.usage(place)
         times = (started, finished, duration, queued)
-        return TaskResult(self._ids[place], state, value, error, message, attempts, *times, _usages(usage), cost)
+        return TaskResult(self._ids[place], state, value, error, message, attempts, *times, usages_of(usage), cost)
 
     def _error(self, place: int, state: str, message: str | None) -> BaseException | None:
         raised = self._errors.get(place)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orch._checkpoint import Checkpoint
     from orch._engine import Engine
     from orch._graph import Graph, Ready
+    from orch._money import Budgets, Ledger
     from orch._store import Kept, Preview, Store
 
 
@@ -44,6 +45,8 @@ class ResumeOptions(TypedDict, total=False):
     store: Store | str | os.PathLike[str] | bool | None
     sync: Literal["normal", "full"] | None
     source: str | os.PathLike[str] | None
+    budget: Ledger | Budgets | None
+    labels: Mapping[str, str] | None
 
 
 _logger = logging.getLogger("orch")
@@ -111,7 +114,7 @@ class Run:
         values = None
         if restore is not None:
             core["restore"], values = restore.for_core(ready.reads_values or kept is not None), restore.values
-        self._driver = driver = Driver(ready, core, inputs, reader, cache, engine, values, kept)
+        self._driver = driver = Driver(ready, core, inputs, reader, cache, engine, values, kept, options.spending(kept))
         if reader is not None and listener is not None:
             reader.hear = lambda native: listener(Event(native, driver))
             # Without another reader nobody waits for events.
@@ -242,6 +245,8 @@ class _Options:
         engine: Engine | None,
         restore: Checkpoint | None,
         keep: _Keep,
+        budget: Ledger | Budgets | None,
+        labels: Mapping[str, str] | None,
     ) -> None:
         if max_parallel is not None and (not isinstance(max_parallel, int) or max_parallel < 1):
             raise InvalidValue(f"`max_parallel` is {max_parallel!r}; give a whole number, at least 1, or None")
@@ -259,6 +264,20 @@ class _Options:
         self.engine = engine
         self.restore = restore
         self.kept = None if keep == _NOWHERE else keep.checked(restore)
+        self.budget = budget
+        self.labels = labels
+
+    def spending(self, kept: Kept | None) -> tuple[_orch.Ledger, dict[str, str] | None] | None:
+        """Where the run books what it spends."""
+        store = None if kept is None else kept.store
+        if self.budget is None and store is None:
+            if self.labels is not None:
+                raise InvalidValue("`labels` are for runs that book what they spend; give `budget` or `store` too")
+            return None
+        from orch._money import ledger_of
+
+        ledger = ledger_of(self.budget, store)
+        return None if ledger is None else (ledger, None if self.labels is None else dict(self.labels))
 
     def for_core(self, ready: Ready, inputs: Mapping[str, Any], kept: Kept | None) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -315,13 +334,17 @@ def start(
     sync: Literal["normal", "full"] | None = None,
     source: str | os.PathLike[str] | None = None,
     resume: str | bool | None = None,
+    budget: Ledger | Budgets | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Run:
     """Begins a run on the running loop and answers a handle: ``async for event in run``, ``await run``, ``run.cancel()``.
 
     The options are those of :func:`run`.
     """
     keep = _Keep(store, sync, source, resume)
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep)
+    options = _Options(
+        max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep, budget, labels
+    )
     _need_loop("start")
     return Run(graph, options, hear=True)
 
@@ -344,6 +367,8 @@ async def run(
     sync: Literal["normal", "full"] | None = None,
     source: str | os.PathLike[str] | None = None,
     resume: str | bool | None = None,
+    budget: Ledger | Budgets | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Report:
     """Runs the graph to its end and answers the report. Cancelled, it cancels the run and waits until that has ended.
 
@@ -365,12 +390,20 @@ async def run(
     :param sync: ``normal``: what is stored survives the death of the process; ``full``: also the loss of power.
     :param source: what the run is found by in the store. Default: the path of the definition, else the name of the graph.
     :param resume: the stored run to go on with: see :func:`resume`. True: the latest of that source.
+    :param budget: what may be spent: dollars for this run, an :class:`orch.Limit` or several, or an :class:`orch.Ledger`,
+        which may belong to other runs too. Before an attempt begins, what its task ``expects`` to use is reserved; who
+        would pass a limit fails or waits, and the most critical is asked first. Charges are booked in the store of the run,
+        also without a budget: ``orch.Ledger(store).costs()``.
+    :param labels: what else is known of all that is spent: ``{"branch": "main"}``. Default: the worktree and branch of the
+        working directory.
 
     Raises :class:`orch.RunFailed`, caused by what the first failed task raised, and :class:`orch.RunCancelled`; with a store
     :class:`orch.InputOutputError` if that fails, and :class:`orch.Conflict` if another process took the run over.
     """
     keep = _Keep(store, sync, source, resume)
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep)
+    options = _Options(
+        max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep, budget, labels
+    )
     return await Run(graph, options, hear=False)._checked()
 
 
@@ -392,6 +425,8 @@ def run_sync(
     sync: Literal["normal", "full"] | None = None,
     source: str | os.PathLike[str] | None = None,
     resume: str | bool | None = None,
+    budget: Ledger | Budgets | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Report:
     """Runs the graph on a loop of its own, for callers without one. The options are those of :func:`run`."""
     try:
@@ -401,7 +436,9 @@ def run_sync(
     else:
         raise Misuse("this thread already runs a loop, which must not block: `await orch.run(...)` instead")
     keep = _Keep(store, sync, source, resume)
-    options = _Options(max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep)
+    options = _Options(
+        max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep, budget, labels
+    )
 
     async def whole() -> Report:
         return await Run(graph, options, hear=False)._checked()
