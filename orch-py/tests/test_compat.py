@@ -58,7 +58,8 @@ SIGNATURES = {
         "__init__": "()",
     },
 }
-ARGUMENTS = {"BudgetTracker": ["token_budget.json"]}
+COMING = ("OptimizedWorktreeManager", "OrchestrationMetricsAggregator", "OrchestrationBadgeGenerator")
+"""Whose part of the engine is not built yet."""
 SHAPES = {
     "CostInfo": ("claude_cost openai_cost total_cost total_spent remaining_budget milestone_reached executions prs_generated"),
     "BudgetStatus": "total_spent remaining executions prs_generated milestones_reached current_month",
@@ -103,11 +104,11 @@ def test_shapes_are_those_of_the_contract(name):
     assert shape.__total__
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", COMING)
 def test_what_is_not_built_says_so_when_it_is_made(name):
     kind = getattr(compat, name)
     with pytest.raises(orch.NotBuiltYet) as raised:
-        kind(*ARGUMENTS.get(name, []))
+        kind()
     error = raised.value
     assert isinstance(error, orch.OrchError)
     assert isinstance(error, NotImplementedError)
@@ -123,7 +124,7 @@ def call(method, arguments):
     answer.send(None)
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", COMING)
 def test_no_method_answers_what_nobody_computed(name):
     """Also in a class of the user's that makes itself in its own way; the error names the class that is known."""
     kind = getattr(compat, name)

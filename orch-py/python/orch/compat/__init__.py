@@ -19,10 +19,10 @@ from orch.compat._budget import (
     BudgetStatus,
     BudgetTracker,
     CostInfo,
-    DiscordNotifier,
     WorkflowFailed,
     WorkflowSucceeded,
 )
+from orch.compat._discord import DiscordNotifier
 from orch.compat._metrics import BadgeData, OrchestrationBadgeGenerator, OrchestrationMetricsAggregator
 from orch.compat._worktree import OptimizedWorktreeManager, TokenCostTracker
 

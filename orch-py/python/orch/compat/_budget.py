@@ -1,14 +1,16 @@
-"""A budget for each month in a file, the flow of analysis and coding within it, and what Discord is told of that."""
+"""A budget for each month in a file, and the flow of analysis and coding within it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from orch.compat._coming import Coming
+from orch import _orch
+from orch._errors import NotBuiltYet
+from orch.compat._discord import DiscordNotifier
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
 
 class CostInfo(TypedDict):
@@ -20,6 +22,7 @@ class CostInfo(TypedDict):
     total_spent: float
     remaining_budget: float
     milestone_reached: float | None
+    """The highest milestone that this execution reached; the file has all of them."""
     executions: int
     prs_generated: int
 
@@ -51,18 +54,40 @@ class WorkflowFailed(TypedDict):
     error: str
 
 
-class BudgetTracker(Coming):
-    """The budget of each month, kept in a JSON file. Not built yet."""
+class BudgetTracker:
+    """The budget of each month (UTC), kept in a JSON file, ``token_budget.json``: fifteen dollars, with milestones at 5, 10
+    and 15.
 
-    _part = "budgets and their files"
-    _until = "`report.to_json()` of each run has what it cost, as its agents report it; keep the sum yourself"
+    The file is read anew at each call and written as a whole, while no other process that uses it in this way writes it. It
+    does what the scripts did, which reserve nothing: executions that begin at once may together pass the budget. A run with
+    ``orch.run(graph, budget=...)`` does not.
+
+    :param budget_file: the file. If it is not there, nothing is spent yet; it is made when something is recorded.
+
+    When a month is over, whichever call finds it so tells the recap, once, by :class:`DiscordNotifier`.
+
+    A file that is damaged, or that was left with the marks of a merge conflict, raises :class:`orch.Corrupt` and stays as
+    it is, at each call: it never becomes a fresh budget. A file of another form raises :class:`orch.InvalidFormat`.
+
+    >>> from orch.compat import BudgetTracker
+    >>> tracker = BudgetTracker("token_budget.json")
+    >>> tracker.check_budget_available()
+    (True, 15.0)
+    >>> tracker.record_execution(2000, 1500, 2500, 4000)["total_cost"]
+    0.031275
+    >>> tracker.get_budget_status()["remaining"]
+    14.968725
+    """
 
     def __init__(self, budget_file: str | os.PathLike[str]) -> None:
-        raise self._not_built()
+        self.budget_file = budget_file
+        self._file = _orch.BudgetFile(budget_file)
+        self._check()
 
     def check_budget_available(self) -> tuple[bool, float]:
         """Whether what remains is enough for one more execution, and how much remains, in dollars."""
-        raise self._not_built()
+        stands = self._check()
+        return stands["available"], stands["remaining"]
 
     def record_execution(
         self,
@@ -73,71 +98,124 @@ class BudgetTracker(Coming):
         pr_created: bool = False,
     ) -> CostInfo:
         """Books one execution."""
-        raise self._not_built()
+        claude, openai = (claude_input_tokens, claude_output_tokens), (openai_input_tokens, openai_output_tokens)
+        return self._record(claude, openai, pr_created)[0]
 
     def get_budget_status(self) -> BudgetStatus:
         """How the budget of this month (UTC) stands."""
-        raise self._not_built()
+        stands = self._check()
+        month = stands["month"]
+        return {
+            "total_spent": month["total_spent"],
+            "remaining": stands["remaining"],
+            "executions": month["executions"],
+            "prs_generated": month["prs_generated"],
+            "milestones_reached": month["milestones_reached"],
+            "current_month": month["current_month"],
+        }
+
+    def _check(self) -> dict[str, Any]:
+        stands = self._file.check()
+        self._tell(stands["over"])
+        return stands
+
+    def _record(self, claude: tuple[int, int], openai: tuple[int, int], pr: bool) -> tuple[CostInfo, list[float]]:
+        """Also all milestones that it reached."""
+        recorded, over = self._file.record(claude, openai, pr)
+        self._tell(over)
+        crossed: list[float] = recorded.pop("milestones_crossed")
+        recorded["milestone_reached"] = crossed[-1] if crossed else None
+        info: CostInfo = recorded  # type: ignore[assignment]
+        return info, crossed
+
+    def _tell(self, over: dict[str, Any] | None) -> None:
+        if over is not None:
+            DiscordNotifier().send_monthly_recap(over)
 
 
-class AIOrchestrator(Coming):
-    """Analysis by one model and code by another, within the budget. Not built yet."""
+def _repository() -> Path:
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
-    _part = "budgets, and models as tasks"
-    _until = "run the two command lines as tasks, with `orch.load(path, programs={...})`"
+
+class AIOrchestrator:
+    """Analysis by one model and code by another, within the budget of the month; Discord is told of it.
+
+    The budget is in ``token_budget.json`` of the repository that the working directory belongs to, else of the working
+    directory; the webhook is in ``DISCORD_WEBHOOK_URL``. An execution that fails has been paid for: what it had used by
+    then is recorded.
+
+    A class of your own may do the two steps in another way: each answers a text, and the tokens in and out that it took.
+
+    >>> from orch.compat import AIOrchestrator
+    >>> class Own(AIOrchestrator):
+    ...     def execute_analysis_with_claude(self, task, /):
+    ...         return f"specification of {task}", 2_000, 1_500
+    ...     def execute_coding_with_gpt4o_mini(self, specification, /):
+    ...         return f"code for {specification}", 2_500, 4_000
+    >>> orchestrator = Own()
+    >>> orchestrator.can_execute()
+    (True, 'Budget available. Remaining: $15.00')
+    >>> done = orchestrator.execute_full_workflow("login")
+    [DISCORD] 🚀 AI Orchestration - Execution Started - Execution #: 1, Budget Remaining: $15.00
+    [DISCORD] ✅ AI Orchestration - Execution Complete - Execution #: 1, Cost: $0.0313, PR Status: No PR created, ...
+    >>> done["code"], done["cost_info"]["total_cost"]
+    ('code for specification of login', 0.031275)
+    """
 
     def __init__(self) -> None:
-        raise self._not_built()
+        self.notifier = DiscordNotifier()
+        self.budget_tracker = BudgetTracker(_repository() / "token_budget.json")
 
     def can_execute(self) -> tuple[bool, str]:
         """Whether there is budget for one more execution, and a sentence that says so."""
-        raise self._not_built()
+        stands = self.budget_tracker._check()
+        return stands["available"], stands["text"]
 
-    def execute_analysis_with_claude(self, task: str, /) -> Any:
-        """The specification of a task."""
-        raise self._not_built()
+    def execute_analysis_with_claude(self, task: str, /) -> tuple[str, int, int]:
+        """The specification of a task, and the tokens in and out that it took."""
+        raise _no_model("execute_analysis_with_claude")
 
-    def execute_coding_with_gpt4o_mini(self, specification: str, /) -> Any:
-        """The code for a specification."""
-        raise self._not_built()
+    def execute_coding_with_gpt4o_mini(self, specification: str, /) -> tuple[str, int, int]:
+        """The code for a specification, and the tokens in and out that it took."""
+        raise _no_model("execute_coding_with_gpt4o_mini")
 
     def execute_full_workflow(self, task: str) -> WorkflowSucceeded | WorkflowFailed:
-        """Analysis, then code, then the booking of both."""
-        raise self._not_built()
+        """Analysis, then code, then the booking of both. What goes wrong is in the answer."""
+        tracker, tell = self.budget_tracker, self.notifier
+        stands = tracker._check()
+        month, spent = stands["month"], stands["month"]["total_spent"]
+        if not stands["available"]:
+            tell.send_budget_exceeded(spent, month["prs_generated"])
+            return {"success": False, "error": stands["text"]}
+        number = month["executions"] + 1
+        tell.send_execution_start(number, stands["remaining"])
+        used = [(0, 0), (0, 0)]
+        try:
+            specification, taken, made = self.execute_analysis_with_claude(task)
+            used[0] = taken, made
+            code, taken, made = self.execute_coding_with_gpt4o_mini(specification)
+            used[1] = taken, made
+        except Exception as error:
+            if any(map(any, used)):
+                # It has been paid for.
+                self._recorded(used)
+            tell.send_error(str(error), number)
+            return {"success": False, "error": str(error)}
+        cost = self._recorded(used)
+        tell.send_execution_complete(number, cost["total_cost"], None, cost["remaining_budget"])
+        return {"success": True, "specification": specification, "code": code, "cost_info": cost}
+
+    def _recorded(self, used: list[tuple[int, int]]) -> CostInfo:
+        cost, crossed = self.budget_tracker._record(used[0], used[1], False)
+        for milestone in crossed:
+            spent, prs = cost["total_spent"], cost["prs_generated"]
+            self.notifier.send_milestone_notification(milestone, spent, prs, cost["executions"])
+        return cost
 
 
-class DiscordNotifier(Coming):
-    """Tells a Discord channel how executions and the budget go. Each method answers whether the message was taken.
-
-    Not built yet.
-    """
-
-    _part = "notifications"
-    _until = "send what you want to tell yourself, from `async for event in orch.start(graph)`"
-
-    def __init__(self, webhook_url: str | None = None) -> None:
-        raise self._not_built()
-
-    def send_execution_start(self, n: int, remaining: float) -> bool:
-        """An execution starts."""
-        raise self._not_built()
-
-    def send_execution_complete(self, n: int, cost: float, pr: int | None, remaining: float) -> bool:
-        """An execution is complete, with or without a pull request."""
-        raise self._not_built()
-
-    def send_milestone_notification(self, m: float, spent: float, prs: int, execs: int) -> bool:
-        """So much of the budget is spent."""
-        raise self._not_built()
-
-    def send_budget_exceeded(self, spent: float, prs: int) -> bool:
-        """The budget of the month is exhausted."""
-        raise self._not_built()
-
-    def send_monthly_recap(self, data: Mapping[str, Any]) -> bool:
-        """What a month came to: the data of its budget file."""
-        raise self._not_built()
-
-    def send_error(self, msg: str, n: int | None = None) -> bool:
-        """An execution failed."""
-        raise self._not_built()
+def _no_model(step: str) -> NotBuiltYet:
+    return NotBuiltYet(
+        f"`AIOrchestrator.{step}` needs models over HTTP, which orch {_orch.__version__} does not have; "
+        f"they come with a later version. Until then: a class of your own with this method"
+    )

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orch import _orch
 from orch.compat._coming import Coming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class TokenCostTracker(Coming):
-    """Tokens used so far, and their price: half of them as input at 0.015, half as output at 0.075 dollars per 1,000.
+class TokenCostTracker:
+    """Tokens used so far, in ``.worktree-cache/token_usage.json``, and their price: half of them as input at 0.015, half as
+    output at 0.075 dollars per 1,000.
 
-    Not built yet.
+    >>> import asyncio
+    >>> from orch.compat import TokenCostTracker
+    >>> tracker = TokenCostTracker()
+    >>> asyncio.run(tracker.get_current_usage()), tracker.calculate_cost(2_000)
+    (0, 0.09)
     """
 
-    _part = "the ledger of tokens and money"
-    _until = "`report.to_json()` has the tokens and the cost of a run, as its agents report them"
-
     def __init__(self) -> None:
-        raise self._not_built()
+        self.cost_file = Path(".worktree-cache") / "token_usage.json"
 
     async def get_current_usage(self) -> int:
-        """The tokens used so far."""
-        raise self._not_built()
+        """The tokens used so far; 0 if there is no file. Raises :class:`orch.Corrupt` for a file that does not say."""
+        return _orch.tokens_used(self.cost_file)
 
     def calculate_cost(self, tokens: int) -> float:
         """What so many tokens cost, in dollars."""
-        raise self._not_built()
+        return _orch.tokens_cost(tokens)
 
 
 class OptimizedWorktreeManager(Coming):
