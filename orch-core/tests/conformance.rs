@@ -99,6 +99,11 @@ fn locks() {
 }
 
 #[test]
+fn money() {
+    check("money");
+}
+
+#[test]
 fn recoveries() {
     check("recovery");
 }

@@ -516,8 +516,6 @@ class Ledger(_orch.Ledger):
         return _booked(self.close_booking(id, None))
 
     def _form(self, usd: Dollars | None, usage: Usage | None, failed: bool, who: Mapping[str, str]) -> dict[str, Any]:
-        if usd is None and usage is None:
-            raise InvalidValue("nothing says what was spent: give `usd`, `usage`, or both")
         form: dict[str, Any] = {"who": dict(who), "usage": models_for_core(usage), "failed": failed}
         if usd is not None:
             form["usd"] = money(usd)

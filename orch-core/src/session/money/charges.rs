@@ -14,7 +14,7 @@ use crate::{
         budget::{Column, Labels, Settled, Stop, Verdict},
         quoted,
     },
-    error::Result,
+    error::{Error, ErrorKind, Result},
     units::{ModelUsage, Usage},
 };
 
@@ -51,8 +51,8 @@ impl ChargeForm {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ErrorKind::NotFound) for what has no price; [`InvalidValue`](crate::ErrorKind::InvalidValue) for what is no
-    /// amount.
+    /// [`NotFound`](ErrorKind::NotFound) for what has no price; [`InvalidValue`](ErrorKind::InvalidValue) for what is no amount, and
+    /// where nothing says what was spent.
     pub fn charges(&self, prices: &dyn PriceSource, now: WallTime) -> Result<Vec<Charge>> {
         let Self { who, attempt, failed, .. } = self.clone();
         if let Some(usd) = &self.usd {
@@ -72,6 +72,10 @@ impl ChargeForm {
             let who = who.clone().with(Column::Model, &usage.model);
             Charge { attempt, failed, usage: Some(usage), price, ..Charge::new(who, quote.total) }
         };
+        if self.usage.is_empty() {
+            let message = "nothing says what was spent: give `usd`, `usage`, or both";
+            return Err(Error::new(ErrorKind::InvalidValue, message));
+        }
         Ok(quoted(prices, &self.usage, now)?.entries.into_iter().map(charge).collect())
     }
 }

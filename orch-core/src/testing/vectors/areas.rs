@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::{cache, cost, definition, locks, recovery, run as runs};
+use super::{cache, cost, definition, locks, money, recovery, run as runs};
 use crate::{Error, ErrorKind, Result};
 
 /// Makes of `input` what must equal `want`.
 type Answer = fn(Value) -> Result<Value>;
 
 /// Every area and who answers it.
-const ANSWERS: [(&str, Answer); 9] = [
+const ANSWERS: [(&str, Answer); 10] = [
     ("cache", cache::run),
     ("command", definition::command),
     ("condition", definition::condition),
@@ -17,6 +17,7 @@ const ANSWERS: [(&str, Answer); 9] = [
     ("expand", definition::expansion),
     ("inferred", definition::inferred),
     ("locks", locks::run),
+    ("money", money::run),
     ("recovery", recovery::run),
     ("run", runs::run),
 ];

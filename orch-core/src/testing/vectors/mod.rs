@@ -19,6 +19,7 @@ mod cache;
 mod cost;
 mod definition;
 mod locks;
+mod money;
 mod recovery;
 mod run;
 mod shape;
