@@ -1,10 +1,11 @@
 //! Graphs: checked by the core, addressed by place.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use orch_core::{
     BreakerOptions, GraphOptions, Resource, Task, TaskOptions,
     definition::export::{dot, mermaid},
+    plan::History,
     session::{self, Definition},
 };
 use pyo3::{prelude::*, types::PyList};
@@ -12,8 +13,13 @@ use pyo3::{prelude::*, types::PyList};
 use crate::{
     convert::{self, Text},
     error::Raised,
+    money::Prices,
     plan::Plan,
+    store::Store,
 };
+
+/// How many past runs a plan learns from, as on the command line.
+const RUNS: usize = History::KEPT;
 
 /// Tasks and their dependencies, checked. Immutable.
 #[pyclass(frozen, module = "orch._orch")]
@@ -152,8 +158,18 @@ impl Graph {
         text.map_err(|error| orch_core::Error::new(orch_core::ErrorKind::InvalidValue, error.to_string())).raised(py)
     }
 
-    #[pyo3(signature = (default_estimate=None, workers=None))]
-    fn plan(&self, py: Python<'_>, default_estimate: Option<f64>, workers: Option<u32>) -> PyResult<Plan> {
-        Plan::of(py, &self.0, default_estimate, workers)
+    #[pyo3(signature = (default_estimate=None, workers=None, past=None))]
+    fn plan(
+        &self,
+        py: Python<'_>,
+        default_estimate: Option<f64>,
+        workers: Option<u32>,
+        past: Option<(PyRef<'_, Store>, Text, PyRef<'_, Prices>)>,
+    ) -> PyResult<Plan> {
+        let past = past.map(|(store, source, prices)| (store.native.clone(), source.0, prices.0.clone()));
+        let learn =
+            || past.map(|(store, source, prices)| session::history(&store, &source, RUNS, &*prices)).transpose();
+        let history = py.detach(learn).raised(py)?;
+        Plan::of(py, &self.0, default_estimate, workers, history.map(Arc::new))
     }
 }

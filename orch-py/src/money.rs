@@ -58,7 +58,7 @@ impl Prices {
 }
 
 /// The time that a text names; without one, now.
-fn time(at: Option<Text>) -> orch_core::Result<WallTime> {
+pub(crate) fn time(at: Option<Text>) -> orch_core::Result<WallTime> {
     at.map_or_else(|| Ok(Clock::system().wall()), |at| at.0.parse())
 }
 

@@ -1,15 +1,21 @@
 //! Plans: what follows from a graph alone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use orch_core::{
     PlanOptions,
+    cost::{forecast, price},
+    plan::History,
     report::{Short, render::html},
     run::{Rules, simulate},
 };
 use pyo3::prelude::*;
 
-use crate::error::Raised;
+use crate::{
+    convert::Text,
+    error::Raised,
+    money::{Prices, time},
+};
 
 /// How the tasks of a graph would run.
 #[pyclass(frozen, module = "orch._orch")]
@@ -21,8 +27,9 @@ impl Plan {
         graph: &orch_core::Graph,
         default_estimate: Option<f64>,
         workers: Option<u32>,
+        history: Option<Arc<History>>,
     ) -> PyResult<Self> {
-        let mut options = PlanOptions { workers, ..PlanOptions::default() };
+        let mut options = PlanOptions { workers, history, ..PlanOptions::default() };
         if let Some(seconds) = default_estimate {
             options.default_estimate = Duration::try_from_secs_f64(seconds)?;
         }
@@ -71,6 +78,30 @@ impl Plan {
         let forecast = simulate(&self.0, rules, |task| self.0.step(task).estimate).raised(py)?;
         let workers = max_parallel.unwrap_or(forecast.widest);
         Ok((forecast.makespan.as_secs_f64(), forecast.utilisation(workers)))
+    }
+
+    /// What it will probably cost: median, 90th percentile, the models without a price, how many tasks past runs know, and how
+    /// many others say what they expect.
+    fn cost(
+        &self,
+        py: Python<'_>,
+        prices: &Prices,
+        at: Option<Text>,
+    ) -> PyResult<(String, String, Vec<String>, usize, usize)> {
+        let at = time(at).raised(py)?;
+        let found = py.detach(|| forecast(&self.0, &*prices.0, at));
+        let (median, p90) = (found.median.known.to_decimal(), found.p90.to_decimal());
+        Ok((median, p90, found.median.unknown, found.learned, found.expected))
+    }
+
+    /// The same of one task: in past runs, else as it expects; nothing where a price is missing.
+    fn cost_of(&self, py: Python<'_>, ix: u32, prices: &Prices, at: Option<Text>) -> PyResult<Option<String>> {
+        let at = time(at).raised(py)?;
+        if let Some(known) = self.0.learned(ix.into()).and_then(|learned| learned.cost) {
+            return Ok(Some(known.median.to_decimal()));
+        }
+        let expects = &self.0.graph().task(ix.into()).options().expects;
+        Ok(price(&*prices.0, expects, at).complete().map(|usd| usd.to_decimal()))
     }
 
     fn html(&self) -> String {

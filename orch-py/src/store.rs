@@ -215,7 +215,7 @@ impl Resume {
 
     /// What is run: with the tasks that were added then, where they are kept.
     fn plan(&self, py: Python<'_>) -> PyResult<Plan> {
-        Plan::of(py, self.0.graph(), None, None)
+        Plan::of(py, self.0.graph(), None, None, None)
     }
 
     fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

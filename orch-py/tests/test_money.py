@@ -305,7 +305,28 @@ def test_a_resumed_run_goes_on_in_its_ledger(engine, tmp_path):
     assert (state.of, state.spent) == ({"run": report.run}, 45)
 
 
-def test_the_plan_and_the_names_say_nothing_secret():
+def test_a_plan_says_what_a_run_will_cost_and_learns_it(engine, tmp_path):
+    path, prices = tmp_path / "runs.db", orch.Prices(rates=HOUSE)
+    graph = spenders(2, {"house-model": (1_000_000, 0)}, used=100_000)
+    graph.add(lambda: None, id="free")
+    plan = graph.plan(prices=prices)
+    assert plan.cost == orch.PlanCost(Decimal(6), Decimal(6), (), 0, 2)
+    assert (plan.cost_of("s0"), plan.cost_of("free")) == (3, 0)
+    with pytest.raises(orch.NotFound):
+        plan.cost_of("nothing")
+    assert graph.plan(store=path, prices=prices).cost.usd == 6, "nothing is learned yet"
+    for _ in range(2):
+        orch.run_sync(graph, store=path, engine=engine)
+    learned = graph.plan(store=path, prices=prices)
+    assert (learned.cost.usd, learned.cost.p90, learned.cost.expected) == (3, 3, 0)
+    assert learned.cost_of("s1") == Decimal("1.5")
+    unknown = orch.Graph("unknown")
+    unknown.add(lambda: None, id="a", expects={"nobody": (1, 1)})
+    assert unknown.plan().cost.unknown == ("nobody",)
+    assert unknown.plan().cost_of("a") is None
+
+
+def test_the_names_say_nothing_secret():
     assert repr(orch.Prices()) == "<orch.Prices>"
     assert repr(orch.Ledger(budget=1)) == "<orch.Ledger with 1 budgets>"
     assert repr(orch.Ledger(budget=1).reserve(2, run="r")).startswith("<orch.Reservation, not granted: the budget `budget`")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import orch  # noqa: TC001 - as in a program
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from typing_extensions import assert_type
 
     graph = orch.Graph("typed")
@@ -24,6 +26,21 @@ if TYPE_CHECKING:
         pass
 
     named = graph.add(lambda: "text", id="named", after=total)
+
+    spent = graph.add(lambda: 1, id="spent", agent="a", expects={"sonnet": (4_000, 800)})
+    careful = graph.add(lambda: 1, id="careful", expects=[orch.ModelUsage("sonnet", input=1)])
+    assert_type(graph.plan(store="runs.db").cost.usd, Decimal)
+    assert_type(orch.Prices().price("sonnet", {"input": 1}, at="2026-02-01").usd, Decimal)
+    assert_type(orch.usage("{}").models, tuple[orch.ModelUsage, ...])
+    ledger = orch.Ledger("runs.db", [{"usd": 15, "per": "month", "milestones": [5, Decimal(10), "15"]}])
+    assert_type(ledger.costs(by="agent")[0].usd, Decimal)
+    assert_type(ledger.reserve(0.5, agent="a").settle("0.4"), orch.Booked)
+    assert_type(orch.Notices(slack="https://example.org").send("hello"), orch.Delivery)
+    for budget in (2.5, "2.50", Decimal("2.5"), ledger):
+        orch.run_sync(graph, budget=budget, labels={"branch": "main"})
+    orch.run_sync(graph, budget={"usd": 15, "each": ["branch"]})
+    limit: orch.Limit = {"usd": 1}
+    orch.run_sync(graph, budget=[limit])
 
     async def main() -> None:
         report = await orch.run(graph, max_parallel=6)

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         usage,
     )
     from orch._notices import Delivery, Letter, Notices
-    from orch._plan import Forecast, Plan, Step
+    from orch._plan import Forecast, Plan, PlanCost, Step
     from orch._pool import Renewed
     from orch._report import Counts, ModelUsage, Report, TaskResult
     from orch._run import Run, resume, resume_sync, run, run_sync, start
@@ -109,6 +109,7 @@ _LATER = {
     "loads": "_load",
     "ModelUsage": "_report",
     "Plan": "_plan",
+    "PlanCost": "_plan",
     "Preview": "_store",
     "Renewed": "_pool",
     "Report": "_report",
@@ -182,6 +183,7 @@ __all__ = [
     "Notices",
     "OrchError",
     "Plan",
+    "PlanCost",
     "Preview",
     "Price",
     "Prices",

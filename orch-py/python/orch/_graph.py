@@ -9,6 +9,7 @@ from orch._errors import InvalidDefinition, InvalidValue, NotFound
 from orch._options import for_core, milliseconds
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from concurrent.futures import Executor
     from typing import Literal
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from orch import _orch
+    from orch._money import Prices
     from orch._options import TaskOptions
     from orch._plan import Plan
+    from orch._store import Store
 
 T = TypeVar("T")
 
@@ -252,12 +255,29 @@ class Graph:
         """What its runs are found by in a store: the file of a definition, else the name."""
         return self.name
 
-    def plan(self, *, max_parallel: int | None = None) -> Plan:
-        """What follows from the graph alone: levels, critical path, forecasts."""
+    def plan(
+        self,
+        *,
+        max_parallel: int | None = None,
+        store: Store | str | os.PathLike[str] | bool | None = None,
+        prices: Prices | None = None,
+    ) -> Plan:
+        """What follows from the graph: levels, critical path, forecasts.
+
+        :param store: estimates times and costs by past runs of this graph in that store, where there are any.
+        :param prices: what models cost. Default: the published prices that this version knows.
+        """
         from orch._plan import Plan
 
-        ready = self.ready()
-        return Plan(ready.ids, ready.plan(max_parallel), max_parallel)
+        if store is None or store is False:
+            ready = self.ready()
+            return Plan(ready.ids, ready.plan(max_parallel), max_parallel, prices)
+        from orch._money import Prices
+        from orch._store import store_of
+
+        ready, known = self.ready_to_keep(), prices or Prices()
+        past = store_of(store, None), self.source, known
+        return Plan(ready.ids, ready.graph.plan(None, max_parallel, past), max_parallel, known)
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""

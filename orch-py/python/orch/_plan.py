@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from orch._errors import NotFound
@@ -10,6 +11,7 @@ from orch._orch import Plan as _Native
 
 if TYPE_CHECKING:
     from orch import _orch
+    from orch._money import Prices
 
 
 class Step(NamedTuple):
@@ -34,6 +36,21 @@ class Forecast(NamedTuple):
     utilisation: float
 
 
+class PlanCost(NamedTuple):
+    """What a run will probably cost, in dollars."""
+
+    usd: Decimal
+    """The medians of past runs, else what tasks expect to use, added up."""
+    p90: Decimal
+    """The sum of what each task cost at most in nine of ten past runs."""
+    unknown: tuple[str, ...]
+    """Models without a price, which are missing in it."""
+    learned: int
+    """How many tasks past runs know the cost of."""
+    expected: int
+    """How many others say what they expect."""
+
+
 class Plan:
     """How the tasks of a graph would run. Estimates that are not given count as 60 seconds.
 
@@ -51,10 +68,17 @@ class Plan:
     6.0
     """
 
-    __slots__ = ("_ids", "_native", "max_parallel")
+    __slots__ = ("_ids", "_native", "_prices", "max_parallel")
 
-    def __init__(self, ids: list[str], native: _orch.Plan, max_parallel: int | None) -> None:
+    def __init__(
+        self,
+        ids: list[str],
+        native: _orch.Plan,
+        max_parallel: int | None,
+        prices: Prices | None = None,
+    ) -> None:
         self._ids = ids
+        self._prices = prices
         self._native = native
         self.max_parallel = max_parallel
 
@@ -85,11 +109,40 @@ class Plan:
 
     def step(self, id: str) -> Step:
         """What the plan says of that task."""
+        return Step(id, *self._native.step(self._place(id)))
+
+    def _place(self, id: str) -> int:
         try:
-            place = self._ids.index(id)
+            return self._ids.index(id)
         except ValueError:
             raise NotFound(f"there is no task `{id}` in the plan") from None
-        return Step(id, *self._native.step(place))
+
+    @property
+    def prices(self) -> Prices:
+        """What models cost."""
+        if self._prices is None:
+            from orch._money import Prices
+
+            self._prices = Prices()
+        return self._prices
+
+    @property
+    def cost(self) -> PlanCost:
+        """What a run will probably cost at today's prices, before anything is spent.
+
+        >>> import orch
+        >>> graph = orch.Graph("notes")
+        >>> draft = graph.add(lambda: 1, id="draft", expects={"claude-sonnet-4-5": (4_000, 800)})
+        >>> graph.plan().cost.usd, graph.plan().cost_of("draft")
+        (Decimal('0.024'), Decimal('0.024'))
+        """
+        usd, p90, unknown, learned, expected = self._native.cost(self.prices, None)
+        return PlanCost(Decimal(usd), Decimal(p90), tuple(unknown), learned, expected)
+
+    def cost_of(self, id: str) -> Decimal | None:
+        """The same of one task; ``None`` where a price is missing."""
+        usd = self._native.cost_of(self._place(id), self.prices, None)
+        return None if usd is None else Decimal(usd)
 
     def forecast(self, max_parallel: int | None = None) -> Forecast:
         """What a run with so many at once would take; the same engine decides on a virtual clock."""
