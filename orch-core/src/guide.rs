@@ -178,6 +178,16 @@ pub mod decisions {
     pub mod d0090_the_classes_of_the_scripts_keep_their_file {}
     #[doc = include_str!("../docs/decisions/0095-dollars-are-numbers-in-javascript.md")]
     pub mod d0095_dollars_are_numbers_in_javascript {}
+    #[doc = include_str!("../docs/decisions/0108-names-of-models-are-found-once.md")]
+    pub mod d0108_names_of_models_are_found_once {}
+    #[doc = include_str!("../docs/decisions/0109-hooks-charge-by-the-name-of-the-answer.md")]
+    pub mod d0109_hooks_charge_by_the_name_of_the_answer {}
+    #[doc = include_str!("../docs/decisions/0110-settings-are-edited-as-text.md")]
+    pub mod d0110_settings_are_edited_as_text {}
+    #[doc = include_str!("../docs/decisions/0111-telemetry-without-the-sdk.md")]
+    pub mod d0111_telemetry_without_the_sdk {}
+    #[doc = include_str!("../docs/decisions/0112-newer-prices-are-one-file.md")]
+    pub mod d0112_newer_prices_are_one_file {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

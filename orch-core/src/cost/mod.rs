@@ -39,4 +39,6 @@ pub use extract::{Cached, Extracted, Extractor, Extractors, Kinds, Paths};
 pub use prefix::{PrefixPrices, Warming};
 pub use price::{Price, PriceSource, Quote, price, quotes};
 pub use rates::Rates;
+#[cfg(feature = "prices")]
+pub use table::ListChanges;
 pub use table::PriceTable;

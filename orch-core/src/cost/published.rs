@@ -1,12 +1,24 @@
 //! Published price lists: the only place that knows the crate genai-prices.
 
+#[path = "published/changes.rs"]
+mod changes;
+#[path = "published/index.rs"]
+mod index;
+#[path = "published/rates.rs"]
+mod rates;
+
 use std::{
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, UNIX_EPOCH},
 };
 
-use genai_prices::{Calculator, ErrorKind, PriceCalculation, PriceRequest, Usage, UsageKey};
+use genai_prices::{Calculator, PriceRequest, Usage, UsageKey};
 
+pub use self::changes::ListChanges;
+use self::{
+    index::{Index, Known},
+    rates::Sums,
+};
 use crate::{
     clock::WallTime,
     cost::price::Quote,
@@ -14,75 +26,112 @@ use crate::{
     units::{ModelUsage, Usd},
 };
 
-/// What charges say of the list of this build: the crate, its version and the day of its release.
+/// What charges say of the list of this build: the crate whose data it is, its version and the day of its release.
 pub(super) const BUNDLED: &str = "genai-prices 0.2.1 (2026-10-30)";
+
+/// That list: `scripts/prices.py` takes it from the crate.
+const DATA: &str = include_str!("published/prices.json");
 
 /// Which list.
 #[derive(Debug, Clone)]
 pub(super) enum List {
     Bundled,
-    Read(Arc<(String, Calculator)>),
+    Read(Arc<Loaded>),
 }
+
+/// A list, and what charges say of it.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    name: String,
+    index: Index,
+}
+
+static LOADED: LazyLock<Loaded> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the same text in every build; a test reads it")]
+    let index = Index::new(DATA.into()).expect("the list of this build");
+    Loaded { name: BUNDLED.to_owned(), index }
+});
 
 impl List {
     pub(super) fn read(name: String, json: &str) -> crate::Result<Self> {
-        let calculator = Calculator::from_json(json).map_err(|error| {
-            let shown = crate::id::Printable(&name);
-            let message = format!("`{shown}` is no price list in the second form of genai-prices");
+        // All of it is read once: what is wrong with a list is told now, not when a model is asked for.
+        let index = Calculator::from_json(json).and_then(|_| Index::new(json.to_owned().into())).map_err(|error| {
+            let message =
+                format!("`{}` is no price list in the second form of genai-prices", crate::id::Printable(&name));
             Error::new(crate::ErrorKind::InvalidFormat, message).caused_by(error)
         })?;
-        Ok(Self::Read(Arc::new((name, calculator))))
+        Ok(Self::Read(Arc::new(Loaded { name, index })))
     }
 
-    fn calculator(&self) -> &Calculator {
+    /// The same of a text that was read before: what is wrong with a model is told when it is asked for.
+    pub(super) fn checked(name: String, json: &str) -> crate::Result<Self> {
+        let index = Index::new(json.to_owned().into()).map_err(|error| {
+            let message =
+                format!("`{}` is no price list in the second form of genai-prices", crate::id::Printable(&name));
+            Error::new(crate::ErrorKind::InvalidFormat, message).caused_by(error)
+        })?;
+        Ok(Self::Read(Arc::new(Loaded { name, index })))
+    }
+
+    pub(super) fn name(&self) -> &str {
         match self {
-            Self::Bundled => Calculator::bundled(),
-            Self::Read(list) => &list.1,
+            Self::Bundled => BUNDLED,
+            Self::Read(list) => &list.name,
         }
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         match self {
-            Self::Bundled => BUNDLED,
-            Self::Read(list) => &list.0,
+            Self::Bundled => DATA,
+            Self::Read(list) => list.index.text(),
+        }
+    }
+
+    pub(super) fn changes(&self, newer: &str) -> ListChanges {
+        changes::changes(self.text(), newer)
+    }
+
+    fn loaded(&self) -> &Loaded {
+        match self {
+            Self::Bundled => &LOADED,
+            Self::Read(list) => list,
         }
     }
 
     pub(super) fn quote(&self, model: &str, usage: &ModelUsage, at: WallTime) -> Option<Quote> {
-        // The tier goes by one request. Tokens are f64 there, so a mean needs no rounding.
-        let requests = usage.requests.max(1) as f64;
-        let counts = counts(usage, requests);
-        let calculated = match model.split_once('/') {
-            Some((provider, rest)) => {
-                match self.ask(PriceRequest::new(rest, &counts).with_provider_id(provider), usage, at) {
-                    // Model names may hold a slash of their own: `meta-llama/llama-4`.
-                    Err(ErrorKind::ProviderNotFound | ErrorKind::ModelNotFound) => {
-                        self.ask(PriceRequest::new(model, &counts), usage, at)
-                    }
-                    calculated => calculated,
-                }
-            }
-            None => self.ask(PriceRequest::new(model, &counts), usage, at),
+        let Loaded { name, index } = self.loaded();
+        let known = index.known(model)?;
+        let rates = known.rates(at);
+        if !rates.is_none_or(|rates| rates.cover(usage)) {
+            return None;
+        }
+        let sums = match rates.and_then(|rates| rates.sums(usage)) {
+            Some(sums) => sums,
+            None => calculate(&known, usage, at)?,
         };
-        let calculated = calculated.ok()?;
-        // A usage key or a price that the calculator cannot handle would be missing from the sum.
-        calculated.warnings.is_empty().then(|| Quote {
-            total: rounded(calculated.total_price * requests),
-            input: Some(rounded(calculated.input_price * requests)),
-            output: Some(rounded(calculated.output_price * requests)),
-            model: format!("{}/{}", calculated.provider_id, calculated.model_id),
-            list: self.name().to_owned(),
-            at,
-            is_fallback: false,
-        })
+        let Sums { total, input, output } = sums;
+        let (input, output) = (Some(input), Some(output));
+        let (model, list) = (known.shown().to_owned(), name.clone());
+        Some(Quote { total, input, output, model, list, at, is_fallback: false })
     }
+}
 
-    fn ask(&self, request: PriceRequest<'_>, usage: &ModelUsage, at: WallTime) -> Result<PriceCalculation, ErrorKind> {
-        let request = request.with_timestamp(UNIX_EPOCH + Duration::from_millis(at.0));
-        let request =
-            usage.terms.iter().fold(request, |request, (term, value)| request.with_price_context(term, value));
-        self.calculator().calculate(&request).map_err(|error| error.kind())
-    }
+/// What the crate makes of it: whatever has terms, other units than tokens, or prices that depend on the time of day.
+fn calculate(known: &Known, usage: &ModelUsage, at: WallTime) -> Option<Sums> {
+    // The tier goes by one request. Tokens are f64 there, so a mean needs no rounding.
+    let requests = usage.requests.max(1) as f64;
+    let counts = counts(usage, requests);
+    let request = PriceRequest::new(known.name(), &counts).with_timestamp(UNIX_EPOCH + Duration::from_millis(at.0));
+    let request = known.provider().into_iter().fold(request, PriceRequest::with_provider_id);
+    let request = usage.terms.iter().fold(request, |request, (term, value)| request.with_price_context(term, value));
+    let calculated = known.calculator().calculate(&request).ok()?;
+    // A usage key or a price that the calculator cannot handle would be missing from the sum.
+    let of = |dollars: f64| rounded(dollars * requests);
+    calculated.warnings.is_empty().then(|| Sums {
+        total: of(calculated.total_price),
+        input: of(calculated.input_price),
+        output: of(calculated.output_price),
+    })
 }
 
 fn counts(usage: &ModelUsage, requests: f64) -> Usage {
@@ -119,14 +168,5 @@ fn rounded(dollars: f64) -> Usd {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_the_list_is_that_of_the_crate_in_this_build() {
-        let lock = include_str!("../../../Cargo.lock");
-        let (_, package) = lock.split_once("name = \"genai-prices\"\nversion = \"").unwrap();
-        let version = package.split('"').next().unwrap();
-        assert!(BUNDLED.starts_with(&format!("genai-prices {version} (")), "{version}");
-    }
-}
+#[path = "published/tests.rs"]
+mod tests;
