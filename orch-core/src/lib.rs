@@ -69,6 +69,8 @@
 //! | `budget-files` | the budget files of the scripts that orch replaces |
 //! | `zones` | time zones by name, for the days and months of budgets |
 //! | `notify` | [`ext::notify`]: notices to Discord, Slack and webhooks |
+//! | `hooks` | [`ext::hooks`]: hooks that keep interactive agents within the budgets |
+//! | `otel` | [`ext::otel`]: runs as spans and metrics of OpenTelemetry |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -84,7 +86,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
-#[cfg(any(feature = "budget-files", feature = "notify"))]
+#[cfg(any(feature = "budget-files", feature = "notify", feature = "hooks", feature = "otel"))]
 pub mod ext;
 #[cfg(test)]
 mod fixtures;

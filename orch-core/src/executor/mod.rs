@@ -16,6 +16,7 @@ mod dry_run;
 pub mod process;
 mod redact;
 mod seam;
+mod trace;
 mod usage;
 
 #[cfg(any(test, feature = "testing"))]
@@ -27,4 +28,5 @@ pub use dry_run::DryRun;
 pub use process::{Agent, Agents, ExitMeaning, OutputForm, ProcessExecutor, ProcessOptions, StdinForm};
 pub use redact::Redactor;
 pub use seam::{Body, Executor};
+pub use trace::Trace;
 pub use usage::ClaudeResult;

@@ -12,5 +12,9 @@
 
 #[cfg(feature = "budget-files")]
 pub mod budget_file;
+#[cfg(feature = "hooks")]
+pub mod hooks;
 #[cfg(feature = "notify")]
 pub mod notify;
+#[cfg(feature = "otel")]
+pub mod otel;

@@ -187,6 +187,7 @@ impl Accounts for Cells<'_> {
 }
 
 const ACCOUNT: &str = "account/";
+const MARK: &str = "mark/";
 const RESERVED: &str = "reserved/";
 
 impl Ledger {
@@ -467,5 +468,8 @@ impl fmt::Debug for Ledger {
     }
 }
 
+mod entry;
 #[cfg(test)]
 mod tests;
+
+pub use entry::Entry;

@@ -56,7 +56,7 @@ pub use budget::Budget;
 pub use files::{FileLimits, file_states};
 pub use kept::{StoredRun, history};
 pub use leased::{StoreLocks, StoreLocksOptions};
-pub use ledger::{Answer, Booked, Charge, InFlight, Ledger, Priced, Spent, add_up};
+pub use ledger::{Answer, Booked, Charge, Entry, InFlight, Ledger, Priced, Spent, add_up};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 #[cfg(feature = "prices")]
 pub use money::load_prices;

@@ -36,6 +36,10 @@ impl Launch {
     pub(super) fn new(context: &TaskContext, agent: &Agent, options: &ProcessOptions) -> Result<Self, Failure> {
         let values = Values::of(context);
         let mut env = values.env()?;
+        if let Some(trace) = &options.trace {
+            let span = trace.attempt(context.id().as_str(), context.attempt(), context.undo().is_some());
+            env.insert("TRACEPARENT".to_owned(), trace.header(span));
+        }
         for (name, value) in options.env.iter().chain(&agent.env) {
             if name.is_empty() || name.contains('=') {
                 let name = Printable(name);

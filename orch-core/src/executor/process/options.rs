@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::executor::Redactor;
+use crate::executor::{Redactor, Trace};
 
 /// How programs are run, for all agents. Public fields and `Default`.
 ///
@@ -24,6 +24,9 @@ pub struct ProcessOptions {
     pub inherit: Option<Vec<String>>,
     /// Variables that are set for every program. An agent's own go before them.
     pub env: BTreeMap<String, String>,
+    /// The trace of the run: each program gets `TRACEPARENT`, the span of its attempt, so that what it does is told as a part of it.
+    /// Default `None`: what this process has is inherited as it is.
+    pub trace: Option<Trace>,
     /// How long a program has between SIGTERM and SIGKILL. Default: 5 s.
     pub grace: Duration,
     /// How long output is still read after a program has ended while something that it started holds its pipes open.
@@ -47,6 +50,7 @@ impl Default for ProcessOptions {
             cwd: None,
             inherit: None,
             env: BTreeMap::new(),
+            trace: None,
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(1),
             max_output: 1024 * 1024,

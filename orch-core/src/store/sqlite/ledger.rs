@@ -1,6 +1,6 @@
 //! Cells and charges in the file.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params, types::Value};
 
 use super::{
     fault::Fault,
@@ -65,13 +65,28 @@ fn whole(fault: Fault<'_>, key: &str, text: String, hash: Hash) -> Result<String
     Err(fault.damaged("an account of the ledger is not what was written"))
 }
 
+/// The first text behind all that begin so; `None`: there is none.
+fn after(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        // Between the two halves of the range there are numbers that are no characters.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            return Some(chars.into_iter().chain([next]).collect());
+        }
+    }
+    None
+}
+
 pub(super) fn cells(on: &Transaction<'_>, fault: Fault<'_>, prefix: &str) -> Result<Vec<(String, String)>> {
     let say = |error| fault.of(error);
-    // Not LIKE or GLOB: a prefix may hold what these take for a pattern.
+    // Not LIKE or GLOB: a prefix may hold what these take for a pattern. A range, so that other cells are not read.
     let mut select = on
-        .prepare_cached("SELECT key, text, hash FROM cells WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key")
+        .prepare_cached("SELECT key, text, hash FROM cells WHERE key >= ?1 AND key < ?2 ORDER BY key")
         .map_err(say)?;
-    let mut rows = select.query([prefix]).map_err(say)?;
+    // A blob comes after every text.
+    let end = after(prefix).map_or(Value::Blob(Vec::new()), Value::Text);
+    let mut rows = select.query(params![prefix, end]).map_err(say)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(say)? {
         let (key, text, hash): (String, String, Hash) =
@@ -99,4 +114,22 @@ pub(super) fn charges(on: &Transaction<'_>, fault: Fault<'_>, from: WallTime, to
         found.push(row);
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_after_a_prefix_is_behind_all_that_begin_so() {
+        for (prefix, behind) in [
+            ("a/", Some("a0")),
+            ("", None),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+            ("\u{d7ff}", Some("\u{e000}")),
+        ] {
+            assert_eq!(after(prefix).as_deref(), behind, "{prefix:?}");
+        }
+    }
 }
