@@ -17,11 +17,20 @@ use orch_core::cli;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[cfg(unix)]
+#[path = "cli/hooks.rs"]
+mod hooks;
 #[path = "cli/money.rs"]
 mod money;
 #[cfg(unix)]
 #[path = "cli/notify.rs"]
 mod notify;
+#[cfg(unix)]
+#[path = "cli/otel.rs"]
+mod otel;
+#[cfg(unix)]
+#[path = "cli/prices.rs"]
+mod prices;
 #[cfg(unix)]
 #[path = "cli/process.rs"]
 mod process;

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    args_hooks::{HOOKS_EXAMPLES, Hook, Hooks},
     args_money::{BUDGET_EXAMPLES, Budget, COST_EXAMPLES, Cost, Demo},
     pair::Pair,
 };
@@ -97,6 +98,12 @@ pub(super) enum Command {
     /// Send what runs had to tell, list it, or try the addresses
     #[command(after_help = NOTIFY_EXAMPLES)]
     Notify(Notify),
+    /// Keep interactive agents within the budgets: put the hooks in, take them out
+    #[command(subcommand, after_help = HOOKS_EXAMPLES)]
+    Hooks(Hooks),
+    /// Answer a hook: what `orch hooks` puts in calls this
+    #[command(subcommand, hide = true)]
+    Hook(Hook),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),
@@ -208,6 +215,9 @@ pub(super) struct Run {
     /// Tell of the run: whom, say DISCORD_WEBHOOK_URL, SLACK_WEBHOOK_URL and ORCH_WEBHOOK_URL
     #[arg(long, help_heading = "Keeping")]
     pub(super) notify: bool,
+    /// Tell a collector of OpenTelemetry of the run: where it is, says OTEL_EXPORTER_OTLP_ENDPOINT
+    #[arg(long, help_heading = "Keeping")]
+    pub(super) otel: bool,
 
     /// The report as JSON on stdout
     #[arg(long, help_heading = "Results")]

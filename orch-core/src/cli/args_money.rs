@@ -18,6 +18,7 @@ Examples:
   orch cost --by day,task --since 2026-02-01 --csv
   orch cost --charges --json --only branch=main     every charge by itself
   orch cost price --model claude-sonnet-4-5 --usage usage.json
+  orch cost prices update                           newer published prices
   claude -p 'hello' --output-format json | orch cost price --usage - --json
 
 A usage is what an agent or an API said: the answer of Anthropic, OpenAI or Google, the result or a transcript of
@@ -98,6 +99,50 @@ fn only(text: &str) -> Result<Only, String> {
 pub(super) enum CostCommand {
     /// What one record of usage costs, by which price of which date
     Price(CostPrice),
+    /// Which published prices hold, and newer ones
+    #[command(after_help = PRICES_EXAMPLES)]
+    Prices(Prices),
+}
+
+const PRICES_EXAMPLES: &str = "\
+Examples:
+  orch cost prices                                  which list holds, and since when
+  orch cost prices update                           the list that genai-prices publishes now
+  orch cost prices update --from prices.json        from a file; or from an https address
+  orch cost prices reset                            the list of this build again
+
+A list is read as a whole before it takes the place of the one before. It is kept in the user's data, or where
+ORCH_PRICES says. Own rates in orch.toml go before it. Nothing is ever fetched but by `update`.";
+
+/// `orch cost prices`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Prices {
+    #[command(subcommand)]
+    pub(super) command: Option<PricesCommand>,
+    /// The answer as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What to do with the published prices.
+#[derive(Debug, Subcommand)]
+pub(super) enum PricesCommand {
+    /// Take a newer list, and say what is new in it
+    Update {
+        /// A file, or an https address [default: where genai-prices publishes it]
+        #[arg(long, value_name = "FILE|URL")]
+        from: Option<String>,
+        /// What was done as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to the list of this build
+    Reset {
+        /// What was done as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `orch cost price`.
@@ -137,6 +182,10 @@ impl Cost {
     pub(super) fn wants_json(&self) -> bool {
         match &self.command {
             Some(CostCommand::Price(args)) => args.json,
+            Some(CostCommand::Prices(args)) => match args.command {
+                Some(PricesCommand::Update { json, .. } | PricesCommand::Reset { json }) => json,
+                None => args.json,
+            },
             None => self.query.json,
         }
     }

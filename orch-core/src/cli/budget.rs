@@ -20,7 +20,7 @@ use crate::{
 
 /// Runs `orch budget`.
 pub(super) fn main(args: &Budget, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
-    let config = if args.no_config { Config::nothing() } else { Config::load(args.config.as_deref(), here)? };
+    let config = if args.no_config { Config::nothing()? } else { Config::load(args.config.as_deref(), here)? };
     let ledger = open(args.place.store.as_deref(), config.budget, here)?;
     if let Some(BudgetCommand::Assume { id }) = &args.command {
         ledger.assume(id)?;

@@ -59,22 +59,22 @@ impl Config {
             Some(path) => Ok(Self { named: true, ..Self::read(path)? }),
             None => match find(here) {
                 Some(path) => Self::read(&path),
-                None => Ok(Self::nothing()),
+                None => Self::nothing(),
             },
         }
     }
 
     /// The settings where there is no file.
-    pub(super) fn nothing() -> Self {
-        Self {
+    pub(super) fn nothing() -> Result<Self> {
+        Ok(Self {
             path: None,
             text: String::new(),
             run: RunSettings::default(),
             agents: Agents::default(),
-            prices: PriceTable::bundled(),
+            prices: super::cost::current()?,
             budget: Limits::default(),
             named: false,
-        }
+        })
     }
 
     /// Reads that file.
@@ -122,7 +122,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     })?;
     let mut run = RunSettings::default();
     let mut agents = Agents::default();
-    let mut prices = PriceTable::bundled();
+    let mut prices = super::cost::current()?;
     let mut budget = Limits::default();
     for (key, value) in &table {
         match (key.as_str(), value) {

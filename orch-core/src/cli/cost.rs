@@ -2,6 +2,7 @@
 
 mod ledger;
 mod price;
+mod prices;
 
 use std::path::Path;
 
@@ -13,6 +14,8 @@ use super::{
 };
 use crate::{Result, cost::budget::Limits};
 
+pub(super) use prices::current;
+
 /// Runs `orch cost`.
 pub(super) fn main(args: &Cost, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
     match &args.command {
@@ -21,8 +24,9 @@ pub(super) fn main(args: &Cost, here: &Path, console: &mut Console<'_>) -> Resul
             ledger::main(&args.query, &ledger, console)
         }
         Some(CostCommand::Price(args)) => {
-            let config = if args.no_config { Config::nothing() } else { Config::load(args.config.as_deref(), here)? };
+            let config = if args.no_config { Config::nothing()? } else { Config::load(args.config.as_deref(), here)? };
             price::main(args, config.prices, console)
         }
+        Some(CostCommand::Prices(args)) => prices::main(args, here, console),
     }
 }

@@ -18,6 +18,7 @@
 //! ```
 
 mod args;
+mod args_hooks;
 mod args_money;
 mod budget;
 mod check;
@@ -26,8 +27,10 @@ mod convert;
 mod cost;
 mod demo;
 mod exit;
+mod hooks;
 mod notify;
 mod optimize;
+mod otel;
 mod pair;
 mod plan;
 mod program;

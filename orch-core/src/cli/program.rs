@@ -6,12 +6,13 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::{
     args::{Cli, Command, Global, NotifyCommand, PlanFormat, RunsCommand, Source, StoreCommand, When},
+    args_hooks::{Hooks, Install, Status, Uninstall},
     args_money::Demo,
     budget, check,
     config::Config,
     convert, cost, demo,
     exit::Exit,
-    notify, optimize, plan, run, runs,
+    hooks, notify, optimize, plan, run, runs,
     source::Refusal,
     store,
     streams::{Console, Stream},
@@ -24,9 +25,15 @@ pub fn main<A>(args: impl IntoIterator<Item = A>, stdout: &mut dyn Stream, stder
 where
     A: Into<OsString> + Clone,
 {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let is_hook = args.get(1).is_some_and(|arg| arg == "hook");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, stdout, stderr).into(),
+        Err(error) => {
+            let exit = usage(&error, stdout, stderr);
+            // To whoever calls a hook, 2 says that it is to stop.
+            return if is_hook && exit == Exit::Bad { Exit::Failed } else { exit }.into();
+        }
     };
     let mut console = Console::new(stdout, stderr, &cli.global);
     let exit = match command(&cli, &mut console) {
@@ -67,14 +74,18 @@ fn wants_json(command: &Command) -> bool {
         Command::Cost(args) => args.wants_json(),
         Command::Budget(args) => args.json,
         Command::Demo(Demo::Budget { json }) => *json,
-        Command::Trust(_) | Command::Completions(_) => false,
+        Command::Hooks(Hooks::Install(Install::Claude(args))) => args.json,
+        Command::Hooks(Hooks::Uninstall(Uninstall::Claude(args))) => args.json,
+        Command::Hooks(Hooks::Status(Status::Claude(args))) => args.json,
+        Command::Hooks(Hooks::Tasks(args)) => args.json,
+        Command::Hook(_) | Command::Trust(_) | Command::Completions(_) => false,
     }
 }
 
 fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
     let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let config = |source: &Source| {
-        if source.no_config { Ok(Config::nothing()) } else { Config::load(source.config.as_deref(), &here) }
+        if source.no_config { Config::nothing() } else { Config::load(source.config.as_deref(), &here) }
     };
     match &cli.command {
         Command::Run(args) => run::main(args, &config(&args.source)?, &here, console),
@@ -89,6 +100,8 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Budget(args) => budget::main(args, &here, console),
         Command::Demo(args) => demo::main(args, console),
         Command::Notify(args) => notify::main(args, &here, console),
+        Command::Hooks(args) => hooks::main(args, &here, console),
+        Command::Hook(args) => Ok(hooks::hook(args, &here, console)),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

@@ -21,7 +21,7 @@ use super::{
     args,
     config::Config,
     exit::Exit,
-    notify,
+    notify, otel,
     source::{self, Refusal},
     store,
     streams::Console,
@@ -76,11 +76,13 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         }
         _ => None,
     };
+    let telemetry = if args.otel { Some(otel::of_run(config.prices.clone())?) } else { None };
+    let trace = telemetry.as_ref().map(|(trace, _)| trace.clone());
     let engine = if args.dry_run {
         Engine::builder().executor(DryRun).build()?
     } else {
         let agents = agents::choose(args, config, &graph)?;
-        let options = ProcessOptions { cwd: Some(here.to_owned()), ..ProcessOptions::default() };
+        let options = ProcessOptions { cwd: Some(here.to_owned()), trace, ..ProcessOptions::default() };
         let policy = loaded.command.as_ref().map(Command::cache_policy).unwrap_or_default();
         let builder = Engine::builder()
             .executor(ProcessExecutor::new(agents, options))
@@ -92,6 +94,13 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         };
         let builder = match notices.clone() {
             Some(notices) => builder.sink(move |graph: &Graph, events: &[Event]| notices.hear(graph, events)),
+            None => builder,
+        };
+        let builder = match &telemetry {
+            Some((_, telemetry)) => {
+                let telemetry = telemetry.clone();
+                builder.sink(move |graph: &Graph, events: &[Event]| telemetry.hear(graph, events))
+            }
             None => builder,
         };
         match &kept {
@@ -125,6 +134,9 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     drop(engine);
     if let Some(notices) = notices.and_then(Arc::into_inner) {
         notify::complain(notices.finish(), console);
+    }
+    if let Some(telemetry) = telemetry.and_then(|(_, telemetry)| Arc::into_inner(telemetry)) {
+        otel::complain(&telemetry.finish(), console);
     }
     exit
 }
