@@ -100,23 +100,20 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0030-python-tasks-share-workers.md")]
     pub mod d0030_python_tasks_share_workers {}
 
+    #[doc = include_str!("../docs/decisions/0034-caches-hold-objects-beside-their-json-form.md")]
+    pub mod d0034_caches_hold_objects_beside_their_json_form {}
+
+    #[doc = include_str!("../docs/decisions/0035-arguments-are-keys-by-type-and-content.md")]
+    pub mod d0035_arguments_are_keys_by_type_and_content {}
+
     #[doc = include_str!("../docs/decisions/0036-one-function-answers-the-vectors.md")]
     pub mod d0036_one_function_answers_the_vectors {}
 
     #[doc = include_str!("../docs/decisions/0037-old-classes-say-that-they-are-coming.md")]
     pub mod d0037_old_classes_say_that_they_are_coming {}
 
-    #[doc = include_str!("../docs/decisions/0050-tasks-are-added-by-whoever-works.md")]
-    pub mod d0050_tasks_are_added_by_whoever_works {}
-
-    #[doc = include_str!("../docs/decisions/0051-python-runs-share-an-engine.md")]
-    pub mod d0051_python_runs_share_an_engine {}
-
-    #[doc = include_str!("../docs/decisions/0034-caches-hold-objects-beside-their-json-form.md")]
-    pub mod d0034_caches_hold_objects_beside_their_json_form {}
-
-    #[doc = include_str!("../docs/decisions/0035-arguments-are-keys-by-type-and-content.md")]
-    pub mod d0035_arguments_are_keys_by_type_and_content {}
+    #[doc = include_str!("../docs/decisions/0040-node-driver.md")]
+    pub mod d0040_node_driver {}
 
     #[doc = include_str!("../docs/decisions/0045-definitions-without-ids-become-the-published-form.md")]
     pub mod d0045_definitions_without_ids_become_the_published_form {}
@@ -127,30 +124,14 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0047-the-prototypes-classes-translate-and-the-core-computes.md")]
     pub mod d0047_the_prototypes_classes_translate_and_the_core_computes {}
 
+    #[doc = include_str!("../docs/decisions/0050-tasks-are-added-by-whoever-works.md")]
+    pub mod d0050_tasks_are_added_by_whoever_works {}
+
+    #[doc = include_str!("../docs/decisions/0051-python-runs-share-an-engine.md")]
+    pub mod d0051_python_runs_share_an_engine {}
+
     #[doc = include_str!("../docs/decisions/0055-a-store-blocks-and-knows-bytes.md")]
     pub mod d0055_a_store_blocks_and_knows_bytes {}
-
-    #[doc = include_str!("../docs/decisions/0040-node-driver.md")]
-    pub mod d0040_node_driver {}
-
-    #[doc = include_str!("../docs/decisions/0060-what-is-installed-holds-what-it-uses.md")]
-    pub mod d0060_what_is_installed_holds_what_it_uses {}
-
-    #[doc = include_str!("../docs/decisions/0061-claims-among-processes-are-leases-behind-gates.md")]
-    pub mod d0061_claims_among_processes_are_leases_behind_gates {}
-
-    #[doc = include_str!("../docs/decisions/0062-the-store-is-proved-by-what-goes-wrong.md")]
-    pub mod d0062_the_store_is_proved_by_what_goes_wrong {}
-
-    #[doc = include_str!("../docs/decisions/0065-processes-take-turns-through-leases.md")]
-    pub mod d0065_processes_take_turns_through_leases {}
-    #[doc = include_str!("../docs/decisions/0070-python-keeps-what-a-function-is.md")]
-    pub mod d0070_python_keeps_what_a_function_is {}
-    #[doc = include_str!("../docs/decisions/0071-functions-ask-the-store-too.md")]
-    pub mod d0071_functions_ask_the_store_too {}
-
-    #[doc = include_str!("../docs/decisions/0066-functions-count-by-their-code.md")]
-    pub mod d0066_functions_count_by_their_code {}
 
     #[doc = include_str!("../docs/decisions/0056-stored-before-told.md")]
     pub mod d0056_stored_before_told {}
@@ -160,6 +141,25 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0058-the-command-line-keeps-runs-when-asked.md")]
     pub mod d0058_the_command_line_keeps_runs_when_asked {}
+
+    #[doc = include_str!("../docs/decisions/0060-what-is-installed-holds-what-it-uses.md")]
+    pub mod d0060_what_is_installed_holds_what_it_uses {}
+    #[doc = include_str!("../docs/decisions/0061-claims-among-processes-are-leases-behind-gates.md")]
+    pub mod d0061_claims_among_processes_are_leases_behind_gates {}
+    #[doc = include_str!("../docs/decisions/0062-the-store-is-proved-by-what-goes-wrong.md")]
+    pub mod d0062_the_store_is_proved_by_what_goes_wrong {}
+
+    #[doc = include_str!("../docs/decisions/0065-processes-take-turns-through-leases.md")]
+    pub mod d0065_processes_take_turns_through_leases {}
+
+    #[doc = include_str!("../docs/decisions/0066-functions-count-by-their-code.md")]
+    pub mod d0066_functions_count_by_their_code {}
+
+    #[doc = include_str!("../docs/decisions/0070-python-keeps-what-a-function-is.md")]
+    pub mod d0070_python_keeps_what_a_function_is {}
+
+    #[doc = include_str!("../docs/decisions/0071-functions-ask-the-store-too.md")]
+    pub mod d0071_functions_ask_the_store_too {}
 
     #[doc = include_str!("../docs/decisions/0075-usage-is-read-by-a-table.md")]
     pub mod d0075_usage_is_read_by_a_table {}
@@ -178,6 +178,8 @@ pub mod decisions {
     pub mod d0090_the_classes_of_the_scripts_keep_their_file {}
     #[doc = include_str!("../docs/decisions/0095-dollars-are-numbers-in-javascript.md")]
     pub mod d0095_dollars_are_numbers_in_javascript {}
+    #[doc = include_str!("../docs/decisions/0100-budgets-ask-step-down-and-keep-money-for-the-critical.md")]
+    pub mod d0100_budgets_ask_step_down_and_keep_money_for_the_critical {}
     #[doc = include_str!("../docs/decisions/0108-names-of-models-are-found-once.md")]
     pub mod d0108_names_of_models_are_found_once {}
     #[doc = include_str!("../docs/decisions/0109-hooks-charge-by-the-name-of-the-answer.md")]

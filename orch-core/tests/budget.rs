@@ -14,8 +14,8 @@ use std::{
 use orch_core::{
     Clock, Engine, FailurePolicy, Graph, Outcome, Plan, PlanOptions, PriceTable, Rates, Report, RunOptions, RunState,
     Task, TaskContext, TaskState, Usage, Usd,
-    cost::budget::{AtLimit, Column, Labels, Limit, Limits},
-    session::{Budget, Ledger},
+    cost::budget::{AtLimit, Column, Labels, Limit, Limits, Period},
+    session::{Allowed, Budget, Gatekeeper, Ledger, News, NewsKind, Question},
     store::{MemoryStore, Store},
 };
 
@@ -213,4 +213,184 @@ async fn an_account_that_nobody_may_use_refuses() {
     let ledger = in_memory(vec![limit.each(Column::Task)]);
     let report = run(&ledger, [Task::new("a"), Task::new("b")], |_| uses(1), 2).await;
     assert_eq!((succeeded(&report), spent(&ledger)), (0, 0));
+}
+
+/// Unlike above, `b` is not ready when the side tasks ask, and there are places for all of them.
+#[tokio::test]
+async fn the_last_money_is_kept_for_what_is_more_critical_and_has_not_begun() {
+    let hour = Duration::from_secs(3600);
+    for (costs, want) in [(4, &["a", "b"][..]), (3, &["a", "b", "side0"][..])] {
+        let ledger = in_memory(all(10));
+        let side = (0..4).map(|nth| Task::new(format!("side{nth}")).expects(cents(4)).estimate(Duration::from_secs(1)));
+        let chain = [
+            Task::new("a").expects(cents(4)).estimate(hour),
+            Task::new("b").after("a").expects(cents(4)).estimate(hour),
+        ];
+        let report = run(&ledger, side.chain(chain), move |_| uses(costs), 8).await;
+        let done: Vec<&str> =
+            report.tasks().filter(|task| task.state() == TaskState::Succeeded).map(|task| task.id().as_str()).collect();
+        let mut done: Vec<String> = done.into_iter().map(str::to_owned).collect();
+        done.sort();
+        assert_eq!(done, want, "at {costs} cents each");
+        assert!(spent(&ledger) <= 10);
+    }
+}
+
+#[tokio::test]
+async fn what_the_critical_path_does_not_need_any_more_is_free_for_others() {
+    let ledger = in_memory(all(8));
+    let hour = Duration::from_secs(3600);
+    let work = async |task: TaskContext| {
+        tokio::task::yield_now().await;
+        let outcome = if task.id().as_str() == "a" { Outcome::failed("no") } else { Outcome::done("ok") };
+        outcome.used(cents(4))
+    };
+    // `b` never runs, since `a` fails: `side` gets its money.
+    let tasks = [
+        Task::new("a").expects(cents(4)).estimate(hour),
+        Task::new("b").after("a").expects(cents(4)).estimate(hour),
+        Task::new("side").expects(cents(4)).estimate(Duration::from_secs(1)),
+    ];
+    let report = run(&ledger, tasks, work, 8).await;
+    assert_eq!(report.find("side").unwrap().state(), TaskState::Succeeded);
+    assert_eq!(spent(&ledger), 8);
+}
+
+fn warnings(report: &Report) -> Vec<String> {
+    report.warnings().iter().map(|warning| warning.message.to_string()).collect()
+}
+
+#[tokio::test]
+async fn at_the_limit_a_cheaper_model_does_it() {
+    let small = Rates::new(Usd::from_cents(100), Usd::from_cents(100));
+    let limit = |usd| Limit { at_limit: AtLimit::Downgrade("small".into()), ..Limit::new("all", Usd::from_cents(usd)) };
+    let work = async |task: TaskContext| {
+        let model = task.model().unwrap();
+        Outcome::done(model.clone()).used(Usage::tokens(model, 5000, 0))
+    };
+    for (has, models) in [(10, ["m", "m"]), (6, ["m", "small"])] {
+        let ledger = in_memory(vec![limit(has)]);
+        let graph = Graph::builder("g")
+            .tasks([Task::new("a").expects(cents(5)), Task::new("b").after("a").expects(cents(5))])
+            .build()
+            .unwrap();
+        let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+        let prices = prices().with("small", small.clone());
+        let engine =
+            Engine::builder().executor(work).prices(prices).budget(Budget::new(ledger.clone())).build().unwrap();
+        let report = engine.run(&plan, RunOptions::default()).await.unwrap();
+        let used =
+            ["a", "b"].map(|task| report.find(task).unwrap().output().json().unwrap().as_str().unwrap().to_owned());
+        assert_eq!(used, models);
+        let told = warnings(&report).iter().filter(|text| text.contains("is done with `small` instead")).count();
+        assert_eq!(told, usize::from(models[1] == "small"), "{:?}", warnings(&report));
+        let model = ledger.charges(None, None).unwrap()[1].who.get(Column::Model).map(str::to_owned);
+        assert_eq!(model.as_deref(), Some(models[1]));
+    }
+    // Too dear with that model as well.
+    let ledger = in_memory(vec![limit(0)]);
+    let report = run(&ledger, [Task::new("a").expects(cents(5))], |_| uses(5), 1).await;
+    let why = report.find("a").unwrap().failure().unwrap().message.clone();
+    assert!(why.contains("there is no price for `small`"), "{why}");
+}
+
+fn gate(usd: i64) -> Limit {
+    Limit { at_limit: AtLimit::Ask, ..Limit::new("gate", Usd::from_cents(usd)) }
+}
+
+/// Three tasks of 5 cents behind a gate at 5, and what is said to each question.
+async fn asked(says: &'static [Allowed]) -> (Report, Ledger, usize) {
+    let ledger = in_memory(vec![gate(5)]);
+    let graph =
+        Graph::builder("g").tasks(["a", "b", "c"].map(|name| Task::new(name).expects(cents(5)))).build().unwrap();
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    let questions = Arc::new(AtomicU32::new(0));
+    let count = questions.clone();
+    let keeper = Gatekeeper::new("the boss", move |question: &Question| {
+        assert_eq!((question.limit.as_str(), question.usd), ("gate", Usd::from_cents(5)));
+        let nth = count.fetch_add(1, Ordering::Relaxed);
+        says.get(nth as usize).copied()
+    });
+    let budget = Budget { gate: Some(keeper), ..Budget::new(ledger.clone()) };
+    let engine = Engine::builder().executor(|_: TaskContext| uses(5)).prices(prices()).budget(budget).build().unwrap();
+    let options = RunOptions { on_failure: FailurePolicy::Continue, ..RunOptions::default() };
+    let report = engine.run(&plan, options).await.unwrap();
+    (report, ledger, questions.load(Ordering::Relaxed) as usize)
+}
+
+#[tokio::test]
+async fn somebody_is_asked_whether_it_may_pass() {
+    for (says, done, asks) in [
+        (&[Allowed::Once, Allowed::Once][..], 3, 2),
+        (&[Allowed::Run][..], 3, 1),
+        (&[Allowed::No, Allowed::Once][..], 2, 2),
+        (&[Allowed::No, Allowed::No][..], 1, 2),
+    ] {
+        let (report, ledger, questions) = asked(says).await;
+        assert_eq!((succeeded(&report), questions, spent(&ledger)), (done, asks, done as i64 * 5), "{says:?}");
+        assert_eq!((ledger.gates().unwrap().len(), ledger.in_flight().unwrap().len()), (0, 0));
+        if says[0] == Allowed::No {
+            let why = report.tasks().find_map(|task| task.failure().cloned()).unwrap().message;
+            assert!(why.contains("`the boss` said no: the budget `gate` of $0.05 has $0.05 spent"), "{why}");
+        }
+    }
+}
+
+/// Somebody else with the same store answers; nobody in this process has anything to say.
+#[tokio::test]
+async fn whoever_has_the_store_may_answer() {
+    let ledger = in_memory(vec![gate(5)]);
+    let tasks = ["a", "b"].map(|name| Task::new(name).expects(cents(5)));
+    let other = ledger.clone();
+    let answers = async {
+        loop {
+            tokio::task::yield_now().await;
+            if let Some(gate) = other.gates().unwrap().first() {
+                assert_eq!(gate.question.who.get(Column::Task), Some("b"));
+                other.answer(&gate.question.id, Allowed::Once, "ann").unwrap();
+                let again = other.answer(&gate.question.id, Allowed::No, "bob").unwrap_err();
+                assert!(again.message().contains("was answered by `ann`"), "{again}");
+                break;
+            }
+        }
+    };
+    let (report, ()) = tokio::join!(run(&ledger, tasks, |_| uses(5), 2), answers);
+    assert_eq!((succeeded(&report), spent(&ledger)), (2, 10));
+    assert!(warnings(&report).iter().any(|text| text.contains("`ann` said so")), "{:?}", warnings(&report));
+    let nobody = ledger.answer("nothing", Allowed::Once, "ann").unwrap_err();
+    assert!(nobody.message().contains("nobody asks a question `nothing`"), "{nobody}");
+}
+
+#[tokio::test]
+async fn who_spends_more_than_was_reserved_is_told_when_nothing_is_left() {
+    let ledger = in_memory(all(10));
+    let work = async |task: TaskContext| {
+        if task.id().as_str() == "a" {
+            assert_eq!(task.budget(), Some(Usd::from_cents(10)));
+            assert_eq!(task.used(&cents(2)), Ok(()), "less than was reserved");
+            assert_eq!(task.used(&cents(9)), Ok(()), "what is left is reserved for it");
+        }
+        let over = task.used(&cents(11)).unwrap_err();
+        assert!(over.message.contains("stopped at its budget: it has used $0.11"), "{over}");
+        Outcome::from(over).used(cents(11))
+    };
+    let report = run(&ledger, [Task::new("a").expects(cents(4))], work, 2).await;
+    assert_eq!((succeeded(&report), spent(&ledger)), (0, 11));
+    assert_eq!(ledger.in_flight().unwrap(), []);
+    let news: Vec<_> = ledger.news().unwrap();
+    assert!(matches!(&news[..], [News { what: NewsKind::Exhausted(None), .. }]), "{news:?}");
+}
+
+#[tokio::test]
+async fn who_waits_for_the_next_period_begins_when_it_comes() {
+    let limit = Limit {
+        at_limit: AtLimit::Wait,
+        per: Period::Rolling(Duration::from_millis(300)),
+        ..Limit::new("window", Usd::from_cents(5))
+    };
+    let ledger = in_memory(vec![limit]);
+    let report = run(&ledger, ["a", "b", "c"].map(|name| Task::new(name).expects(cents(5))), |_| uses(5), 3).await;
+    assert_eq!((succeeded(&report), spent(&ledger)), (3, 15));
+    let waits = warnings(&report).iter().filter(|text| text.starts_with("waits until ")).count();
+    assert!((1..=3).contains(&waits), "{:?}", warnings(&report));
 }

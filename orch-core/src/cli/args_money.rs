@@ -9,7 +9,7 @@ use crate::{
     clock::WallTime,
     cost::budget::{Column, Labels},
     error::{Error, ErrorKind},
-    session,
+    session::{self, Allowed},
 };
 
 pub(super) const COST_EXAMPLES: &str = "\
@@ -195,6 +195,7 @@ pub(super) const BUDGET_EXAMPLES: &str = "\
 Examples:
   orch budget                                       what is spent, reserved and left, and where it leads
   orch budget --json
+  orch budget answer 3f1c0a9b27 yes                 a budget that asks, asked whether a task may begin
 
 Budgets are written in orch.toml:
   [[budget]]
@@ -203,7 +204,7 @@ Budgets are written in orch.toml:
   zone = \"Europe/Berlin\"   # default: UTC
   each = [\"branch\"]        # each branch for itself; also run, phase, task, agent, model, worktree
   agent = \"reviewer\"       # only what that agent spends
-  at_limit = \"wait\"        # default: refuse
+  at_limit = \"wait\"        # for the next period; or \"ask\", or { downgrade = \"claude-haiku-4-5\" }; default: refuse
   milestones = [5, 10, 15]";
 
 /// `orch budget`.
@@ -232,6 +233,38 @@ pub(super) enum BudgetCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Say whether a task may begin that a budget asks about; `orch budget` lists the questions
+    Answer {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Whether it may
+        #[arg(value_enum, value_name = "ANSWER")]
+        says: Says,
+        /// In whose name [default: the user's]
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+}
+
+/// What is said to a budget that asks.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum Says {
+    /// This task may begin
+    Yes,
+    /// This one, and whatever else of its run the budget would ask about
+    All,
+    /// It may not: it fails
+    No,
+}
+
+impl Says {
+    pub(super) fn allowed(self) -> Allowed {
+        match self {
+            Self::Yes => Allowed::Once,
+            Self::All => Allowed::Run,
+            Self::No => Allowed::No,
+        }
+    }
 }
 
 /// `orch demo`.

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    cost::budget::Limits,
+    cost::budget::{Column, Limits},
     error::Result,
     id::Printable,
-    session::{AccountForm, InFlight, Ledger},
+    session::{AccountForm, Gate, InFlight, Ledger, Question},
     units::Usd,
 };
 
@@ -27,12 +27,32 @@ pub(super) fn main(args: &Budget, here: &Path, console: &mut Console<'_>) -> Res
         console.note(format_args!("the reservation `{}` counts as spent", Printable(id)));
         return Ok(Exit::Done);
     }
+    if let Some(BudgetCommand::Answer { id, says, by }) = &args.command {
+        let by = by.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "somebody".to_owned());
+        ledger.answer(id, says.allowed(), &by)?;
+        console.note(format_args!("the question `{}` is answered", Printable(id)));
+        return Ok(Exit::Done);
+    }
     if args.json {
         console.json(&ledger.form()?);
     } else {
         console.result(&text(&ledger.standings()?, &ledger.in_flight()?));
+        console.result(&questions(&ledger.gates()?));
     }
     Ok(Exit::Done)
+}
+
+fn questions(gates: &[Gate]) -> String {
+    let mut text = String::new();
+    for Gate { question: Question { id, at, who, why, .. }, said, .. } in gates {
+        let task = Printable(who.get(Column::Task).unwrap_or("?")).to_string();
+        let said = match said {
+            None => format!("answer with `orch budget answer {id} yes`, `all` or `no`"),
+            Some(_) => "answered; its run has not heard it yet".to_owned(),
+        };
+        text += &format!("{id}  task `{task}` asks since {at}: {}\n  {said}\n", Printable(why));
+    }
+    text
 }
 
 /// The ledger in the store of that place, which is there.

@@ -4,6 +4,7 @@ mod agents;
 mod inputs;
 mod kept;
 mod money;
+mod prompt;
 mod results;
 mod signals;
 mod undo;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tokio::{runtime, time};
 
 use self::{
+    prompt::Prompt,
     results::Results,
     signals::{Signals, Stop},
 };
@@ -78,6 +80,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     };
     let telemetry = if args.otel { Some(otel::of_run(config.prices.clone())?) } else { None };
     let trace = telemetry.as_ref().map(|(trace, _)| trace.clone());
+    let mut prompt = None;
     let engine = if args.dry_run {
         Engine::builder().executor(DryRun).build()?
     } else {
@@ -89,7 +92,10 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
             .cache(TtlCache::new(cache_options(policy)))
             .prices(config.prices.clone());
         let builder = match money::budget(args, config, kept.as_ref(), here)? {
-            Some(budget) => builder.budget(budget),
+            Some(mut budget) => {
+                prompt = Prompt::of(&mut budget);
+                builder.budget(budget)
+            }
             None => builder,
         };
         let builder = match notices.clone() {
@@ -130,7 +136,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         ..kept::resumed(resume, args.dry_run)
     };
     kept::note(kept.as_ref().filter(|_| !args.dry_run), &options, console);
-    let exit = run(args, &engine, &plan, options, results, console);
+    let exit = run(args, &engine, &plan, options, (results, prompt), console);
     drop(engine);
     if let Some(notices) = notices.and_then(Arc::into_inner) {
         notify::complain(notices.finish(), console);
@@ -154,7 +160,7 @@ fn run(
     engine: &Engine,
     plan: &Plan,
     options: RunOptions,
-    mut results: Results,
+    (mut results, prompt): (Results, Option<Prompt>),
     console: &mut Console<'_>,
 ) -> Result<Exit> {
     // One thread: programs do the work, and a thread less is a quicker start.
@@ -164,7 +170,7 @@ fn run(
         .map_err(|error| Error::new(ErrorKind::Io, "could not start the runtime").caused_by(error))?;
     let stdout_is_taken = results.take_stdout();
     let mut view = View::new(plan, console);
-    let ended = runtime.block_on(follow(engine, plan, options, &mut view, &mut results, console));
+    let ended = runtime.block_on(follow(engine, plan, options, &mut view, (&mut results, prompt), console));
     view.end();
     // What tasks made for other runs is kept in the background, and this process is about to end.
     if let Ok(Ended::Report(..)) = &ended
@@ -246,7 +252,7 @@ async fn follow(
     plan: &Plan,
     options: RunOptions,
     view: &mut View,
-    results: &mut Results,
+    (results, mut prompt): (&mut Results, Option<Prompt>),
     console: &mut Console<'_>,
 ) -> Result<Ended> {
     let mut signals =
@@ -276,6 +282,11 @@ async fn follow(
             _ = tick.tick() => {
                 view.tick(clock.elapsed(), console);
                 results.flush();
+            }
+            said = Prompt::next(&mut prompt) => {
+                if let Some(prompt) = &mut prompt {
+                    view.above(console, |console| prompt.hear(said, console));
+                }
             }
             event = run.next_event() => match event {
                 Some(event) => {

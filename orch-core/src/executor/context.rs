@@ -19,6 +19,7 @@ use crate::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         lock,
     },
+    units::{Usage, Usd},
 };
 
 /// What an attempt says while it runs.
@@ -192,8 +193,46 @@ impl TaskContext {
 
     /// What the tasks that this one waited for have made, and the values that its definition asks for.
     pub fn inputs(&self) -> &Inputs {
-        static NONE: Inputs = Inputs { outputs: Vec::new(), values: BTreeMap::new(), undo: None, hold: None };
+        static NONE: Inputs = Inputs {
+            outputs: Vec::new(),
+            values: BTreeMap::new(),
+            undo: None,
+            hold: None,
+            grant: Grant { model: None, most: None, meter: None },
+        };
         self.inputs.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The model that it should use: the cheaper one that a budget wants, else the first that its task
+    /// [expects](crate::Task::expects) to use.
+    pub fn model(&self) -> Option<String> {
+        let granted = self.inputs.as_deref().and_then(|inputs| inputs.grant.model.clone());
+        let expected = || {
+            self.with_graph(|graph| {
+                let expects = &graph.task(self.task).options().expects;
+                expects.models().first().map(|usage| usage.model.clone()).filter(|model| !model.is_empty())
+            })
+        };
+        granted.or_else(expected)
+    }
+
+    /// What it may spend at most, as the budget stood when it began: what is reserved for it, and what else is left. Others may
+    /// take of the rest meanwhile, so [say](TaskContext::used) what was used. `None`: there is no limit.
+    pub fn budget(&self) -> Option<Usd> {
+        self.inputs.as_deref()?.grant.most
+    }
+
+    /// Says what it has used so far, all together: more is reserved for it where that is not enough. `Err` says that no more is
+    /// left and why: it should stop, and its outcome tell what it [used](crate::Outcome::used). Without a budget nobody minds.
+    ///
+    /// Blocks while the ledger is asked, which may be on a disk.
+    ///
+    /// # Errors
+    ///
+    /// A [fatal](crate::FailureKind::Fatal) failure if it may use no more.
+    pub fn used(&self, usage: &Usage) -> Result<(), Failure> {
+        let Some(meter) = self.inputs.as_deref().and_then(|inputs| inputs.grant.meter.as_ref()) else { return Ok(()) };
+        meter.used(usage).map_err(|why| Failure::fatal(format!("stopped at its budget: {why}")))
     }
 
     /// The fencing token of what its task [claims](crate::Claim), greater than that of every earlier grant; `None` without
@@ -383,6 +422,30 @@ pub struct Inputs {
     pub(crate) values: BTreeMap<String, Value>,
     pub(crate) undo: Option<ToUndo>,
     pub(crate) hold: Option<Hold>,
+    pub(crate) grant: Grant,
+}
+
+/// What an attempt may spend.
+#[derive(Clone, Default)]
+pub(crate) struct Grant {
+    /// The model that it is to use instead of the one that its task expects.
+    pub(crate) model: Option<String>,
+    /// How much at most, as it began.
+    pub(crate) most: Option<Usd>,
+    /// Whom it tells what it has used so far.
+    pub(crate) meter: Option<Arc<dyn Meter>>,
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant").field("model", &self.model).field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+/// Hears what an attempt has used so far.
+pub(crate) trait Meter: Send + Sync {
+    /// It has used that much, all together; `Err`: it may use no more, and why. Blocks while the ledger is asked.
+    fn used(&self, usage: &Usage) -> Result<(), String>;
 }
 
 /// What an attempt holds of what its task claims.

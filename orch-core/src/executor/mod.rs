@@ -21,7 +21,7 @@ mod usage;
 
 #[cfg(any(test, feature = "testing"))]
 pub use context::Controls;
-pub(crate) use context::{Hold, News, Note, RunShared, Slot, idempotency_key};
+pub(crate) use context::{Grant, Hold, Meter, News, Note, RunShared, Slot, idempotency_key};
 pub use context::{Inputs, TaskContext, ToUndo};
 pub use dry_run::DryRun;
 #[cfg(feature = "process")]

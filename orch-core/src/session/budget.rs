@@ -4,17 +4,24 @@
 //! that budget: what becomes free goes to it, and not to somebody less critical who came later. A store on a disk is asked by a
 //! thread of the runtime for slow seams, in order; one in memory at once.
 
+mod ahead;
+mod clerk;
+mod gate;
+mod meter;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
     time::Duration,
 };
 
-use super::{
-    io,
-    ledger::{Answer, Booked, Charge, Ledger, Priced},
+pub use self::gate::Gatekeeper;
+use self::{
+    ahead::Ahead,
+    clerk::{Clerk, Done, Job},
 };
+use super::ledger::{Answer, Booked, Charge, Ledger, Part, Priced, Question};
 use crate::{
     cost::{
         PriceSource,
@@ -23,7 +30,7 @@ use crate::{
     },
     error::{Error, Result},
     event::{Event, EventKind, Failure},
-    executor::RunShared,
+    executor::{Grant, RunShared},
     id::{Printable, TaskIx},
     run::{Machine, Message},
     sync::{Mutex, lock},
@@ -46,97 +53,15 @@ pub struct Budget {
     /// What else is known of all that is spent: the worktree, the branch. The run, the phase, the task, the agent and the model are
     /// known of each charge anyway.
     pub labels: Labels,
+    /// Who in this process is asked where a limit [asks](crate::cost::budget::AtLimit::Ask). Whoever has the same store may
+    /// [answer](Ledger::answer) as well, in whatever process. Default: nobody.
+    pub gate: Option<Gatekeeper>,
 }
 
 impl Budget {
-    /// With that ledger, and no further labels.
+    /// With that ledger, no further labels, and nobody to ask in this process.
     pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, labels: Labels::default() }
-    }
-}
-
-/// What the clerk is to do.
-enum Job {
-    Reserve { task: TaskIx, nth: u64, parts: Vec<(Labels, Usd)> },
-    Settle { task: TaskIx, id: String, charges: Option<Vec<Charge>> },
-    Charge { task: TaskIx, charges: Vec<Charge> },
-}
-
-/// What came of it.
-enum Done {
-    Answered { task: TaskIx, nth: u64, answer: Result<Answer> },
-    Settled { task: TaskIx, settled: Result<Settled> },
-}
-
-/// Does one job after the other.
-struct Clerk {
-    ledger: Ledger,
-    run: Arc<RunShared>,
-    desk: Mutex<Desk>,
-}
-
-#[derive(Default)]
-struct Desk {
-    todo: VecDeque<Job>,
-    done: Vec<Done>,
-    busy: bool,
-    /// How many jobs were given and not heard of.
-    open: usize,
-    /// The run is gone: nothing is reserved for it any more.
-    closed: bool,
-}
-
-impl Clerk {
-    fn give(self: &Arc<Self>, job: Job) {
-        let mut desk = lock(&self.desk);
-        desk.open += 1;
-        desk.todo.push_back(job);
-        if std::mem::replace(&mut desk.busy, true) {
-            return;
-        }
-        drop(desk);
-        let runtime = if self.ledger.is_quick() { None } else { io::own() };
-        match runtime {
-            Some(runtime) => {
-                let clerk = self.clone();
-                drop(runtime.spawn_blocking(move || clerk.work()));
-            }
-            None => self.work(),
-        }
-    }
-
-    fn work(&self) {
-        loop {
-            let job = {
-                let mut desk = lock(&self.desk);
-                let Some(job) = desk.todo.pop_front() else {
-                    desk.busy = false;
-                    break;
-                };
-                job
-            };
-            let done = match job {
-                Job::Reserve { .. } if lock(&self.desk).closed => continue,
-                Job::Reserve { task, nth, parts } => {
-                    let answer = self.ledger.reserve(&parts);
-                    if let (Ok(Answer::Granted(booked)), true) = (&answer, lock(&self.desk).closed) {
-                        // Nobody is there to settle it. If it cannot be given back, it is in flight for people to see.
-                        drop(self.ledger.settle(&booked.id, Vec::new()));
-                    }
-                    Done::Answered { task, nth, answer }
-                }
-                Job::Settle { task, id, charges } => {
-                    let settled = match charges {
-                        Some(charges) => self.ledger.settle(&id, charges),
-                        None => self.ledger.assume(&id),
-                    };
-                    Done::Settled { task, settled }
-                }
-                Job::Charge { task, charges } => Done::Settled { task, settled: self.ledger.charge(&charges) },
-            };
-            lock(&self.desk).done.push(done);
-            self.run.news.ring();
-        }
+        Self { ledger, labels: Labels::default(), gate: None }
     }
 }
 
@@ -155,14 +80,28 @@ enum Stage {
     Asked,
     /// It waits in the line of that budget, and is asked about again at that time.
     Stuck { limit: String, due: Duration },
+    /// Somebody is to say whether it may pass that budget; whether somebody has is looked at again at that time.
+    Gate { question: Box<Question>, due: Duration },
 }
 
 /// What an attempt has reserved.
 struct Held {
     booked: Booked,
-    parts: Vec<(Labels, Usd)>,
+    parts: Vec<Part>,
     /// It has begun, and may have spent.
     begun: bool,
+    grant: Grant,
+}
+
+/// What became of a task's wishes before: it lives until an attempt of it ends.
+#[derive(Default)]
+struct Terms {
+    /// The models that it was to be done with instead, the latest last.
+    models: Vec<String>,
+    /// The limits that it may pass.
+    allowed: BTreeSet<String>,
+    /// The limits that somebody was told it asks for.
+    told: BTreeSet<String>,
 }
 
 /// The budget of one run.
@@ -173,6 +112,12 @@ pub(super) struct RunBudget {
     /// By rank: the most critical first.
     asking: BTreeMap<u32, Asking>,
     held: HashMap<TaskIx, Held>,
+    terms: HashMap<TaskIx, Terms>,
+    /// What those will want that have not begun.
+    ahead: Ahead,
+    /// The limits that the whole run may pass.
+    allowed: BTreeSet<String>,
+    gate: Option<Gatekeeper>,
     asks: u64,
     /// Something was settled: who is stuck may look again.
     stirred: bool,
@@ -183,10 +128,11 @@ pub(super) struct RunBudget {
 
 impl RunBudget {
     pub(super) fn new(budget: &Budget, prices: Option<Arc<dyn PriceSource>>, run: &Arc<RunShared>) -> Self {
+        let gate = budget.gate.clone();
         let clerk = Arc::new(Clerk { ledger: budget.ledger.clone(), run: run.clone(), desk: Mutex::default() });
         let labels = budget.labels.clone().with(Column::Run, run.id.to_string());
-        let (asking, held, asks, stirred, closed, trouble) = Default::default();
-        Self { clerk, labels, prices, asking, held, asks, stirred, closed, trouble }
+        let (asking, held, terms, ahead, allowed, asks, stirred, closed, trouble) = Default::default();
+        Self { clerk, labels, prices, asking, held, terms, ahead, allowed, gate, asks, stirred, closed, trouble }
     }
 
     /// Puts a task in the line.
@@ -209,6 +155,8 @@ impl RunBudget {
     /// What an attempt will cost at most, by model; what has no price is an error: a limit must not become a partial one.
     fn parts(&self, task: TaskIx, machine: &Machine) -> Result<Vec<(Labels, Usd)>, String> {
         let (who, expects) = (self.who(task, machine), &machine.graph().task(task).options().expects);
+        let cheaper = self.terms.get(&task).and_then(|terms| terms.models.last());
+        let expects = &cheaper.map_or_else(|| expects.clone(), |model| with_model(expects, model));
         if expects.is_empty() {
             return Ok(vec![(who, Usd::ZERO)]);
         }
@@ -240,6 +188,7 @@ impl RunBudget {
             let done = {
                 let mut desk = lock(&self.clerk.desk);
                 desk.open -= desk.done.len();
+                self.stirred |= std::mem::take(&mut desk.stirred);
                 std::mem::take(&mut desk.done)
             };
             let heard = !done.is_empty();
@@ -249,6 +198,8 @@ impl RunBudget {
                         self.answered((task, nth), answer, now, machine, messages, admitted)
                     }
                     Done::Settled { task, settled } => self.settled(task, settled, messages),
+                    Done::Said { task, nth, said } => self.said((task, nth), said, now, machine, messages),
+                    Done::Withdrawn => {}
                 }
             }
             let asked = self.pump(now, machine, messages);
@@ -268,8 +219,7 @@ impl RunBudget {
         admitted: &mut Vec<TaskIx>,
     ) {
         let rank = machine.plan().rank(task);
-        let is_wanted = self.asking.get(&rank).is_some_and(|asking| asking.task == task && asking.nth == nth);
-        if !is_wanted {
+        if !self.is_asking(rank, task, nth) {
             // Nobody waits for it any more.
             if let Ok(Answer::Granted(booked)) = answer {
                 self.clerk.give(Job::Settle { task, id: booked.id, charges: Some(Vec::new()) });
@@ -280,8 +230,10 @@ impl RunBudget {
         match answer {
             Ok(Answer::Granted(booked)) => {
                 self.asking.remove(&rank);
-                let parts = self.parts(task, machine).unwrap_or_default();
-                self.held.insert(task, Held { booked, parts, begun: false });
+                self.ahead.set(task, false);
+                let parts = self.wanted(task, machine).unwrap_or_default();
+                let grant = self.grant(task, &booked, machine);
+                self.held.insert(task, Held { booked, parts, begun: false, grant });
                 admitted.push(task);
             }
             Ok(Answer::Stopped(Verdict::Later(stop))) => {
@@ -289,9 +241,29 @@ impl RunBudget {
             }
             Ok(Answer::Stopped(Verdict::Wait { until, stop })) => {
                 let wait = Duration::from_millis(until.0.saturating_sub(self.clerk.ledger.now().0));
+                if self.terms.entry(task).or_default().told.insert(stop.limit.clone()) {
+                    messages.push(Message::Odd { task, message: format!("waits until {until}: {stop}") });
+                }
                 self.asking.insert(rank, stuck(stop.limit, now.saturating_add(wait)));
             }
-            Ok(Answer::Stopped(Verdict::Refused(stop) | Verdict::Ask(stop) | Verdict::Downgrade { stop, .. })) => {
+            Ok(Answer::Stopped(Verdict::Downgrade { model, stop })) => {
+                let terms = self.terms.entry(task).or_default();
+                if terms.models.contains(&model) {
+                    self.asking.remove(&rank);
+                    let model = Printable(&model);
+                    messages.push(refused(task, format!("not begun: {stop}, also with `{model}`")));
+                } else {
+                    let message = format!("is done with `{}` instead: {stop}", Printable(&model));
+                    messages.push(Message::Odd { task, message });
+                    terms.models.push(model);
+                    self.asking.insert(rank, Asking { task, nth, stage: Stage::Fresh });
+                }
+            }
+            Ok(Answer::Stopped(Verdict::Ask(stop))) => {
+                let question = Box::new(self.question(task, stop, machine));
+                self.asking.insert(rank, Asking { task, nth, stage: Stage::Gate { question, due: now } });
+            }
+            Ok(Answer::Stopped(Verdict::Refused(stop))) => {
                 self.asking.remove(&rank);
                 messages.push(refused(task, format!("not begun: {stop}")));
             }
@@ -304,6 +276,21 @@ impl RunBudget {
                 messages.push(refused(task, format!("not begun: the ledger could not reserve for it: {error}")));
             }
         }
+    }
+
+    fn is_asking(&self, rank: u32, task: TaskIx, nth: u64) -> bool {
+        self.asking.get(&rank).is_some_and(|asking| asking.task == task && asking.nth == nth)
+    }
+
+    /// What the attempt that begins is told of its money.
+    pub(super) fn granted(&self, task: TaskIx) -> Option<Grant> {
+        self.held.get(&task).map(|held| held.grant.clone())
+    }
+
+    /// The parts, each with what has to be left for others.
+    fn wanted(&self, task: TaskIx, machine: &Machine) -> Result<Vec<Part>, String> {
+        let parts = self.parts(task, machine)?.into_iter();
+        Ok(parts.map(|(who, usd)| Part { first: self.first(task, &who, machine), who, usd }).collect())
     }
 
     fn settled(&mut self, task: TaskIx, settled: Result<Settled>, messages: &mut Vec<Message>) {
@@ -339,10 +326,12 @@ impl RunBudget {
             match &mut asking.stage {
                 Stage::Asked => return false,
                 Stage::Stuck { due, .. } if stirred && *due > now && due.saturating_sub(now) <= AGAIN => *due = now,
+                Stage::Gate { due, .. } if stirred && *due > now => *due = now,
                 _ => {}
             }
             let waits = match &asking.stage {
                 Stage::Stuck { limit, due } if *due > now => Some(limit.clone()),
+                Stage::Gate { question, due } if *due > now => Some(question.limit.clone()),
                 _ => None,
             };
             match waits {
@@ -360,18 +349,29 @@ impl RunBudget {
             messages.push(refused(task, format!("not begun: {why}")));
             return true;
         }
-        match self.parts(task, machine) {
+        if let Some(asking) = self.asking.get_mut(&rank)
+            && let Stage::Gate { question, due } = &mut asking.stage
+        {
+            *due = Duration::MAX;
+            let question = question.clone();
+            self.clerk.give(Job::Ask { task, nth, question });
+            return true;
+        }
+        self.look_ahead(machine);
+        match self.wanted(task, machine) {
             Ok(parts) => {
                 let limits = self.clerk.ledger.limits();
                 // Who is less critical does not get what somebody before it waits for.
-                let counts = |limit: &&Limit| parts.iter().any(|(who, _)| limit.counts(who));
+                let counts = |limit: &&Limit| parts.iter().any(|part| limit.counts(&part.who));
                 if let Some(behind) = limits.iter().filter(counts).find(|limit| before.contains(&limit.name)) {
                     let stage = Stage::Stuck { limit: behind.name.clone(), due: now.saturating_add(AGAIN) };
                     self.asking.insert(rank, Asking { task, nth, stage });
                     return true;
                 }
                 self.asking.insert(rank, Asking { task, nth, stage: Stage::Asked });
-                self.clerk.give(Job::Reserve { task, nth, parts });
+                let mut allowed = self.allowed.clone();
+                allowed.extend(self.terms.get(&task).into_iter().flat_map(|terms| terms.allowed.iter().cloned()));
+                self.clerk.give(Job::Reserve { task, nth, parts, allowed });
             }
             Err(why) => {
                 self.asking.remove(&rank);
@@ -390,10 +390,19 @@ impl RunBudget {
                 }
             }
             EventKind::TaskFinished { task, attempt, result, usage } => {
+                self.ahead.set(*task, false);
                 self.ended(*task, *attempt, result.is_err(), usage.as_deref(), machine);
             }
             EventKind::TaskRetrying { task, attempt, usage, .. } => {
                 self.ended(*task, *attempt, true, usage.as_deref(), machine);
+                self.ahead.set(*task, true);
+            }
+            EventKind::TaskCached { task, .. }
+            | EventKind::TaskRestored { task, .. }
+            | EventKind::TaskSkipped { task, .. } => {
+                self.look_ahead(machine);
+                self.ahead.set(*task, false);
+                self.stirred = true;
             }
             EventKind::UndoFinished { task, attempt, usage: Some(usage), result } => {
                 let charges = self.charges(*task, *attempt, result.is_err(), usage, &[], machine);
@@ -408,6 +417,7 @@ impl RunBudget {
     }
 
     fn ended(&mut self, task: TaskIx, attempt: u32, failed: bool, usage: Option<&Usage>, machine: &Machine) {
+        self.terms.remove(&task);
         let Some(held) = self.held.remove(&task) else {
             // Without limits nothing is reserved, and what is spent is booked all the same.
             if let Some(usage) = usage.filter(|usage| !usage.is_empty()) {
@@ -432,7 +442,7 @@ impl RunBudget {
         attempt: u32,
         failed: bool,
         usage: &Usage,
-        parts: &[(Labels, Usd)],
+        parts: &[Part],
         machine: &Machine,
     ) -> Vec<Charge> {
         let who = self.who(task, machine);
@@ -442,7 +452,7 @@ impl RunBudget {
         let mut charges = Vec::new();
         for (used, quote) in quotes(source, usage, now) {
             let of = who.clone().with(Column::Model, &used.model);
-            let reserved = parts.iter().find(|(who, _)| *who == of).map(|(_, usd)| *usd);
+            let reserved = parts.iter().find(|part| part.who == of).map(|part| part.usd);
             if quote.is_none() {
                 let model = Printable(&used.model);
                 let why = format!("`{model}` was used, which has no price, so nobody knows what is left of the budget");
@@ -463,10 +473,13 @@ impl RunBudget {
     /// The attempt of that task will not begin after all, or nobody waits for it any more.
     pub(super) fn give_back(&mut self, task: TaskIx, machine: &Machine) {
         let rank = machine.plan().rank(task);
-        if self.asking.get(&rank).is_some_and(|asking| asking.task == task) {
-            self.asking.remove(&rank);
+        if self.asking.get(&rank).is_some_and(|asking| asking.task == task)
+            && let Some(Asking { stage: Stage::Gate { question, .. }, .. }) = self.asking.remove(&rank)
+        {
+            self.clerk.give(Job::Withdraw { id: question.id });
         }
         if let Some(held) = self.held.remove(&task) {
+            self.ahead.set(task, true);
             let charges = if held.begun { None } else { Some(Vec::new()) };
             self.clerk.give(Job::Settle { task, id: held.booked.id, charges });
         }
@@ -476,6 +489,7 @@ impl RunBudget {
     pub(super) fn wake_at(&self) -> Option<Duration> {
         let due = |asking: &Asking| match asking.stage {
             Stage::Stuck { due, .. } => Some(due),
+            Stage::Gate { due, .. } if due < Duration::MAX => Some(due),
             _ => None,
         };
         self.asking.values().filter_map(due).min()
@@ -518,6 +532,16 @@ impl Drop for RunBudget {
             self.clerk.give(Job::Settle { task, id, charges });
         }
     }
+}
+
+/// The same work, by that model.
+fn with_model(expects: &Usage, model: &str) -> Usage {
+    let mut usage = Usage::default();
+    for one in expects.models() {
+        let one = crate::units::ModelUsage { model: model.to_owned(), billed: None, ..one.clone() };
+        usage.add(&one.into());
+    }
+    usage
 }
 
 fn refused(task: TaskIx, why: String) -> Message {

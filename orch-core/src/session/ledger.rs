@@ -1,16 +1,27 @@
 //! The ledger: limits and charges in a store, that threads and processes share.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+mod gates;
+mod news;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    gates::{Allowed, Gate, Question},
+    news::{News, NewsKind},
+};
 use crate::{
     clock::{Clock, WallTime},
     cost::{
         Quote,
         budget::{
-            Account, Accounts, Column, Labels, Limits, Reserved, Settled, Standing, Verdict, charge, nothing, reserve,
-            settle_all, standing,
+            Account, Accounts, Column, Labels, Limits, Reserved, Settled, Standing, Verdict, Wish, charge, nothing,
+            reserve_wish, settle_all, standing,
         },
     },
     error::{Error, ErrorKind, Result},
@@ -58,6 +69,18 @@ pub struct Booked {
     pub id: String,
     /// How much, together.
     pub usd: Usd,
+    /// How much may be spent at most as the limits stand: what is reserved, and what else nobody has reserved. `None`: there is
+    /// no limit.
+    pub most: Option<Usd>,
+}
+
+/// Somebody who wants to spend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) who: Labels,
+    pub(super) usd: Usd,
+    /// What has to be left for others, by the names of limits.
+    pub(super) first: Vec<(String, Usd)>,
 }
 
 /// The answer to who wants to spend.
@@ -228,27 +251,82 @@ impl Ledger {
     ///
     /// Those of the store.
     pub fn reserve(&self, parts: &[(Labels, Usd)]) -> Result<Answer> {
+        let part = |(who, usd): &(Labels, Usd)| Part { who: who.clone(), usd: *usd, first: Vec::new() };
+        self.reserve_parts(&parts.iter().map(part).collect::<Vec<_>>(), &BTreeSet::new())
+    }
+
+    /// The same, where others go first, and with what somebody has allowed.
+    pub(super) fn reserve_parts(&self, parts: &[Part], allowed: &BTreeSet<String>) -> Result<Answer> {
         let (now, id) = (self.now(), RunId::new(&self.0.clock).to_string());
-        let mut stopped = None;
+        let (mut stopped, mut most) = (None, None);
         let booked = self.book(|book| {
             let mut reserved = Vec::new();
-            for (who, usd) in parts {
-                match reserve(&self.0.limits, &mut Cells(book), who, now, *usd)? {
+            for Part { who, usd, first } in parts {
+                let wish = Wish { who, at: now, usd: *usd, first, allowed };
+                match reserve_wish(&self.0.limits, &mut Cells(book), &wish)? {
                     Verdict::Granted(part) => reserved.push(part),
                     verdict => {
-                        stopped = Some(verdict);
+                        stopped = Some((verdict, who.clone()));
                         // What was reserved for the parts before is given up with the booking.
                         return Err(Error::new(ErrorKind::Conflict, "there is not enough for all of it"));
                     }
                 }
             }
+            let usd: Usd = parts.iter().map(|part| part.usd).sum();
+            for Part { who, .. } in parts {
+                for at in standing(&self.0.limits, &mut Cells(book), who, now)? {
+                    let left = (at.usd - at.spent - at.reserved).max(Usd::ZERO) + usd;
+                    most = Some(most.map_or(left, |most: Usd| most.min(left)));
+                }
+            }
             book.set_cell(&format!("{RESERVED}{id}"), Some(&text(&reserved)?))
         });
         match (booked, stopped) {
-            (_, Some(verdict)) => Ok(Answer::Stopped(verdict)),
-            (Ok(()), None) => Ok(Answer::Granted(Booked { id, usd: parts.iter().map(|(_, usd)| *usd).sum() })),
+            (_, Some((verdict, who))) => {
+                if let Verdict::Wait { stop, .. }
+                | Verdict::Downgrade { stop, .. }
+                | Verdict::Ask(stop)
+                | Verdict::Refused(stop) = &verdict
+                {
+                    self.exhausted(&who, stop, now)?;
+                }
+                Ok(Answer::Stopped(verdict))
+            }
+            (Ok(()), None) => Ok(Answer::Granted(Booked { id, usd: parts.iter().map(|part| part.usd).sum(), most })),
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// Reserves more for what goes on, so that it is `total` together; `None`: it is. What is not granted stays as it was: somebody
+    /// has to stop. `allowed` as for [`reserve_parts`](Ledger::reserve_parts).
+    pub(super) fn raise(
+        &self,
+        id: &str,
+        who: &Labels,
+        total: Usd,
+        allowed: &BTreeSet<String>,
+    ) -> Result<Option<Verdict>> {
+        let key = format!("{RESERVED}{id}");
+        self.book(|book| {
+            let Some(cell) = book.cell(&key)? else {
+                let message = format!("the reservation `{}` was settled already, or never made", Printable(id));
+                return Err(Error::new(ErrorKind::Conflict, message));
+            };
+            let mut parts: Vec<Reserved> =
+                serde_json::from_str(&cell).map_err(|error| unreadable("a reservation", error))?;
+            let more = total - parts.iter().map(|part| part.usd).sum();
+            if more <= Usd::ZERO {
+                return Ok(None);
+            }
+            let at = parts.iter().map(|part| part.at).min().unwrap_or_else(|| self.now());
+            let wish = Wish { who, at, usd: more, first: &[], allowed };
+            match reserve_wish(&self.0.limits, &mut Cells(book), &wish)? {
+                Verdict::Granted(part) => parts.push(part),
+                verdict => return Ok(Some(verdict)),
+            }
+            book.set_cell(&key, Some(&text(&parts)?))?;
+            Ok(None)
+        })
     }
 
     /// Gives back what was reserved, and books what was spent of it: nothing, or any number of charges. They belong to the periods
@@ -303,6 +381,7 @@ impl Ledger {
             all.extend(left.iter().map(|other| (nothing(&self.0.limits, &other.who, at), other.usd)));
             let all: Vec<(&Reserved, Usd)> = all.iter().map(|(part, spent)| (part, *spent)).collect();
             let settled = settle_all(&self.0.limits, &mut Cells(book), &all, now)?;
+            news::note(self, book, &settled, now)?;
             book.set_cell(&key, None)?;
             Ok(settled)
         })
@@ -321,6 +400,7 @@ impl Ledger {
                 book.charge(&one.row(now))?;
                 settled.add(charge(&self.0.limits, &mut Cells(book), &one.who, now, one.usd)?);
             }
+            news::note(self, book, &settled, now)?;
             Ok(settled)
         })
     }

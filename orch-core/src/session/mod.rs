@@ -52,11 +52,13 @@ mod stored;
 pub use acquire::{Acquiring, acquire};
 pub use ask::Asking;
 pub use breakers::Breakers;
-pub use budget::Budget;
+pub use budget::{Budget, Gatekeeper};
 pub use files::{FileLimits, file_states};
 pub use kept::{StoredRun, history};
 pub use leased::{StoreLocks, StoreLocksOptions};
-pub use ledger::{Answer, Booked, Charge, Entry, InFlight, Ledger, Priced, Spent, add_up};
+pub use ledger::{
+    Allowed, Answer, Booked, Charge, Entry, Gate, InFlight, Ledger, News, NewsKind, Priced, Question, Spent, add_up,
+};
 pub use load::{Definition, MAX_FILE_BYTES, load_text, read_text};
 #[cfg(feature = "prices")]
 pub use money::load_prices;

@@ -404,7 +404,7 @@ impl Session {
     #[inline]
     pub fn inputs(&mut self, attempt: Attempt) -> Option<Arc<Inputs>> {
         // A task with options may read what the context has from before the run.
-        let nothing = !self.machine.has_values() && self.machine.is_plain(attempt.task);
+        let nothing = !self.machine.has_values() && self.machine.is_plain(attempt.task) && self.budget.is_none();
         if nothing { None } else { self.gather_inputs(attempt) }
     }
 
@@ -427,6 +427,10 @@ impl Session {
             if let Some(value) = self.machine.value(&input.key).or_else(before).or_else(|| input.default.clone()) {
                 inputs.values.insert(input.key.clone(), value);
             }
+        }
+        // To undo asks for no money.
+        if let Some(grant) = self.budget.as_ref().and_then(|budget| budget.granted(task)).filter(|_| !attempt.undo) {
+            inputs.grant = grant;
         }
         inputs.hold = self.claims.as_mut().and_then(|claims| claims.hand(task));
         if attempt.undo {

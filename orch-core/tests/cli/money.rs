@@ -146,3 +146,41 @@ fn a_budget_of_the_settings_holds_over_runs() {
     let text = orch(["budget", "--store", &store, "--config", &config]).exits(0).stdout;
     assert!(text.contains("$0.1 of $0.1 spent") && text.contains("milestones reached: $0.05"), "{text}");
 }
+
+/// A run in one process asks, another one answers: `no` to the first task behind the gate, `all` to the rest.
+#[test]
+fn a_budget_that_asks_is_answered_from_elsewhere() {
+    let folder = Folder::new();
+    let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));
+    let config = folder
+        .file("orch.toml", "[[budget]]\nname = 'gate'\nusd = 0\nat_limit = 'ask'\n[agents.'*']\nargv = ['true']\n");
+    let budget = |args: &[&str]| orch_all(["budget"].into_iter().chain(args.iter().copied()));
+    let done = std::thread::scope(|scope| {
+        let run = scope.spawn(|| orch(["run", &file, "--store", &store, "--config", &config, "--keep-going", "--yes"]));
+        let mut answered = 0;
+        while !run.is_finished() {
+            let asks = budget(&["--store", &store, "--config", &config, "--json"]);
+            let questions = match asks.code == ExitCode::SUCCESS {
+                true => asks.json()["questions"].as_array().unwrap().clone(),
+                false => Vec::new(),
+            };
+            for question in questions.iter().filter(|question| question["said"].is_null()) {
+                assert_eq!((&question["budget"], &question["usd"]), (&json!("gate"), &json!("0")));
+                let id = question["id"].as_str().unwrap();
+                if answered == 0 {
+                    let text = budget(&["--store", &store, "--config", &config]).exits(0).stdout;
+                    assert!(text.contains(&format!("answer with `orch budget answer {id} yes`")), "{text}");
+                }
+                budget(&["answer", id, if answered == 0 { "yes" } else { "all" }, "--by", "ann", "--store", &store])
+                    .exits(0);
+                answered += 1;
+            }
+            std::thread::yield_now();
+        }
+        assert_eq!(answered, 2);
+        run.join().unwrap()
+    });
+    done.exits(0);
+    let odd = budget(&["answer", "0000000000", "no", "--store", &store]).exits(2);
+    assert!(odd.stderr.contains("nobody asks a question"), "{}", odd.stderr);
+}

@@ -23,6 +23,9 @@ pub struct Account {
     /// The milestones that were reached, of a rolling window those that it is still above.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reached: Vec<Usd>,
+    /// When it was said that nothing is left of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exhausted: Option<WallTime>,
     /// Of a rolling window: what was spent, and in which part (by the time at which that ends).
     #[serde(skip_serializing_if = "VecDeque::is_empty")]
     pub recent: VecDeque<(WallTime, Usd)>,

@@ -161,6 +161,11 @@ impl Limit {
         self.of.iter().all(|(column, value)| who.get(*column) == Some(value))
     }
 
+    /// Which of its accounts counts what that spender spends, whatever the period.
+    pub fn key_of(&self, who: &Labels) -> String {
+        self.account(who, &Span { name: String::new(), start: None, end: None })
+    }
+
     /// Which account of this limit that is: the limit's name, for whom, and the period. JSON, so that no value can look like
     /// another one.
     fn account(&self, who: &Labels, span: &Span) -> String {
@@ -168,6 +173,12 @@ impl Limit {
             self.each.iter().map(|column| (column.name(), who.get(*column))).collect();
         serde_json::json!([self.name, of, span.name]).to_string()
     }
+}
+
+/// The account of the same limit, and for the same spender, in another period.
+pub(super) fn of_period(account: &str, span: &Span) -> Option<String> {
+    let (name, of, _): (String, serde_json::Value, String) = serde_json::from_str(account).ok()?;
+    Some(serde_json::json!([name, of, span.name]).to_string())
 }
 
 /// Limits that hold together.

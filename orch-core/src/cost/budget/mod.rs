@@ -37,6 +37,7 @@
 mod account;
 mod forecast;
 mod limit;
+mod news;
 mod period;
 mod rules;
 #[cfg(test)]
@@ -45,7 +46,9 @@ mod tests;
 pub use account::{Account, Accounts, MemoryAccounts};
 pub use forecast::{Projection, project};
 pub use limit::{AtLimit, Column, Labels, Limit, Limits};
+pub use news::{Exhausted, Recap, exhaust};
 pub use period::{Period, Span, Zone};
 pub use rules::{
-    Milestone, Reserved, Settled, Standing, Stop, Verdict, charge, nothing, reserve, settle, settle_all, standing,
+    Milestone, Reserved, Settled, Standing, Stop, Verdict, Wish, charge, nothing, reserve, reserve_wish, settle,
+    settle_all, standing,
 };

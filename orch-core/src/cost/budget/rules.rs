@@ -1,12 +1,16 @@
 //! Reserve and settle.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     account::{Account, Accounts},
     limit::{AtLimit, Labels, Limit, Limits},
+    news::{Exhausted, Recap, exhausted, is_news, recap},
     period::{Period, Span},
 };
 use crate::{clock::WallTime, error::Result, id::Printable, units::Usd};
@@ -89,25 +93,56 @@ struct Found<'a> {
     spent: Usd,
 }
 
-/// Reserves that much in every limit that counts it, or in none.
-///
-/// Granted is what fits into what is neither spent nor reserved, of a limit that is not used up: nothing costs nothing, but who
-/// is to spend an unknown amount needs at least something that is left. Of several limits in the way the hardest decides: to
-/// refuse, then to ask, to downgrade, to wait. What is more than a whole limit is refused, whatever else the limit says, or asked
-/// for.
+/// Who wants to spend how much, and what is to be said of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Who.
+    pub who: &'a Labels,
+    /// When.
+    pub at: WallTime,
+    /// How much at most; nothing for an amount that nobody knows.
+    pub usd: Usd,
+    /// What has to be left beside it, by the names of limits: for others that go first and have not asked yet.
+    pub first: &'a [(String, Usd)],
+    /// Limits that ask, by name, of which somebody has said that this may pass them.
+    pub allowed: &'a BTreeSet<String>,
+}
+
+/// Reserves that much in every limit that counts it, or in none: [`reserve_wish`] where nobody goes first and nothing is allowed.
 ///
 /// # Errors
 ///
 /// Those of `accounts`.
 pub fn reserve(limits: &Limits, accounts: &mut dyn Accounts, who: &Labels, at: WallTime, usd: Usd) -> Result<Verdict> {
-    let usd = usd.max(Usd::ZERO);
+    reserve_wish(limits, accounts, &Wish { who, at, usd, first: &[], allowed: &BTreeSet::new() })
+}
+
+/// Reserves that much in every limit that counts it, or in none.
+///
+/// Granted is what fits into what is neither spent nor reserved, of a limit that is not used up: nothing costs nothing, but who
+/// is to spend an unknown amount needs at least something that is left. Of several limits in the way the hardest decides: to
+/// refuse, then to ask, to downgrade, to wait. What is more than a whole limit is refused, whatever else the limit says, or asked
+/// for. Who would leave too little for those who go [first](Wish::first) asks again later.
+///
+/// # Errors
+///
+/// Those of `accounts`.
+pub fn reserve_wish(limits: &Limits, accounts: &mut dyn Accounts, wish: &Wish<'_>) -> Result<Verdict> {
+    let &Wish { who, at, first, allowed, .. } = wish;
+    let usd = wish.usd.max(Usd::ZERO);
     let mut found = Vec::new();
     for (limit, span, key) in limits.accounts(who, at) {
         let account = accounts.load(&key)?.unwrap_or_default();
         let spent = account.spent_at(limit.per, at);
         found.push(Found { limit, span, key, account, spent });
     }
-    let in_the_way = found.iter().filter(|one| !fits(one, one.account.reserved, usd));
+    let goes_first =
+        |limit: &Limit| -> Usd { first.iter().filter(|(name, _)| *name == limit.name).map(|(_, usd)| *usd).sum() };
+    let is_in_the_way = |one: &&Found<'_>| {
+        let is_allowed = one.limit.at_limit == AtLimit::Ask && allowed.contains(&one.limit.name);
+        !is_allowed && !fits(one, one.account.reserved + goes_first(one.limit), usd)
+    };
+    let in_the_way = found.iter().filter(is_in_the_way);
     if let Some(verdict) = in_the_way.map(|one| stopped(one, usd)).max_by_key(hardness) {
         return Ok(verdict);
     }
@@ -174,6 +209,10 @@ pub struct Settled {
     pub milestones: Vec<Milestone>,
     /// The limits that are above their amount now, since it cost more than was reserved for it: by name, and by how much.
     pub over: Vec<(String, Usd)>,
+    /// The limits of which nothing is left with it, each once a period.
+    pub exhausted: Vec<Exhausted>,
+    /// What earlier months brought, of limits of a month that were charged for the first time in theirs.
+    pub recaps: Vec<Recap>,
 }
 
 /// A milestone that was reached.
@@ -181,8 +220,12 @@ pub struct Settled {
 pub struct Milestone {
     /// The limit's name.
     pub limit: String,
+    /// Its account.
+    pub account: String,
     /// The name of its period; may be empty.
     pub period: String,
+    /// How much there is.
+    pub of: Usd,
     /// The milestone.
     pub usd: Usd,
     /// What is spent now.
@@ -245,12 +288,18 @@ pub fn settle_all(
         let limit = limits.find(sum.limit);
         let period = limit.map_or(Period::Ever, |limit| limit.per);
         if sum.charges > 0 {
+            if let Some(limit) = limit.filter(|limit| limit.per == Period::Month && account.charges == 0) {
+                settled.recaps.extend(recap(limit, accounts, key, sum.at)?);
+            }
             // A window counts from when the money is known to be gone.
             let (before, after) = account.charge(period, now.max(sum.at), sum.spent);
             account.charges += sum.charges - 1;
             if let Some(limit) = limit {
                 let span = limit.per.span(&limit.zone, sum.at);
-                reach(limit, &span, &mut account, (before, after), &mut settled);
+                reach(limit, key, &span, &mut account, (before, after), &mut settled);
+                if after >= limit.usd && is_news(limit, &mut account, now) {
+                    settled.exhausted.push(exhausted(limit, key, &span, after));
+                }
             }
         }
         accounts.save(key, &account)?;
@@ -263,6 +312,8 @@ impl Settled {
     pub fn add(&mut self, other: Self) {
         self.milestones.extend(other.milestones);
         self.over.extend(other.over);
+        self.exhausted.extend(other.exhausted);
+        self.recaps.extend(other.recaps);
     }
 }
 
@@ -281,7 +332,14 @@ pub fn nothing(limits: &Limits, who: &Labels, at: WallTime) -> Reserved {
     Reserved { usd: Usd::ZERO, at, who: who.clone(), accounts }
 }
 
-fn reach(limit: &Limit, span: &Span, account: &mut Account, (before, after): (Usd, Usd), settled: &mut Settled) {
+fn reach(
+    limit: &Limit,
+    key: &str,
+    span: &Span,
+    account: &mut Account,
+    (before, after): (Usd, Usd),
+    settled: &mut Settled,
+) {
     if matches!(limit.per, Period::Rolling(_)) {
         account.reached.retain(|milestone| *milestone <= before);
     }
@@ -293,6 +351,8 @@ fn reach(limit: &Limit, span: &Span, account: &mut Account, (before, after): (Us
         account.reached.push(usd);
         settled.milestones.push(Milestone {
             limit: limit.name.clone(),
+            account: key.to_owned(),
+            of: limit.usd,
             period: span.name.clone(),
             usd,
             spent: after,

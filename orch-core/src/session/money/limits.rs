@@ -146,7 +146,14 @@ fn at_limit(value: &Value) -> Result<AtLimit> {
     match value {
         Value::String(text) if text == "refuse" => Ok(AtLimit::Refuse),
         Value::String(text) if text == "wait" => Ok(AtLimit::Wait),
-        _ => Err(invalid("`budget.at_limit` is what happens at the limit: refuse or wait")),
+        Value::String(text) if text == "ask" => Ok(AtLimit::Ask),
+        Value::Object(table) if table.len() == 1 => match table.get("downgrade").and_then(Value::as_str) {
+            Some(model) if !model.is_empty() => Ok(AtLimit::Downgrade(model.to_owned())),
+            _ => Err(invalid("`budget.at_limit.downgrade` is the model that is used instead")),
+        },
+        _ => Err(invalid(
+            "`budget.at_limit` is what happens at the limit: refuse, wait, ask, or { downgrade = \"MODEL\" }",
+        )),
     }
 }
 
@@ -162,9 +169,14 @@ mod tests {
             {"usd": 15, "per": "month", "zone": "Europe/Berlin", "milestones": [5, 10.5, "15"]},
             {"name": "careful", "usd": "0.5", "agent": "reviewer", "each": ["run", "task"], "per": "24h", "at_limit": "wait"},
             {"usd": 0.1, "each": "run"},
+            {"name": "cheap", "usd": 1, "at_limit": {"downgrade": "small"}},
+            {"name": "gate", "usd": 1, "at_limit": "ask"},
         ]))
         .unwrap();
-        let [month, careful, run] = &limits.iter().cloned().collect::<Vec<_>>()[..] else { panic!("three") };
+        let [month, careful, run, cheap, gate] = &limits.iter().cloned().collect::<Vec<_>>()[..] else {
+            panic!("five")
+        };
+        assert_eq!((&cheap.at_limit, &gate.at_limit), (&AtLimit::Downgrade("small".into()), &AtLimit::Ask));
         assert_eq!((month.name.as_str(), month.usd, month.per), ("month", Usd::from_cents(1500), Period::Month));
         assert_eq!((month.milestones[1], month.zone.to_string()), (Usd::from_cents(1050), "Europe/Berlin".to_owned()));
         assert_eq!((careful.of.len(), careful.each.len(), &careful.at_limit), (1, 2, &AtLimit::Wait));

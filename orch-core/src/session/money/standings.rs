@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::ledger::{InFlight, Ledger};
+use super::super::ledger::{Gate, InFlight, Ledger, Question};
 use crate::{
     clock::WallTime,
     cost::budget::{Standing, project},
@@ -73,6 +73,17 @@ impl InFlight {
     }
 }
 
+impl Gate {
+    /// As JSON: `{"id", "since", "who", "budget", "usd", "why", "said", "by"}`; `said` is `null` where nobody has said anything.
+    pub fn form(&self) -> Value {
+        let Question { id, at, who, limit, usd, why } = &self.question;
+        json!({
+            "id": id, "since": at.to_string(), "who": who, "budget": limit, "usd": usd.to_decimal(), "why": why,
+            "said": self.said, "by": self.by,
+        })
+    }
+}
+
 impl Ledger {
     /// How the limits stand in the present period, for people and programs.
     ///
@@ -84,7 +95,7 @@ impl Ledger {
         Ok(self.accounts()?.iter().map(|account| AccountForm::new(account, now)).collect())
     }
 
-    /// All of it as JSON: `{"version": 1, "at", "budgets": [..], "in_flight": [..]}`.
+    /// All of it as JSON: `{"version": 1, "at", "budgets": [..], "in_flight": [..], "questions": [..]}`.
     ///
     /// # Errors
     ///
@@ -92,6 +103,8 @@ impl Ledger {
     pub fn form(&self) -> Result<Value> {
         let in_flight: Vec<Value> = self.in_flight()?.iter().map(InFlight::form).collect();
         let at = self.now().to_string();
-        Ok(json!({"version": 1, "at": at, "budgets": self.standings()?, "in_flight": in_flight}))
+        let questions: Vec<Value> = self.gates()?.iter().map(Gate::form).collect();
+        let budgets = self.standings()?;
+        Ok(json!({"version": 1, "at": at, "budgets": budgets, "in_flight": in_flight, "questions": questions}))
     }
 }

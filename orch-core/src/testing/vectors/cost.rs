@@ -1,6 +1,6 @@
 //! What things cost as vectors: prices by own rates, usage that is read, scripts of budgets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,8 @@ use crate::{
     cost::{
         Extractors,
         budget::{
-            Column, Labels, Limit, Limits, MemoryAccounts, Period, Reserved, Settled, Stop, Verdict, reserve, settle,
+            AtLimit, Column, Labels, Limit, Limits, MemoryAccounts, Period, Reserved, Settled, Stop, Verdict, Wish,
+            reserve, reserve_wish, settle,
         },
     },
 };
@@ -67,6 +68,12 @@ struct LimitInput {
     zone: Option<String>,
     #[serde(default)]
     milestones: Vec<String>,
+    /// `wait` or `ask`; else it is refused.
+    #[serde(default)]
+    at_limit: Option<String>,
+    /// The model that is used instead.
+    #[serde(default)]
+    downgrade: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +81,8 @@ struct LimitInput {
 enum Step {
     /// When, who, how much.
     Reserve(String, Labels, String),
+    /// The same with what has to be left for others, by limits, and with the limits that may be passed.
+    Wish(String, Labels, String, Vec<(String, String)>, BTreeSet<String>),
     /// When, which of those that were granted (from 0), what it cost.
     Settle(String, usize, String),
 }
@@ -111,15 +120,16 @@ fn budget(input: BudgetInput) -> Result<Value> {
     let (mut accounts, mut granted, mut answers) = (MemoryAccounts::default(), Vec::<Reserved>::new(), Vec::new());
     for step in input.script {
         answers.push(match step {
-            Step::Reserve(at, who, usd) => match reserve(&limits, &mut accounts, &who, at.parse()?, usd.parse()?)? {
-                Verdict::Granted(reserved) => {
-                    granted.push(reserved);
-                    json!({"granted": granted.len() - 1})
-                }
-                Verdict::Later(stop) => said("later", &stop),
-                Verdict::Refused(stop) => said("refused", &stop),
-                other => json!(format!("{other:?}")),
-            },
+            Step::Reserve(at, who, usd) => {
+                let verdict = reserve(&limits, &mut accounts, &who, at.parse()?, usd.parse()?)?;
+                answer(verdict, &mut granted)
+            }
+            Step::Wish(at, who, usd, first, allowed) => {
+                let first =
+                    first.into_iter().map(|(limit, usd)| Ok((limit, usd.parse()?))).collect::<Result<Vec<_>>>()?;
+                let wish = Wish { who: &who, at: at.parse()?, usd: usd.parse()?, first: &first, allowed: &allowed };
+                answer(reserve_wish(&limits, &mut accounts, &wish)?, &mut granted)
+            }
             Step::Settle(at, which, usd) => match granted.get(which) {
                 Some(reserved) => told(&settle(&limits, &mut accounts, reserved, usd.parse()?, at.parse()?)?),
                 None => Value::Null,
@@ -129,13 +139,34 @@ fn budget(input: BudgetInput) -> Result<Value> {
     Ok(answers.into())
 }
 
+fn answer(verdict: Verdict, granted: &mut Vec<Reserved>) -> Value {
+    match verdict {
+        Verdict::Granted(reserved) => {
+            granted.push(reserved);
+            json!({"granted": granted.len() - 1})
+        }
+        Verdict::Later(stop) => said("later", &stop),
+        Verdict::Refused(stop) => said("refused", &stop),
+        Verdict::Ask(stop) => said("ask", &stop),
+        Verdict::Wait { until, stop } => json!({"wait": stop.to_string(), "until": until.to_string()}),
+        Verdict::Downgrade { model, stop } => json!({"downgrade": stop.to_string(), "model": model}),
+    }
+}
+
 fn limit(input: LimitInput) -> Result<Limit> {
     let per = match input.per.as_deref() {
         Some("day") => Period::Day,
         Some("month") => Period::Month,
         _ => Period::Ever,
     };
+    let at_limit = match (input.at_limit.as_deref(), input.downgrade) {
+        (_, Some(model)) => AtLimit::Downgrade(model),
+        (Some("wait"), None) => AtLimit::Wait,
+        (Some("ask"), None) => AtLimit::Ask,
+        _ => AtLimit::Refuse,
+    };
     Ok(Limit {
+        at_limit,
         of: input.of,
         each: input.each.into_iter().collect(),
         per,
@@ -156,5 +187,23 @@ fn told(settled: &Settled) -> Value {
         .map(|milestone| json!([milestone.limit, milestone.period, milestone.usd.to_decimal(), milestone.charges]))
         .collect();
     let over: Vec<Value> = settled.over.iter().map(|(limit, usd)| json!([limit, usd.to_decimal()])).collect();
-    json!({"milestones": milestones, "over": over})
+    let mut told = json!({"milestones": milestones, "over": over});
+    if let Some(fields) = told.as_object_mut() {
+        let exhausted: Vec<Value> = settled
+            .exhausted
+            .iter()
+            .map(|it| json!([it.limit, it.period, it.spent.to_decimal(), it.until.map(|until| until.to_string())]))
+            .collect();
+        let recaps: Vec<Value> = settled
+            .recaps
+            .iter()
+            .map(|it| json!([it.limit, it.month, it.spent.to_decimal(), it.charges, it.milestones]))
+            .collect();
+        for (key, value) in [("exhausted", exhausted), ("recaps", recaps)] {
+            if !value.is_empty() {
+                fields.insert(key.to_owned(), value.into());
+            }
+        }
+    }
+    told
 }
