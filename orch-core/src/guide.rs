@@ -180,6 +180,10 @@ pub mod decisions {
     pub mod d0095_dollars_are_numbers_in_javascript {}
     #[doc = include_str!("../docs/decisions/0100-budgets-ask-step-down-and-keep-money-for-the-critical.md")]
     pub mod d0100_budgets_ask_step_down_and_keep_money_for_the_critical {}
+    #[doc = include_str!("../docs/decisions/0101-agents-say-what-they-use-while-they-run.md")]
+    pub mod d0101_agents_say_what_they_use_while_they_run {}
+    #[doc = include_str!("../docs/decisions/0102-news-of-budgets-are-booked-with-their-charge.md")]
+    pub mod d0102_news_of_budgets_are_booked_with_their_charge {}
     #[doc = include_str!("../docs/decisions/0108-names-of-models-are-found-once.md")]
     pub mod d0108_names_of_models_are_found_once {}
     #[doc = include_str!("../docs/decisions/0109-hooks-charge-by-the-name-of-the-answer.md")]

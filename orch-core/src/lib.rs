@@ -121,6 +121,8 @@ pub use event::{
     BreakerState, Event, EventKind, EventSink, Failure, FailureKind, IntoOutcome, Kept, Outcome, Output, RunState,
     SkipReason, Stream, TaskState,
 };
+#[cfg(feature = "agents")]
+pub use executor::AgentExecutor;
 #[cfg(feature = "process")]
 pub use executor::{Agent, Agents, ExitMeaning, ProcessExecutor, ProcessOptions};
 pub use executor::{Body, DryRun, Executor, Inputs, Redactor, TaskContext, ToUndo};

@@ -9,9 +9,11 @@ use std::{sync::Arc, time::Duration};
 use orch_core::{
     Clock, Engine, Event, EventSink as _, Graph, Hand, Outcome, Plan, PlanOptions, Redactor, RunOptions, Usd, WallTime,
     blocking,
+    cost::budget::{Labels, Limit, Limits, Period},
     ext::notify::{
         Answer, Courier, HttpCourier, Notice, Outbox, RunNotices, Target, TargetKind, TargetOptions, TellWhen,
     },
+    session::{Answer as Ledgered, Charge, Ledger},
     store::{LetterState, MemoryStore, SqliteOptions, SqliteStore, Store},
 };
 use serde_json::Value;
@@ -239,4 +241,98 @@ fn a_name_that_stands_for_this_machine_is_not_used() {
         assert_eq!(why, "its host has no address that may be used", "{host}");
     }
     assert_eq!(server.titles().len(), 0);
+}
+
+/// A month of fifteen dollars.
+fn month(store: &Arc<MemoryStore>, clock: &Clock) -> Ledger {
+    let milestones = [500, 1000, 1500].map(Usd::from_cents).to_vec();
+    let month = Limit { per: Period::Month, milestones, ..Limit::new("month", Usd::from_cents(1500)) };
+    Ledger::new(store.clone(), Limits::new(vec![month]).unwrap(), clock.clone())
+}
+
+fn spend(ledger: &Ledger, cents: i64) {
+    let Ledgered::Granted(booked) = ledger.reserve(&[(Labels::default(), Usd::from_cents(cents))]).unwrap() else {
+        panic!("there is enough")
+    };
+    ledger.settle(&booked.id, vec![Charge::new(Labels::default(), Usd::from_cents(cents))]).unwrap();
+}
+
+/// Also where one charge crosses two, where nobody was there to tell it, and after a restart between record and post.
+#[test]
+fn what_happens_to_a_budget_is_told_once_by_whoever_comes_next() {
+    let server = Server::new(|_| answer("204 No Content", "", ""));
+    let (clock, hand) = Clock::manual();
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let outbox = Outbox::new(store.clone(), vec![target("chat", &server)], clock.clone());
+    // One process spends and tells nobody.
+    spend(&month(&store, &clock), 1100);
+    // Another one finds it, and dies after it has posted and before it has said so: the news are there again.
+    let ledger = month(&store, &clock);
+    let news = ledger.news().unwrap();
+    assert_eq!(news.len(), 2, "five and ten dollars, by one charge");
+    for one in &news {
+        outbox.post(&format!("budget/{}", one.key), &Notice::of_news(one)).unwrap();
+    }
+    assert_eq!(outbox.post_news(&month(&store, &clock)).unwrap(), 0, "they are on their way");
+    assert_eq!((outbox.deliver(&HttpCourier::new()).unwrap().sent, ledger.news().unwrap().len()), (2, 0));
+    spend(&ledger, 400);
+    // Nothing is left; whoever asks is refused, again and again.
+    for _ in 0..3 {
+        assert!(matches!(ledger.reserve(&[(Labels::default(), Usd::ZERO)]).unwrap(), Ledgered::Stopped(_)));
+    }
+    hand.advance(Duration::from_secs(40 * 86_400));
+    // The first charge of the next month sums up the last one; of the old news, one is too old to be told.
+    for cents in [100, 400] {
+        spend(&month(&store, &clock), cents);
+    }
+    for _ in 0..3 {
+        outbox.post_news(&month(&store, &clock)).unwrap();
+        outbox.deliver(&HttpCourier::new()).unwrap();
+    }
+    assert_eq!(
+        server.titles(),
+        [
+            "🚀 $5 Milestone Reached!",
+            "⚡ $10 Milestone Reached!",
+            "📊 Monthly Recap - AI Orchestration",
+            "🚀 $5 Milestone Reached!"
+        ]
+    );
+    let got = server.got.lock().unwrap();
+    let recap = &got[2]["embeds"][0];
+    assert_eq!(recap["description"], "Summary for 2025-01");
+    assert_eq!((&recap["fields"][0]["value"], &recap["fields"][2]["value"]), (&"$15.00 / $15.00".into(), &"3".into()));
+    assert_eq!(got[1]["embeds"][0]["fields"][2]["value"], "[██████████████░░░░░░] 73.3%");
+}
+
+#[test]
+fn that_nothing_is_left_is_told_once_a_period() {
+    let server = Server::new(|_| answer("204 No Content", "", ""));
+    let (clock, hand) = Clock::manual();
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let outbox = Outbox::new(store.clone(), vec![target("chat", &server)], clock.clone());
+    let ledger = month(&store, &clock);
+    for _ in 0..2 {
+        spend(&ledger, 490);
+        for _ in 0..3 {
+            // Eleven are more than what is left, and less than a whole month.
+            assert!(matches!(
+                ledger.reserve(&[(Labels::default(), Usd::from_cents(1100))]).unwrap(),
+                Ledgered::Stopped(_)
+            ));
+        }
+        outbox.post_news(&ledger).unwrap();
+        outbox.deliver(&HttpCourier::new()).unwrap();
+        hand.advance(Duration::from_secs(40 * 86_400));
+    }
+    let titles = server.titles();
+    let count = |title: &str| titles.iter().filter(|other| *other == title).count();
+    assert_eq!(
+        (count("⛔ Monthly Budget Exhausted"), count("📊 Monthly Recap - AI Orchestration")),
+        (2, 1),
+        "{titles:?}"
+    );
+    let got = server.got.lock().unwrap();
+    assert_eq!(got[0]["content"], "@here Budget Limit Reached!");
+    assert_eq!(got[0]["embeds"][0]["fields"][1]["value"], "Start of next month");
 }

@@ -14,6 +14,7 @@ use crate::{
     Agent, Agents, PriceTable, Rates,
     cost::budget::Limits,
     error::{Error, ErrorKind, Result},
+    executor::models::{Endpoint, Endpoints},
     id::Printable,
     session,
     units::parse_duration,
@@ -32,6 +33,8 @@ pub(super) struct Config {
     pub(super) run: RunSettings,
     /// The program of each agent.
     pub(super) agents: Agents,
+    /// The models that agents may be.
+    pub(super) models: Endpoints,
     /// Its prices, before the published ones.
     pub(super) prices: PriceTable,
     /// Its budgets.
@@ -71,6 +74,7 @@ impl Config {
             text: String::new(),
             run: RunSettings::default(),
             agents: Agents::default(),
+            models: Endpoints::default(),
             prices: super::cost::current()?,
             budget: Limits::default(),
             named: false,
@@ -80,16 +84,16 @@ impl Config {
     /// Reads that file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = session::load_text(path)?;
-        let Parsed { run, agents, prices, budget } = parse(&text, true)
+        let Parsed { run, agents, models, prices, budget } = parse(&text, true)
             .map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
-        Ok(Self { path: Some(path.to_owned()), text, run, agents, prices, budget, named: false })
+        Ok(Self { path: Some(path.to_owned()), text, run, agents, models, prices, budget, named: false })
     }
 }
 
-/// Reads the agents of a file for `--agents`: the same form, without `[run]`.
-pub(super) fn load_agents(path: &Path) -> Result<Agents> {
+/// Reads the agents of a file for `--agents`, and their models: the same form, without `[run]`.
+pub(super) fn load_agents(path: &Path) -> Result<(Agents, Endpoints)> {
     let text = session::load_text(path)?;
-    let Parsed { agents, .. } =
+    let Parsed { agents, models, .. } =
         parse(&text, false).map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
     if agents.is_empty() {
         return Err(invalid(format!(
@@ -97,7 +101,7 @@ pub(super) fn load_agents(path: &Path) -> Result<Agents> {
             Printable(&path.display().to_string())
         )));
     }
-    Ok(agents)
+    Ok((agents, models))
 }
 
 /// The nearest settings file in `here` or above it.
@@ -110,6 +114,7 @@ pub(super) fn find(here: &Path) -> Option<PathBuf> {
 struct Parsed {
     run: RunSettings,
     agents: Agents,
+    models: Endpoints,
     prices: PriceTable,
     budget: Limits,
 }
@@ -122,6 +127,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     })?;
     let mut run = RunSettings::default();
     let mut agents = Agents::default();
+    let mut models = Endpoints::default();
     let mut prices = super::cost::current()?;
     let mut budget = Limits::default();
     for (key, value) in &table {
@@ -138,6 +144,15 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                     agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
                 }
             }
+            ("models", Value::Table(table)) => {
+                for (name, value) in table {
+                    let endpoint: Endpoint = value.clone().try_into().map_err(|error: toml::de::Error| {
+                        invalid(format!("`models.{}`: {}", Printable(name), Printable(error.message())))
+                    })?;
+                    models = models.with(name.as_str(), endpoint);
+                }
+            }
+            ("models", _) => return Err(invalid("`models` must hold tables: `[models.NAME]` and `model = \"…\"`")),
             ("agents", _) => return Err(invalid("`agents` must hold tables: `[agents.NAME]` and `argv = [..]`")),
             ("run", _) if with_run => return Err(invalid("`run` must be a table: `[run]`")),
             ("prices", _) if with_run => {
@@ -149,12 +164,12 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                 return Err(unknown(
                     key,
                     "",
-                    if with_run { &["agents", "budget", "prices", "run"] } else { &["agents"] },
+                    if with_run { &["agents", "budget", "models", "prices", "run"] } else { &["agents", "models"] },
                 ));
             }
         }
     }
-    Ok(Parsed { run, agents, prices, budget })
+    Ok(Parsed { run, agents, models, prices, budget })
 }
 
 /// The same as JSON has it: what is no number there is none here.
@@ -206,7 +221,7 @@ fn parse_agent(name: &str, value: &Value) -> Result<Agent> {
         .clone()
         .try_into()
         .map_err(|error: toml::de::Error| invalid(format!("`agents.{name}`: {}", Printable(error.message()))))?;
-    if agent.argv.first().is_none_or(String::is_empty) {
+    if !agent.is_model() && agent.argv.first().is_none_or(String::is_empty) {
         return Err(invalid(format!("`agents.{name}.argv` is empty; its first word is the program")));
     }
     Ok(agent)
@@ -276,7 +291,7 @@ mod tests {
             "{}",
             refusal("[agents.x]\nargs = ['x']")
         );
-        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, budget, prices, run");
+        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, budget, models, prices, run");
     }
 
     #[test]

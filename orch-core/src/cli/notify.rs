@@ -12,9 +12,11 @@ use super::{
 };
 use crate::{
     Clock, Redactor,
+    cost::budget::Limits,
     error::Result,
     ext::notify::{Delivered, HttpCourier, Notice, Outbox, RunNotices, Target, TellWhen},
     id::Printable,
+    session::Ledger,
     store::{LetterState, Store},
 };
 
@@ -23,10 +25,16 @@ fn outbox(store: Arc<dyn Store>) -> Result<Outbox> {
     Ok(Outbox::new(store, targets, Clock::system()))
 }
 
-/// Tells of a run from here on.
-pub(super) fn of_run(store: Arc<dyn Store>) -> Result<RunNotices> {
+/// Whether there is somebody to tell; before anything is made for it.
+pub(super) fn check() -> Result<()> {
+    Target::of_variables(|name| std::env::var(name).ok()).map(drop)
+}
+
+/// Tells of a run, and of its budget, from here on.
+pub(super) fn of_run(store: Arc<dyn Store>, ledger: Option<Ledger>) -> Result<RunNotices> {
     let redactor = Redactor::new().with_variables(std::env::vars());
-    Ok(RunNotices::start(Arc::new(outbox(store)?), Arc::new(HttpCourier::new()), TellWhen::default(), redactor))
+    let (outbox, courier) = (Arc::new(outbox(store)?), Arc::new(HttpCourier::new()));
+    Ok(RunNotices::start_with(outbox, courier, TellWhen::default(), redactor, ledger))
 }
 
 /// Says what came of it, where that is not what was wanted.
@@ -64,7 +72,10 @@ pub(super) fn main(args: &Notify, here: &std::path::Path, console: &mut Console<
             Ok(if dropped { Exit::Failed } else { Exit::Done })
         }
         NotifyCommand::Send { json } => {
-            let outbox = outbox(Arc::new(store::open_present(place, here)?))?;
+            let store: Arc<dyn Store> = Arc::new(store::open_present(place, here)?);
+            let outbox = outbox(store.clone())?;
+            // What happened to budgets in runs that told nobody.
+            outbox.post_news(&Ledger::new(store, Limits::default(), Clock::system()))?;
             told(&outbox.deliver(&HttpCourier::new())?, *json, console)
         }
         NotifyCommand::Test { json } => {

@@ -30,9 +30,10 @@ use super::{
     view::{TICK, View},
 };
 use crate::{
-    Clock, Command, DryRun, Engine, Error, ErrorKind, Event, EventSink as _, FailureKind, FailurePolicy, Graph, Plan,
-    PlanOptions, Printable, ProcessExecutor, ProcessOptions, Report, Result, RunId, RunOptions, RunState, SkipReason,
-    TaskResult, TaskState, TtlCache,
+    AgentExecutor, Clock, Command, DryRun, Engine, Error, ErrorKind, Event, EventSink as _, FailureKind, FailurePolicy,
+    Graph, Plan, PlanOptions, Printable, ProcessExecutor, ProcessOptions, Report, Result, RunId, RunOptions, RunState,
+    SkipReason, TaskResult, TaskState, TtlCache,
+    executor::models::Models,
     locks::Locks,
     plan::select,
     report::render,
@@ -63,35 +64,43 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     let max_parallel = args.max_parallel.or(config.run.max_parallel).unwrap_or(MAX_PARALLEL);
     let inputs_are_given = !given.is_empty();
     let inputs = inputs::complete(given, loaded.command.as_ref(), args.dry_run || args.resume.is_some())?;
+    if args.notify && !args.dry_run {
+        notify::check()?;
+        if args.store.is_none() && args.resume.is_none() {
+            let message = "what is to be told waits in a store until it is sent: give `--notify` a `--store`";
+            return Err(Error::new(ErrorKind::InvalidValue, message));
+        }
+    }
     let kept = kept::open(args, here)?;
     let wanted = inputs_are_given.then_some(&inputs);
     let resume =
         kept.as_ref().map(|store| kept::resume(args, store, &graph, wanted, here, console)).transpose()?.flatten();
     let graph = resume.as_ref().map_or(graph, |resume| resume.graph().clone());
+    let chosen = if args.dry_run { None } else { Some(agents::choose(args, config, &graph)?) };
+    let graph = match &chosen {
+        Some((agents, models)) if resume.is_none() => agents::claim_models(graph, agents, models)?,
+        _ => graph,
+    };
     let history = kept.as_ref().map(|kept| store::history(kept, &args.source.file, config)).transpose()?;
     let plan = Plan::new(&graph, &PlanOptions { workers: Some(max_parallel), history, ..PlanOptions::default() })?;
-    let notices = match (args.notify, &kept) {
-        (true, Some(store)) if !args.dry_run => Some(Arc::new(notify::of_run(Arc::new(store.clone()))?)),
-        (true, None) if !args.dry_run => {
-            let message = "what is to be told waits in a store until it is sent: give `--notify` a `--store`";
-            return Err(Error::new(ErrorKind::InvalidValue, message));
-        }
-        _ => None,
-    };
     let telemetry = if args.otel { Some(otel::of_run(config.prices.clone())?) } else { None };
     let trace = telemetry.as_ref().map(|(trace, _)| trace.clone());
+    let mut notices = None;
     let mut prompt = None;
-    let engine = if args.dry_run {
-        Engine::builder().executor(DryRun).build()?
-    } else {
-        let agents = agents::choose(args, config, &graph)?;
+    let engine = if let Some((agents, models)) = chosen {
         let options = ProcessOptions { cwd: Some(here.to_owned()), trace, ..ProcessOptions::default() };
         let policy = loaded.command.as_ref().map(Command::cache_policy).unwrap_or_default();
+        let executor = AgentExecutor::new(ProcessExecutor::new(agents, options), Models::new(models));
         let builder = Engine::builder()
-            .executor(ProcessExecutor::new(agents, options))
+            .executor(executor)
             .cache(TtlCache::new(cache_options(policy)))
             .prices(config.prices.clone());
-        let builder = match money::budget(args, config, kept.as_ref(), here)? {
+        let budget = money::budget(args, config, kept.as_ref(), here)?;
+        if let Some(store) = kept.as_ref().filter(|_| args.notify) {
+            let ledger = budget.as_ref().map(|budget| budget.ledger.clone());
+            notices = Some(Arc::new(notify::of_run(Arc::new(store.clone()), ledger)?));
+        }
+        let builder = match budget {
             Some(mut budget) => {
                 prompt = Prompt::of(&mut budget);
                 builder.budget(budget)
@@ -120,6 +129,8 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
             }
             None => builder.build()?,
         }
+    } else {
+        Engine::builder().executor(DryRun).build()?
     };
     let results = Results::open(args, &plan)?;
     let options = RunOptions {

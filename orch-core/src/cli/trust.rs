@@ -13,6 +13,7 @@ use super::{args::Trust, config, config::Config, exit::Exit, source::shown, stre
 use crate::{
     Agent,
     error::{Error, ErrorKind, Result},
+    executor::models::Endpoint,
     id::Printable,
 };
 
@@ -29,12 +30,15 @@ pub(super) fn main(args: &Trust, here: &Path, console: &mut Console<'_>) -> Resu
         console.note(format_args!("`{file}` is not trusted any more"));
         return Ok(Exit::Done);
     }
-    if config.agents.is_empty() {
+    if config.agents.is_empty() && config.models.is_empty() {
         console.note(format_args!("`{file}` names no programs; there is nothing to trust"));
         return Ok(Exit::Done);
     }
     for (name, agent) in config.agents.iter() {
         console.result(&describe(name, agent));
+    }
+    for (name, model) in config.models.iter() {
+        console.result(&asked(name, model));
     }
     memory.remember(&config)?;
     console
@@ -42,10 +46,31 @@ pub(super) fn main(args: &Trust, here: &Path, console: &mut Console<'_>) -> Resu
     Ok(Exit::Done)
 }
 
+/// Whom a model's name stands for, and whose key it is sent.
+fn asked(name: &str, model: &Endpoint) -> String {
+    let base = model.base_url.as_deref().unwrap_or(model.api.base());
+    let key = match model.key_env() {
+        "" => "no key".to_owned(),
+        name => format!("the key in {}", Printable(name)),
+    };
+    format!("{}  asks {} of {} with {key}\n", Printable(name), Printable(&model.model), Printable(base))
+}
+
 /// All of an agent that decides what is started: the same words do other things in another folder or environment.
 fn describe(name: &str, agent: &Agent) -> String {
     let words = |argv: &[String]| argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ");
-    let mut text = format!("{}  {}\n", Printable(name), Printable(&words(&agent.argv)));
+    let models = |models: &[String]| Printable(&models.join(", ")).to_string();
+    let mut text = match (agent.is_model(), &agent.steps[..]) {
+        (false, _) => format!("{}  {}\n", Printable(name), Printable(&words(&agent.argv))),
+        (true, []) => format!("{}  asks {}\n", Printable(name), models(&agent.models)),
+        (true, steps) => {
+            let asks = steps.iter().map(|step| models(&step.models)).collect::<Vec<_>>();
+            format!("{}  asks {}\n", Printable(name), asks.join(", then "))
+        }
+    };
+    for more in [&agent.model_args, &agent.budget_args].into_iter().filter(|more| !more.is_empty()) {
+        text += &format!("    and {}\n", Printable(&words(more)));
+    }
     if !agent.undo.is_empty() {
         text += &format!("    to undo  {}\n", Printable(&words(&agent.undo)));
     }

@@ -25,7 +25,7 @@
 mod asked;
 pub mod budget;
 mod estimate;
-mod extract;
+pub(crate) mod extract;
 #[cfg(test)]
 mod golden;
 mod prefix;

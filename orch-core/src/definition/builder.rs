@@ -57,6 +57,13 @@ impl GraphBuilder {
         self
     }
 
+    /// Changes each task that it has so far.
+    #[must_use]
+    pub fn each_task(mut self, change: impl FnMut(Task) -> Task) -> Self {
+        self.tasks = self.tasks.into_iter().map(change).collect();
+        self
+    }
+
     /// Adds many tasks.
     #[must_use]
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {

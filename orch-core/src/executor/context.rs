@@ -216,6 +216,12 @@ impl TaskContext {
         granted.or_else(expected)
     }
 
+    /// The cheaper model that its budget wants, if it wants one.
+    #[cfg_attr(not(feature = "agents"), expect(dead_code, reason = "only models are chosen by it"))]
+    pub(crate) fn cheaper(&self) -> Option<String> {
+        self.inputs.as_deref()?.grant.model.clone()
+    }
+
     /// What it may spend at most, as the budget stood when it began: what is reserved for it, and what else is left. Others may
     /// take of the rest meanwhile, so [say](TaskContext::used) what was used. `None`: there is no limit.
     pub fn budget(&self) -> Option<Usd> {

@@ -47,6 +47,31 @@ impl ClaudeResult {
         }
     }
 
+    /// What Codex said, in the events of `codex exec --json`: its last message, and why its turn failed. Usage is not read here.
+    pub(crate) fn of_codex(text: &str) -> Option<Self> {
+        if !text.contains("\"turn.completed\"") && !text.contains("\"turn.failed\"") {
+            return None;
+        }
+        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let (mut found, mut turns) = (Self { answer: None, failure: None, usage: Usage::default() }, 0);
+        for event in events {
+            let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+            turns += u32::from(kind.starts_with("turn."));
+            match kind {
+                "item.completed" if event.pointer("/item/type").and_then(Value::as_str) == Some("agent_message") => {
+                    found.answer = event.pointer("/item/text").cloned();
+                }
+                "turn.completed" => found.failure = None,
+                "turn.failed" => {
+                    let why = event.pointer("/error/message").and_then(Value::as_str).unwrap_or("no reason");
+                    found.failure = Some(Failure::error(format!("the agent reports a failed turn: {why}")));
+                }
+                _ => {}
+            }
+        }
+        (turns > 0).then_some(found)
+    }
+
     /// The result in that message, if it is a result message.
     pub fn from_message(message: &Value) -> Option<Self> {
         let is_result = message.get("type")?.as_str()? == "result";

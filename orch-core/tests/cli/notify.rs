@@ -69,8 +69,41 @@ fn what_is_missing_is_named() {
     let (code, _, stderr) = orch(&folder, Some("http://x/"), &["run", "one.json", "--agent", "*=true", "--notify"]);
     assert_eq!(code, 2);
     assert!(stderr.contains("--store"), "{stderr}");
+    let nobody = ["run", "one.json", "--agent", "*=true", "--notify", "--store", "left.db"];
+    let (code, _, stderr) = orch(&folder, None, &nobody);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("nobody is to be told"), "{stderr}");
+    assert!(!std::path::Path::new(&folder.at("left.db")).exists(), "no store is left behind");
     let server = Server::new(|_| answer("404 Not Found", "", ""));
     let (code, stdout, stderr) = orch(&folder, Some(&server.address()), &["notify", "test"]);
     assert_eq!((code, stdout.as_str()), (1, "0 sent, 0 to be tried again, 1 given up\n"));
     assert!(stderr.contains("no such webhook any more"), "{stderr}");
+}
+
+/// A month of one dollar with milestones; an agent that says that it cost sixty cents, twice.
+#[test]
+fn a_run_tells_of_its_budget() {
+    let folder = Folder::new();
+    folder.file("one.json", ONE);
+    folder.file("result.json", r#"{"type":"result","result":"ok","modelUsage":{"m":{"inputTokens":1,"costUSD":0.6}}}"#);
+    let config = "[[budget]]\nusd = 1\nper = 'month'\nname = 'small'\nmilestones = [0.25, 0.5, 1]\n[prices.m]\ninput = 1\noutput = 1\n";
+    folder.file("orch.toml", config);
+    let server = Server::new(|_| answer("204 No Content", "", ""));
+    let run = ["run", "one.json", "--agent", "*=cat result.json", "--store", "s.db", "--notify"];
+    for _ in 0..2 {
+        let (code, _, stderr) = orch(&folder, Some(&server.address()), &run);
+        assert_eq!(code, 0, "{stderr}");
+    }
+    let (code, _, _) = orch(&folder, Some(&server.address()), &run);
+    assert_eq!(code, 1, "nothing is left");
+    let titles = server.titles();
+    let count = |part: &str| titles.iter().filter(|title| title.contains(part)).count();
+    assert_eq!((count("Milestone Reached"), count("Monthly Budget Exhausted")), (3, 1), "{titles:?}");
+    assert_eq!((count("Execution Started"), count("Execution Complete"), count("Execution Error")), (3, 2, 1));
+    let got = server.got.lock().unwrap();
+    let complete =
+        got.iter().find(|payload| payload["embeds"][0]["title"] == "✅ AI Orchestration - Execution Complete");
+    let fields = complete.unwrap()["embeds"][0]["fields"].as_array().unwrap().clone();
+    let value = |name: &str| fields.iter().find(|field| field["name"] == name).unwrap()["value"].as_str().unwrap();
+    assert_eq!((value("Cost"), value("Budget Remaining")), ("$0.6000", "$0.40"));
 }

@@ -156,3 +156,71 @@ async fn conditions_may_ask_programs_when_approved() -> Result<(), Error> {
     assert!(report.warnings()[0].message.contains("approval"), "{:?}", report.warnings());
     Ok(())
 }
+
+/// A pipe that the last writer has not closed yet ends without a word; then it is opened again.
+///
+/// A program that says of each step what it used, as `claude --output-format stream-json` does, and would go on for ever.
+const SPENDER: &str = r#"
+    i=0
+    while true; do
+        i=$((i+1))
+        echo '{"type":"assistant","session_id":"s","message":{"id":"'$i'","model":"m","content":[{"type":"text","text":"x"}],"usage":{"input_tokens":1000,"output_tokens":0}}}'
+        until read step < STEPS; do :; done
+    done
+"#;
+
+/// The program takes a step only when the test has seen what it said, so that nothing depends on who is quicker.
+#[tokio::test]
+async fn a_program_is_ended_when_its_budget_is_spent() {
+    use orch_core::{
+        Clock, PriceTable, Rates, TaskContext, Usage,
+        cost::budget::{Limit, Limits},
+        session::{Budget, Ledger},
+        store::MemoryStore,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (steps, ends) = (folder.path().join("steps"), folder.path().join("ends"));
+    assert!(std::process::Command::new("mkfifo").arg(&steps).status().unwrap().success());
+    let script = SPENDER.replace("STEPS", steps.to_str().unwrap());
+    let script = format!("trap 'echo ended > {}; exit 1' TERM\n{script}", ends.display());
+    let agents = Agents::default().with("spender", ["sh", "-c", &script]);
+    let programs = ProcessExecutor::new(agents, ProcessOptions::default());
+    let limits = Limits::new(vec![Limit::new("all", Usd::from_cents(3))]).unwrap();
+    let ledger = Ledger::new(std::sync::Arc::new(MemoryStore::default()), limits, Clock::system());
+    // A thousand tokens are a cent: the fourth step is too much.
+    let prices = PriceTable::default().with("m", Rates::new(Usd::from_cents(1000), Usd::from_cents(1000)));
+    let engine = Engine::builder()
+        .executor(move |context: TaskContext| {
+            use orch_core::Executor as _;
+            programs.run(context)
+        })
+        .prices(prices)
+        .budget(Budget::new(ledger.clone()))
+        .build()
+        .unwrap();
+    let plan = Plan::new(&graph([task("a", "spender").expects(Usage::tokens("m", 2000, 0))]), &PlanOptions::default());
+    let mut run = engine.start(&plan.unwrap(), RunOptions::default());
+    let mut said = 0;
+    while let Some(event) = run.next_event().await {
+        if matches!(event.kind, EventKind::TaskOutput { stream: Stream::Stdout, .. }) {
+            said += 1;
+            // Whoever opens a pipe to write waits for somebody who reads; after the fourth step nobody will.
+            if said < 4 {
+                let steps = steps.clone();
+                drop(std::thread::spawn(move || drop(fs::write(steps, "go\n"))));
+            }
+        }
+    }
+    let report = run.report().await.unwrap();
+    let failure = report.find("a").unwrap().failure().unwrap().clone();
+    assert_eq!(failure.kind, FailureKind::Fatal, "to try again would only cost more: {failure}");
+    assert!(
+        failure.message.contains("stopped at its budget: it has used $0.04, and the budget `all`"),
+        "{}",
+        failure.message
+    );
+    assert_eq!(said, 4);
+    assert_eq!(fs::read_to_string(ends).unwrap(), "ended\n", "it was asked to end");
+    let spent: Usd = ledger.charges(None, None).unwrap().iter().map(|charge| charge.usd).sum();
+    assert_eq!((spent, ledger.in_flight().unwrap().len()), (Usd::from_cents(4), 0));
+}

@@ -1,23 +1,31 @@
 //! Which programs a run may start.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{
-    Agents, Error, Graph, Result,
+    Agents, Claim, Error, Graph, GraphBuilder, Problem, Result, Task, TaskId,
     cli::{
         args,
         config::{self, Config},
         source::shown,
         trust,
     },
+    executor::models::{Endpoints, Models},
 };
 
-/// The programs of all agents of the graph: those of `--agent` before those of `--agents`, and those before the settings.
-pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result<Agents> {
-    let held_back = !config.agents.is_empty() && !args.yes && !trust::is_trusted(config);
-    let mut agents = if held_back { Agents::default() } else { config.agents.clone() };
+/// The programs of all agents of the graph, and the models of those that are models: those of `--agent` before those of `--agents`, and those before the settings.
+pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result<(Agents, Endpoints)> {
+    // A model is sent what tasks say, and a key: whoever names it wants to be approved as well.
+    let names_any = !config.agents.is_empty() || !config.models.is_empty();
+    let held_back = names_any && !args.yes && !trust::is_trusted(config);
+    let (mut agents, mut models) = match held_back {
+        true => (Agents::default(), Endpoints::default()),
+        false => (config.agents.clone(), config.models.clone()),
+    };
     if let Some(path) = &args.agents {
-        for (name, agent) in config::load_agents(path)?.iter() {
-            agents = agents.with_agent(name, agent.clone());
-        }
+        let (more, endpoints) = config::load_agents(path)?;
+        agents = more.iter().fold(agents, |agents, (name, agent)| agents.with_agent(name, agent.clone()));
+        models = endpoints.iter().fold(models, |models, (name, model)| models.with(name, model.clone()));
     }
     for flag in &args.agent {
         agents = agents.with_flag(flag)?;
@@ -26,8 +34,9 @@ pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result
     if args.no_undo {
         problems.retain(|problem| !problem.path.ends_with(".undo"));
     }
+    problems.extend(unknown_models(&agents, &models, graph));
     if problems.is_empty() {
-        return Ok(agents);
+        return Ok((agents, models));
     }
     let path = config.path.as_deref().map(shown).unwrap_or_default();
     let message = if held_back {
@@ -38,4 +47,58 @@ pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result
         "some tasks have no program; `--dry-run` needs none".to_owned()
     };
     Err(Error::invalid_definition(message, problems))
+}
+
+/// What is wrong with the models of the agents that the graph names.
+fn unknown_models(agents: &Agents, models: &Endpoints, graph: &Graph) -> Vec<Problem> {
+    let models = Models::new(models.clone());
+    let mut seen = BTreeSet::new();
+    let mut problems = Vec::new();
+    for task in graph.tasks() {
+        let name = task.options().agent.as_deref();
+        let Ok(agent) = agents.find(name) else { continue };
+        if !agent.is_model() || !seen.insert(name) {
+            continue;
+        }
+        let chains =
+            agent.steps.iter().map(|step| &step.models).chain((!agent.models.is_empty()).then_some(&agent.models));
+        let wrong = chains.filter_map(|chain| models.check(chain).err());
+        let place = format!("tasks.{}", task.id());
+        problems.extend(wrong.map(|error| Problem::error("UNKNOWN_MODEL", error.message()).at(place.clone())));
+    }
+    problems
+}
+
+/// The graph in which tasks claim the models that they ask, where these take only so much a minute: a model is a resource like any
+/// other, and its limits hold for all tasks together.
+pub(super) fn claim_models(graph: Graph, agents: &Agents, models: &Endpoints) -> Result<Graph> {
+    let mut limited = BTreeMap::new();
+    let mut claims: BTreeMap<TaskId, Vec<Claim>> = BTreeMap::new();
+    for task in graph.tasks() {
+        let Ok(agent) = agents.find(task.options().agent.as_deref()) else { continue };
+        let first = agent.models.first().into_iter().chain(agent.steps.iter().filter_map(|step| step.models.first()));
+        for name in first {
+            let Ok(endpoint) = models.find(name) else { continue };
+            let Some(resource) = endpoint.limits() else { continue };
+            let expects = task.options().expects.models().iter();
+            let tokens = expects.map(|usage| usage.input.saturating_add(usage.output)).fold(0, u64::saturating_add);
+            let claim = Claim::shared(resource.name.clone()).tokens(tokens);
+            let of_task = claims.entry(task.id().clone()).or_default();
+            if !of_task.iter().chain(&task.options().claims).any(|claim| claim.resource == resource.name) {
+                of_task.push(claim);
+            }
+            if !graph.resources().contains_key(&resource.name) {
+                limited.insert(resource.name.clone(), resource);
+            }
+        }
+    }
+    if claims.values().all(Vec::is_empty) {
+        return Ok(graph);
+    }
+    let builder = limited.into_values().fold(graph.to_builder(), GraphBuilder::resource);
+    let claiming = |task: Task| {
+        let more = claims.remove(task.id()).unwrap_or_default();
+        more.into_iter().fold(task, Task::claim)
+    };
+    builder.each_task(claiming).build()
 }

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::options::{ExitMeaning, codes};
+use super::{
+    options::{ExitMeaning, codes},
+    watch::UsageForm,
+};
 use crate::{
     definition::{Graph, millis, nearest},
     error::{Error, ErrorKind, Problem, Result},
@@ -25,10 +28,15 @@ use crate::{
 ///
 /// An argument that is exactly one of these words, and nothing else, is replaced by the value, as one argument:
 /// `{task}` the task's name, `{description}`, `{prompt}` (the description, then the inputs and the outputs of the tasks
-/// before, as JSON), `{agent}`, `{run}`, `{attempt}`, `{undo}` (the task's name in an attempt to undo it, else empty), and
+/// before, as JSON), `{agent}`, `{run}`, `{attempt}`, `{model}` (the one that a budget wants instead, else the first that the
+/// task expects to use), `{budget}` (what it may spend at most, in dollars; a million where there is no limit), `{undo}` (the task's name in an attempt to undo it, else empty), and
 /// `{input:KEY}`. A value that begins with `-` is refused, because
 /// the program would take it for an option, unless an argument `--` stands before it. Everything else in `argv` stays as
 /// it is.
+///
+/// Two programs are known by a name: `argv = ["@claude"]` is `claude -p --output-format stream-json --verbose`, and
+/// `argv = ["@codex"]` is `codex exec --json -`, each with the prompt on standard input, the model and (Claude) the budget as its
+/// options, and whatever stands after the name as further arguments.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
@@ -53,6 +61,26 @@ pub struct Agent {
     /// How its standard output is read. Default: as JSON if it is JSON, else as text.
     #[serde(default)]
     pub output: OutputForm,
+    /// How it says what it used. Default: as Claude Code (`--output-format json` or `stream-json`) and Codex (`exec --json`) do.
+    /// A program that says it while it runs is ended when its budget is spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageForm>,
+    /// Arguments that tell it the model, `["--model", "{model}"]`, where it is known which: they stand where `argv` has
+    /// `{options}`, else at its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_args: Vec<String>,
+    /// Arguments that tell it what it may spend, `["--max-budget-usd", "{budget}"]`, where there is a limit: beside those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budget_args: Vec<String>,
+    /// Which of the `[models]` it is instead of a program, in the order in which they are asked: its answer is the task's output.
+    #[cfg(feature = "agents")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// Several questions one after the other, each to models of its own, instead of a program: the task's output has their answers
+    /// by name.
+    #[cfg(feature = "agents")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<crate::executor::models::PipelineStep>,
     /// What its exit codes mean, before [`ProcessOptions::exit_codes`](super::ProcessOptions::exit_codes).
     #[serde(default, with = "codes", skip_serializing_if = "BTreeMap::is_empty")]
     pub exit_codes: BTreeMap<i32, ExitMeaning>,
@@ -87,10 +115,54 @@ pub enum OutputForm {
     LastLine,
 }
 
+/// Where the arguments for model and budget stand.
+pub(super) const OPTIONS: &str = "{options}";
+
 impl Agent {
     /// That program with those arguments, all else by default.
     pub fn new<A: Into<String>>(argv: impl IntoIterator<Item = A>) -> Self {
         Self { argv: argv.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The same, with what a known program is called by its name written out.
+    pub(super) fn written_out(&self) -> Self {
+        let Some((known, rest)) = self.argv.split_first() else { return self.clone() };
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+        let or = |own: &Vec<String>, default: &[&str]| if own.is_empty() { words(default) } else { own.clone() };
+        let stdin = if self.stdin == StdinForm::Json { StdinForm::Prompt } else { self.stdin };
+        match known.as_str() {
+            "@claude" => {
+                let mut argv = words(&["claude", "-p", OPTIONS, "--output-format", "stream-json", "--verbose"]);
+                argv.extend_from_slice(rest);
+                let model_args = or(&self.model_args, &["--model", "{model}"]);
+                let budget_args = or(&self.budget_args, &["--max-budget-usd", "{budget}"]);
+                Self { argv, stdin, model_args, budget_args, ..self.clone() }
+            }
+            "@codex" => {
+                let mut argv = words(&["codex", "exec", "--json", OPTIONS]);
+                argv.extend_from_slice(rest);
+                argv.push("-".to_owned());
+                Self { argv, stdin, model_args: or(&self.model_args, &["--model", "{model}"]), ..self.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// Whoever names a program does not want a model.
+    fn be_program(&mut self) {
+        #[cfg(feature = "agents")]
+        {
+            self.models.clear();
+            self.steps.clear();
+        }
+    }
+
+    /// Whether it is models instead of a program.
+    pub fn is_model(&self) -> bool {
+        #[cfg(feature = "agents")]
+        return !self.models.is_empty() || !self.steps.is_empty();
+        #[cfg(not(feature = "agents"))]
+        false
     }
 }
 
@@ -139,7 +211,9 @@ impl Agents {
         if argv.is_empty() {
             return Err(refuse("the agent has no program"));
         }
-        self.0.entry(name.to_owned()).or_default().argv = argv;
+        let agent = self.0.entry(name.to_owned()).or_default();
+        agent.argv = argv;
+        agent.be_program();
         Ok(self)
     }
 
@@ -164,7 +238,7 @@ impl Agents {
             .and_then(|name| self.0.get_key_value(name))
             .or_else(|| self.0.get_key_value(Self::DEFAULT))
             .ok_or_else(|| Error::new(ErrorKind::NotFound, self.unknown(name)))?;
-        if agent.argv.first().is_none_or(String::is_empty) {
+        if !agent.is_model() && agent.argv.first().is_none_or(String::is_empty) {
             let found = Printable(found);
             let message = format!("the agent `{found}` has no argv; name its program, `--agent '{found}=PROGRAM …'`");
             return Err(Error::new(ErrorKind::InvalidValue, message));

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{
-    agents::{Agent, StdinForm},
+    agents::{Agent, OPTIONS, StdinForm},
     options::ProcessOptions,
 };
 use crate::{
     event::Failure,
     executor::{TaskContext, ToUndo},
     id::Printable,
+    units::Usd,
 };
 
 /// A value above this travels only on standard input: Linux refuses to start a program with a variable above 128 KiB.
@@ -19,6 +20,9 @@ const LARGEST_VARIABLE: usize = 64 * 1024;
 
 /// All input values together take no more than this of the environment, of which Linux allows 2 MiB by default.
 const LARGEST_INPUTS: usize = 512 * 1024;
+
+/// What `{budget}` stands for where there is no limit: programs take a number.
+const NO_LIMIT: &str = "1000000";
 
 /// All that a program is started with.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ impl Launch {
             StdinForm::Nothing => None,
         };
         let argv = if context.undo().is_some() && !agent.undo.is_empty() { &agent.undo } else { &agent.argv };
-        let mut arguments = values.arguments(argv)?;
+        let mut arguments = values.arguments(&with_options(argv, agent, context))?;
         let program = if arguments.is_empty() { String::new() } else { arguments.remove(0) };
         let cwd = match (&options.cwd, &agent.cwd) {
             (Some(base), Some(cwd)) => Some(base.join(cwd)),
@@ -65,6 +69,12 @@ impl Launch {
         };
         Ok(Self { program, arguments, env, cwd, stdin })
     }
+}
+
+/// What an attempt is to do, in words, with what it is given.
+#[cfg(feature = "agents")]
+pub(in crate::executor) fn prompt(context: &TaskContext) -> String {
+    Values::of(context).prompt()
 }
 
 /// The values of one attempt.
@@ -168,6 +178,12 @@ impl<'a> Values<'a> {
             put("ORCH_AGENT", "the agent's name", agent.clone())?;
         }
         put("ORCH_TASK", "the task's description", self.description.clone())?;
+        if let Some(model) = self.context.model() {
+            put("ORCH_MODEL", "the model's name", model)?;
+        }
+        if let Some(budget) = self.context.budget() {
+            put("ORCH_BUDGET_USD", "the budget", budget.to_decimal())?;
+        }
         if let Some(ToUndo { output, why, .. }) = self.context.undo() {
             put("ORCH_UNDO", "the task's name", self.task.clone())?;
             let why = Some(("ORCH_UNDO_WHY", why.message.clone()));
@@ -253,9 +269,33 @@ impl<'a> Values<'a> {
             "agent" => Some(self.agent.clone().unwrap_or_default()),
             "run" => Some(self.context.run().to_string()),
             "attempt" => Some(self.context.attempt().to_string()),
+            "model" => match self.context.model() {
+                Some(model) => Some(model),
+                None => {
+                    let why =
+                        "the program wants to be told a model, and the task expects none; say what it expects to use";
+                    return Err(Failure::fatal(why));
+                }
+            },
+            "budget" => Some(self.context.budget().map_or_else(|| NO_LIMIT.to_owned(), Usd::to_decimal)),
             "undo" => Some(self.context.undo().map(|_| self.task.clone()).unwrap_or_default()),
             _ => None,
         })
+    }
+}
+
+/// With the arguments for model and budget, where both are known.
+fn with_options(argv: &[String], agent: &Agent, context: &TaskContext) -> Vec<String> {
+    let mut options: Vec<String> = Vec::new();
+    if context.model().is_some() {
+        options.extend_from_slice(&agent.model_args);
+    }
+    if context.budget().is_some() {
+        options.extend_from_slice(&agent.budget_args);
+    }
+    match argv.iter().position(|argument| argument == OPTIONS) {
+        Some(at) => argv.iter().take(at).chain(&options).chain(argv.iter().skip(at + 1)).cloned().collect(),
+        None => argv.iter().chain(&options).cloned().collect(),
     }
 }
 
@@ -280,6 +320,8 @@ pub(super) fn speaks_of_a_task(name: &str) -> bool {
         "ORCH_FENCE",
         "ORCH_AGENT",
         "ORCH_TASK",
+        "ORCH_MODEL",
+        "ORCH_BUDGET_USD",
         "ORCH_OMITTED",
         "ORCH_UNDO",
     ]

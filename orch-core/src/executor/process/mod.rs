@@ -16,6 +16,8 @@
 //! | `ORCH_AGENT` | the agent's name; not set for a task without one |
 //! | `ORCH_TASK` | what to do, in words: the task's description |
 //! | `ORCH_INPUT_<KEY>` | an input value: text as it is, all else as JSON; the key in capitals, with `_` for what is no letter or digit |
+//! | `ORCH_MODEL` | the model that it should use: the cheaper one that a budget wants, else the first that the task expects to use |
+//! | `ORCH_BUDGET_USD` | what it may spend at most, in dollars; not set where there is no limit |
 //! | `ORCH_UNDO` | in an attempt to undo, the task's name; else not set |
 //! | `ORCH_UNDO_OUTPUT`, `ORCH_UNDO_WHY` | what the task made, text as it is, all else as JSON; why the run is undone |
 //! | `ORCH_OMITTED` | the names of those of the above that are not set, separated by spaces: values above 64 KiB, and keys that would share a name |
@@ -37,6 +39,10 @@
 //! output becomes the task's [output](OutputForm), the last line of standard error the message of a failure. Secrets are
 //! [redacted](crate::Redactor) before anything is said or kept. A program that prints Claude's result message has its usage
 //! read from there, see [`ClaudeResult`](crate::executor::ClaudeResult).
+//!
+//! What Claude and Codex, and whoever [says how](Agent::usage), print of their usage is read while they run: it is
+//! [said](crate::TaskContext::used) to the budget, and who may spend no more is ended like one that is cancelled, and charged
+//! what it had used. Claude's messages say it after each step, Codex only at the end of its turn.
 //!
 //! A program runs in a process group of its own. On cancellation and timeout the group gets SIGTERM, and SIGKILL after a
 //! grace period; whatever the way a program ends, nothing of its group outlives the task. A process that leaves the group
@@ -69,9 +75,13 @@ mod launch;
 mod options;
 mod outcome;
 mod run;
+mod watch;
 
 pub(crate) use ask::succeeds;
+#[cfg(feature = "agents")]
+pub(in crate::executor) use launch::prompt;
 
 pub use agents::{Agent, Agents, OutputForm, StdinForm};
 pub use options::{ExitMeaning, ProcessOptions};
 pub use run::ProcessExecutor;
+pub use watch::UsageForm;

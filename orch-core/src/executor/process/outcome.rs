@@ -13,6 +13,7 @@ use crate::{
     event::{Failure, FailureKind, Outcome, Output},
     executor::ClaudeResult,
     id::Printable,
+    units::Usage,
 };
 
 /// The most of a program's last words that a failure's message holds, in bytes.
@@ -24,13 +25,18 @@ pub(super) struct Ended<'a> {
     pub(super) status: ExitStatus,
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
+    /// What was seen of its usage while it ran.
+    pub(super) used: Usage,
 }
 
 impl Ended<'_> {
     pub(super) fn outcome(&self, agent: &Agent, options: &ProcessOptions) -> Outcome {
         // A failed attempt has cost money too.
-        let claude = ClaudeResult::find(&self.stdout.text);
-        let usage = claude.as_ref().map(|claude| claude.usage.clone());
+        let claude = ClaudeResult::find(&self.stdout.text).or_else(|| ClaudeResult::of_codex(&self.stdout.text));
+        let usage = match &self.used {
+            used if used.is_empty() => claude.as_ref().map(|claude| claude.usage.clone()),
+            used => Some(used.clone()),
+        };
         let outcome = match self.result(agent, options, claude) {
             Ok(output) => Outcome::done(output),
             Err(failure) => failure.into(),

@@ -25,6 +25,7 @@ use super::{
     launch::{Launch, speaks_of_a_task},
     options::ProcessOptions,
     outcome::Ended,
+    watch::UsageWatch,
 };
 use crate::{
     event::{Failure, FailureKind, Outcome, Stream},
@@ -97,6 +98,9 @@ impl Shared {
     async fn attempt(&self, context: &TaskContext) -> Result<Outcome, Failure> {
         let name = context.agent();
         let agent = self.agents.find(name.as_deref()).map_err(|error| Failure::fatal(error.message()))?;
+        let agent = &agent.written_out();
+        let watch = UsageWatch::of(agent, context.model()).map_err(|error| Failure::fatal(error.message()))?;
+        let mut meter = Metered { watch, over: None };
         let launch = Launch::new(context, agent, &self.options)?;
         let program = &launch.program;
         if context.is_cancelled() {
@@ -108,22 +112,35 @@ impl Shared {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (mut out, mut err) = (Capture::new(self.options.max_output), Capture::new(self.options.max_output));
         let (over, is_over) = watch::channel(false);
+        let (spent, is_spent) = watch::channel(false);
         let end = {
             let talk = async {
                 tokio::join!(
                     feed(stdin, launch.stdin.as_deref(), is_over.clone()),
-                    self.listen(stdout, Stream::Stdout, context, &mut out, is_over.clone()),
-                    self.listen(stderr, Stream::Stderr, context, &mut err, is_over.clone()),
+                    self.listen(
+                        stdout,
+                        Stream::Stdout,
+                        context,
+                        (&mut out, Some((&mut meter, &spent))),
+                        is_over.clone()
+                    ),
+                    self.listen(stderr, Stream::Stderr, context, (&mut err, None), is_over.clone()),
                 );
             };
-            self.supervise(child, group, over, talk, context, agent.timeout).await
+            self.supervise(child, group, (over, is_spent), talk, context, agent.timeout).await
         };
         let (stdout, stderr) = (out.finish(&self.redactor), err.finish(&self.redactor));
-        match end {
-            Ok(End::Exited(status)) => Ok(Ended { program, status, stdout, stderr }.outcome(agent, &self.options)),
-            Ok(End::Stopped(kind)) => Err(stopped(program, kind, agent)),
-            Err(error) => Err(Failure::error(format!("waiting for `{}` failed: {error}", Printable(program)))),
-        }
+        let used = meter.watch.usage().clone();
+        let failure = match end {
+            Ok(End::Exited(status)) => {
+                return Ok(Ended { program, status, stdout, stderr, used }.outcome(agent, &self.options));
+            }
+            Ok(End::Spent) => meter.over.unwrap_or_else(|| stopped(program, FailureKind::Fatal, agent)),
+            Ok(End::Stopped(kind)) => stopped(program, kind, agent),
+            Err(error) => Failure::error(format!("waiting for `{}` failed: {error}", Printable(program))),
+        };
+        let outcome = Outcome::from(failure);
+        Ok(if used.is_empty() { outcome } else { outcome.used(used) })
     }
 
     fn spawn(&self, launch: &Launch) -> Result<Child, Failure> {
@@ -149,7 +166,7 @@ impl Shared {
         &self,
         mut child: Child,
         mut group: Group,
-        over: watch::Sender<bool>,
+        (over, mut is_spent): (watch::Sender<bool>, watch::Receiver<bool>),
         talk: impl Future<Output = ()>,
         context: &TaskContext,
         limit: Option<Duration>,
@@ -170,6 +187,7 @@ impl Shared {
                     status = child.wait() => break End::Exited(status?),
                     () = context.cancelled() => break End::Stopped(FailureKind::Cancelled),
                     () = &mut late => break End::Stopped(FailureKind::Timeout),
+                    Ok(_) = is_spent.wait_for(|spent| *spent) => break End::Spent,
                     () = &mut talk, if is_talking => is_talking = false,
                 }
             }
@@ -177,7 +195,7 @@ impl Shared {
         match end {
             End::Exited(_) if is_talking => is_talking = timeout(self.options.drain, &mut talk).await.is_err(),
             End::Exited(_) => {}
-            End::Stopped(_) => {
+            End::Stopped(_) | End::Spent => {
                 group.ask_to_end();
                 let mut gone = pin!(timeout(self.options.grace, async {
                     drop(child.wait().await);
@@ -208,7 +226,7 @@ impl Shared {
                 () = rest => {}
                 () = context.cancelled() => {}
             },
-            End::Stopped(_) => {
+            End::Stopped(_) | End::Spent => {
                 // Where there are no groups, this ends the program itself.
                 drop(child.start_kill());
                 drop(timeout(KILL_TIME, async { tokio::join!(child.wait(), rest) }).await);
@@ -226,7 +244,7 @@ impl Shared {
         pipe: Option<impl AsyncRead + Unpin>,
         stream: Stream,
         context: &TaskContext,
-        kept: &mut Capture,
+        (kept, mut meter): (&mut Capture, Option<(&mut Metered, &watch::Sender<bool>)>),
         is_over: watch::Receiver<bool>,
     ) {
         let Some(mut pipe) = pipe else { return };
@@ -250,9 +268,19 @@ impl Shared {
                 held = held.saturating_sub(size);
             }
             kept.push(bytes);
+            if let Some((meter, spent)) = &mut meter
+                && meter.watch.push(bytes)
+            {
+                meter.tell(context, spent).await;
+            }
             let mut fresh = Vec::new();
             lines.push(bytes, &self.redactor, |line| fresh.push(line));
             self.say(fresh, &mut left, stream, context).await;
+        }
+        if let Some((meter, spent)) = &mut meter
+            && meter.watch.finish()
+        {
+            meter.tell(context, spent).await;
         }
         self.say(lines.finish(&self.redactor), &mut left, stream, context).await;
     }
@@ -295,6 +323,30 @@ async fn feed(pipe: Option<ChildStdin>, bytes: Option<&[u8]>, mut is_over: watch
 enum End {
     Exited(ExitStatus),
     Stopped(FailureKind),
+    /// It may spend no more.
+    Spent,
+}
+
+/// What a program has used, and whether it may use more.
+struct Metered {
+    watch: UsageWatch,
+    over: Option<Failure>,
+}
+
+impl Metered {
+    /// Tells the budget what is used so far.
+    async fn tell(&mut self, context: &TaskContext, spent: &watch::Sender<bool>) {
+        if self.over.is_some() {
+            return;
+        }
+        let (context, usage) = (context.clone(), self.watch.usage().clone());
+        // The ledger may be on a disk.
+        let said = tokio::task::spawn_blocking(move || context.used(&usage)).await;
+        if let Ok(Err(failure)) = said {
+            self.over = Some(failure);
+            spent.send_replace(true);
+        }
+    }
 }
 
 fn stopped(program: &str, kind: FailureKind, agent: &Agent) -> Failure {

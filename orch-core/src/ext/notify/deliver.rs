@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock::{Clock, WallTime},
     error::{Error, ErrorKind, Result},
+    session::Ledger,
     store::{Delivery, Letter, LetterRow, Store},
 };
 
@@ -75,6 +76,24 @@ impl Outbox {
             .map_err(|error| Error::new(ErrorKind::InvalidValue, format!("the notice has no JSON form: {error}")))?;
         let letter = |target: &Target| Letter { key: key.into(), target: target.name().into(), body: body.clone() };
         self.store.post(&self.targets.iter().map(letter).collect::<Vec<_>>())
+    }
+
+    /// Puts into the outbox what happened to budgets and nobody has told yet, in whatever process it happened: each once. Answers how
+    /// many letters that are. What is older than a day is not told any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the [`Store`]s.
+    pub fn post_news(&self, ledger: &Ledger) -> Result<usize> {
+        let mut posted = 0;
+        for news in ledger.news()? {
+            if self.clock.wall() < news.at.after(TOO_OLD) {
+                posted += self.post(&format!("budget/{}", news.key), &Notice::of_news(&news))?;
+            }
+            // If this process ends here it is posted again, under the same key.
+            ledger.told(&news)?;
+        }
+        Ok(posted)
     }
 
     /// Sends what is due, one letter after the other, until nothing is.

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::WallTime, units::Usd};
+use crate::{
+    clock::WallTime,
+    session::{News, NewsKind},
+    units::Usd,
+};
 
 /// Something to tell. Its texts, colours and fields are those of the scripts that orch replaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,10 +91,11 @@ impl Notice {
     /// So much of the budget is spent, for the first time in its period. The first two milestones of the scripts that orch
     /// replaces, 5 and 10 dollars, have colours and texts of their own.
     pub fn milestone(milestone: Usd, spent: Usd, prs: u64, executions: u64, budget: Usd, at: WallTime) -> Self {
-        let (sign, color, how_far) = match milestone.nanos() / 1_000_000_000 {
-            5 => ("🚀", GREEN, "1/3 Complete!"),
-            10 => ("⚡", AMBER, "2/3 Complete!"),
-            _ => ("✅", RED, "Month Complete!"),
+        let (sign, color) = Self::stage(milestone);
+        let how_far = match milestone.nanos() / 1_000_000_000 {
+            5 => "1/3 Complete!",
+            10 => "2/3 Complete!",
+            _ => "Month Complete!",
         };
         Self::new(format!("{sign} {} Milestone Reached!", milestone.to_fixed(0)), color, at)
             .described(format!("{prs} PRs Generated - {how_far}"))
@@ -128,6 +133,50 @@ impl Notice {
             .with("Executions", executions.to_string())
             .with("💵 Avg Cost per PR", per(spent, prs))
             .with("🎯 Milestones Reached", milestones.to_string())
+    }
+
+    /// What happened to a budget: as the scripts that orch replaces say it, but for pull requests, of which a budget does not know.
+    pub fn of_news(news: &News) -> Self {
+        let News { at, limit, period, is_month, usd, spent, charges, what, .. } = news;
+        let period = if period.is_empty() { String::new() } else { format!(", {period}") };
+        let which = format!("Budget {limit}{period}");
+        match what {
+            NewsKind::Milestone(milestone) => {
+                let (sign, color) = Self::stage(*milestone);
+                Self::new(format!("{sign} {} Milestone Reached!", milestone.to_fixed(0)), color, *at)
+                    .described(which)
+                    .with("💰 Total Spent", spent.to_fixed(2))
+                    .with("🔄 Executions", charges.to_string())
+                    .field("📈 Progress", progress(*spent, *usd), false)
+            }
+            NewsKind::Exhausted(until) => {
+                let title = if *is_month { "⛔ Monthly Budget Exhausted" } else { "⛔ Budget Exhausted" };
+                let reset = match until {
+                    Some(_) if *is_month => "Start of next month".to_owned(),
+                    Some(until) => until.to_string(),
+                    None => "–".to_owned(),
+                };
+                let mut notice = Self::new(title, RED, *at)
+                    .described(which)
+                    .with("Total Spent", format!("{} / {}", spent.to_fixed(2), usd.to_fixed(2)))
+                    .with("⏳ Next Reset", reset);
+                notice.content = Some("@here Budget Limit Reached!".to_owned());
+                notice
+            }
+            NewsKind::Recap(milestones) => Self::new("📊 Monthly Recap - AI Orchestration", PURPLE, *at)
+                .described(format!("Summary for {}", news.period))
+                .with("Total Spent", format!("{} / {}", spent.to_fixed(2), usd.to_fixed(2)))
+                .with("Executions", charges.to_string())
+                .with("🎯 Milestones Reached", milestones.to_string()),
+        }
+    }
+
+    fn stage(milestone: Usd) -> (&'static str, u32) {
+        match milestone.nanos() / 1_000_000_000 {
+            5 => ("🚀", GREEN),
+            10 => ("⚡", AMBER),
+            _ => ("✅", RED),
+        }
     }
 
     /// Something failed; the number of the execution, where it has one.

@@ -7,20 +7,24 @@ use std::{
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use super::{
     deliver::{Delivered, Outbox},
     http::Courier,
-    notice::Notice,
+    notice::{Notice, dollars},
 };
 use crate::{
     clock::Clock,
+    cost::budget::{Column, Labels},
     definition::Graph,
     error::Result,
     event::{Event, EventKind, EventSink, RunState},
     executor::Redactor,
     id::RunId,
+    session::Ledger,
+    units::Usd,
 };
 
 /// What of a run is told. `TellWhen::default()`: all of it.
@@ -47,8 +51,19 @@ pub struct RunNotices {
     clock: Clock,
     redactor: Redactor,
     seen: Mutex<Seen>,
-    sender: SyncSender<(String, Notice)>,
+    sender: SyncSender<Told>,
+    has_budget: bool,
     thread: JoinHandle<Result<Delivered>>,
+}
+
+/// What the thread is told.
+enum Told {
+    /// A run begins.
+    Began(String, Notice),
+    /// It is over.
+    Ended(String, Notice, RunId),
+    /// Something may have happened to a budget.
+    Look,
 }
 
 #[derive(Default)]
@@ -65,21 +80,47 @@ const ROOM: usize = 64;
 impl RunNotices {
     /// Starts the thread. `redactor` takes secrets out of what tasks said.
     pub fn start(outbox: Arc<Outbox>, courier: Arc<dyn Courier>, when: TellWhen, redactor: Redactor) -> Self {
+        Self::start_with(outbox, courier, when, redactor, None)
+    }
+
+    /// The same with the budget of the runs: what happens to it is told too, milestones, that nothing is left, what a month
+    /// brought, and what a run cost and left.
+    pub fn start_with(
+        outbox: Arc<Outbox>,
+        courier: Arc<dyn Courier>,
+        when: TellWhen,
+        redactor: Redactor,
+        ledger: Option<Ledger>,
+    ) -> Self {
         let clock = Clock::system();
-        let (sender, notices) = sync_channel::<(String, Notice)>(ROOM);
+        let (sender, notices) = sync_channel::<Told>(ROOM);
+        let has_budget = ledger.is_some();
         let thread = std::thread::spawn(move || {
             let mut all = Delivered::default();
-            for (key, notice) in notices {
-                outbox.post(&key, &notice)?;
-                let Delivered { sent, later, dropped, why } = outbox.deliver(&*courier)?;
+            let mut add = |done: Delivered| {
+                let Delivered { sent, later, dropped, why } = done;
                 all.sent += sent;
                 all.later += later;
                 all.dropped += dropped;
-                all.why = why.or(all.why);
+                all.why = why.or(all.why.take());
+            };
+            for told in notices {
+                let (key, notice) = match told {
+                    Told::Look => (String::new(), None),
+                    Told::Began(key, notice) => (key, Some(left(notice, ledger.as_ref(), None))),
+                    Told::Ended(key, notice, run) => (key, Some(left(notice, ledger.as_ref(), Some(run)))),
+                };
+                if let Some(ledger) = &ledger {
+                    outbox.post_news(ledger)?;
+                }
+                if let Some(notice) = notice {
+                    outbox.post(&key, &notice)?;
+                }
+                add(outbox.deliver(&*courier)?);
             }
             Ok(all)
         });
-        Self { when, clock, redactor, seen: Mutex::default(), sender, thread }
+        Self { when, clock, redactor, seen: Mutex::default(), sender, has_budget, thread }
     }
 
     /// Waits until everything that was told is delivered or to be tried later, and answers what came of it. A target that does
@@ -89,6 +130,8 @@ impl RunNotices {
     ///
     /// Those of the store.
     pub fn finish(self) -> Result<Delivered> {
+        // What was booked since the last event.
+        drop(self.sender.send(Told::Look));
         drop(self.sender);
         self.thread.join().unwrap_or_else(|_| Ok(Delivered::default()))
     }
@@ -98,7 +141,7 @@ impl RunNotices {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).left_out
     }
 
-    fn notice(&self, seen: &mut Seen, graph: &Graph, event: &Event) -> Option<(String, Notice)> {
+    fn notice(&self, seen: &mut Seen, graph: &Graph, event: &Event) -> Option<Told> {
         let now = self.clock.wall();
         let of_run = |notice: Notice, run: RunId| notice.with("Graph", graph.name()).with("Run", run.to_string());
         match &event.kind {
@@ -106,7 +149,7 @@ impl RunNotices {
                 *seen = Seen { run: Some(*run), left_out: seen.left_out, ..Seen::default() };
                 let notice = Notice::new("🚀 AI Orchestration - Execution Started", 0x00FF00, now);
                 let notice = of_run(notice, *run).with("Tasks", graph.len().to_string());
-                self.when.started.then(|| (format!("run/{run}/started"), notice))
+                self.when.started.then(|| Told::Began(format!("run/{run}/started"), notice))
             }
             EventKind::TaskFinished { task, result, .. } => {
                 match result {
@@ -120,8 +163,9 @@ impl RunNotices {
                         });
                     }
                 }
-                None
+                self.has_budget.then_some(Told::Look)
             }
+            EventKind::TaskRetrying { .. } => self.has_budget.then_some(Told::Look),
             EventKind::RunFinished { state } => {
                 let run = seen.run?;
                 let took = format!("{:.1} s", event.at.as_secs_f64());
@@ -136,10 +180,42 @@ impl RunNotices {
                     }
                 };
                 let notice = of_run(notice, run).with("Succeeded", succeeded).with("Failed", failed).with("Took", took);
-                wanted.then(|| (format!("run/{run}/finished/{}", now.0), notice))
+                wanted.then(|| Told::Ended(format!("run/{run}/finished/{}", now.0), notice, run))
             }
             _ => None,
         }
+    }
+}
+
+/// How long the charges of a run that is over are waited for.
+const BOOKED_WITHIN: Duration = Duration::from_secs(2);
+
+/// With what is left of the budget, and of a run that is over with what it cost. On the thread of notices: a ledger on a disk takes
+/// its time, and the last charges of a run are booked while its end is told.
+fn left(notice: Notice, ledger: Option<&Ledger>, ended: Option<RunId>) -> Notice {
+    let Some(ledger) = ledger else { return notice };
+    let name = ended.map(|run| run.to_string());
+    let of_run = |who: &Labels| name.is_some() && who.get(Column::Run) == name.as_deref();
+    let begun = Clock::system();
+    while name.is_some() && begun.elapsed() < BOOKED_WITHIN {
+        let flying = ledger.in_flight().unwrap_or_default();
+        if !flying.iter().any(|one| one.parts.iter().any(|(who, _)| of_run(who))) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut notice = notice;
+    if ended.is_some() {
+        let charges = ledger.charges(None, None).unwrap_or_default();
+        let cost: Usd = charges.iter().filter(|charge| of_run(&charge.who)).map(|charge| charge.usd).sum();
+        notice = notice.with("Cost", cost.to_fixed(4));
+    }
+    let who = name.iter().fold(Labels::default(), |who, run| who.with(Column::Run, run.clone()));
+    let standing = ledger.standing(&who).unwrap_or_default();
+    // Each run's own budget says nothing of what is left for the next one.
+    match standing.iter().map(|at| (at.usd - at.spent - at.reserved).max(Usd::ZERO)).min() {
+        Some(left) => notice.with("Budget Remaining", left.to_fixed(2)),
+        None => notice,
     }
 }
 
@@ -148,9 +224,10 @@ impl EventSink for RunNotices {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
             if let Some(told) = self.notice(&mut seen, graph, event)
-                && let Err(TrySendError::Full(_)) = self.sender.try_send(told)
+                && let Err(TrySendError::Full(told)) = self.sender.try_send(told)
             {
-                seen.left_out += 1;
+                // To look is made good by the next look, at the latest at the end.
+                seen.left_out += u64::from(!matches!(told, Told::Look));
             }
         }
     }

@@ -115,7 +115,12 @@ impl Ledger {
     pub fn news(&self) -> Result<Vec<News>> {
         let read = |(_, cell): &(String, String)| serde_json::from_str(cell).map_err(|error| unreadable("news", error));
         let mut news = self.0.store.cells(NEWS)?.iter().map(read).collect::<Result<Vec<News>>>()?;
-        news.sort_by_key(|news| (news.at, news.spent));
+        // Of one moment: what was before, then what was reached, then that nothing is left.
+        news.sort_by_key(|news| match news.what {
+            NewsKind::Recap(_) => (news.at, 0, Usd::ZERO),
+            NewsKind::Milestone(usd) => (news.at, 1, usd),
+            NewsKind::Exhausted(_) => (news.at, 2, Usd::ZERO),
+        });
         Ok(news)
     }
 
