@@ -275,7 +275,7 @@ async fn at_the_limit_a_cheaper_model_does_it() {
             .build()
             .unwrap();
         let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
-        let prices = prices().with("small", small.clone());
+        let prices = prices().with("small", small);
         let engine =
             Engine::builder().executor(work).prices(prices).budget(Budget::new(ledger.clone())).build().unwrap();
         let report = engine.run(&plan, RunOptions::default()).await.unwrap();

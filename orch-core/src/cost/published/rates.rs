@@ -137,7 +137,7 @@ pub(super) fn periods(prices: &Value) -> Option<Vec<Period>> {
 
 fn rates(prices: &Map<String, Value>) -> Rates {
     let is_known = |key: &String| CLASSES.contains(&key.as_str()) || OTHERS.contains(&key.as_str());
-    let mut classes = prices.keys().all(is_known).then(|| [const { None }; 5]);
+    let mut classes = prices.keys().all(is_known).then_some([const { None }; 5]);
     for (at, class) in CLASSES.iter().enumerate() {
         let Some(value) = prices.get(*class) else { continue };
         classes = classes.and_then(|mut classes| {

@@ -47,11 +47,14 @@ const LONGEST_MESSAGE: usize = 300;
 #[derive(Clone)]
 pub struct Models(Arc<Inner>);
 
+/// The key that a variable of the environment holds.
+type KeyOf = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 struct Inner {
     endpoints: Endpoints,
     client: HttpClient,
     clock: Clock,
-    key: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    key: KeyOf,
     wait: Box<dyn Fn(Duration) + Send + Sync>,
     /// Until when nobody is to ask there, by resource.
     busy: Mutex<HashMap<String, Duration>>,

@@ -13,7 +13,7 @@ use std::{
 use super::{
     deliver::{Delivered, Outbox},
     http::Courier,
-    notice::{Notice, dollars},
+    notice::Notice,
 };
 use crate::{
     clock::Clock,

@@ -16,6 +16,9 @@ use crate::{
     sync::lock,
 };
 
+/// What may be spent, or nothing: another one is to say it.
+type Says = dyn Fn(&Question) -> Option<Allowed> + Send + Sync;
+
 /// Somebody in this process who is asked where a limit asks: a function from the question to what is said, or `None` where it has
 /// nothing to say and others are waited for. It is called once a question, on a thread of its own, so it may take its time; whoever
 /// says something first counts.
@@ -31,7 +34,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Gatekeeper {
     name: Arc<str>,
-    says: Arc<dyn Fn(&Question) -> Option<Allowed> + Send + Sync>,
+    says: Arc<Says>,
 }
 
 impl Gatekeeper {
