@@ -178,6 +178,8 @@ pub mod decisions {
     pub mod d0090_the_classes_of_the_scripts_keep_their_file {}
     #[doc = include_str!("../docs/decisions/0095-dollars-are-numbers-in-javascript.md")]
     pub mod d0095_dollars_are_numbers_in_javascript {}
+    #[doc = include_str!("../docs/decisions/0096-a-history-is-read-line-by-line.md")]
+    pub mod d0096_a_history_is_read_line_by_line {}
     #[doc = include_str!("../docs/decisions/0100-budgets-ask-step-down-and-keep-money-for-the-critical.md")]
     pub mod d0100_budgets_ask_step_down_and_keep_money_for_the_critical {}
     #[doc = include_str!("../docs/decisions/0101-agents-say-what-they-use-while-they-run.md")]
