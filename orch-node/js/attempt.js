@@ -58,6 +58,17 @@ class Context {
     return this.#driver.session.fence(this._place, this.attempt, this._undo) ?? undefined
   }
 
+  /** The model that it should use: the cheaper one that a budget wants, else the first that the task expects to use. */
+  get model() {
+    return this.#driver.session.model(this._place, this.attempt, this._undo) ?? undefined
+  }
+
+  /** What it may spend at most, in dollars, as the budget stood when it began. */
+  get budgetUsd() {
+    const usd = this.#driver.session.budget(this._place, this.attempt, this._undo)
+    return usd === null ? undefined : Number(usd)
+  }
+
   /** What the run was given as `context`. */
   get context() {
     return this.#driver.context

@@ -143,6 +143,10 @@ export interface Context<Inputs = Record<string, any>, Shared = unknown> {
    * claims nothing.
    */
   readonly fence: number | undefined
+  /** The model that it should use: the cheaper one that a budget wants, else the first that the task {@link TaskOptions.expects} to use. */
+  readonly model: string | undefined
+  /** What it may spend at most, in dollars, as the budget stood when it began. `undefined`: there is no limit. */
+  readonly budgetUsd: number | undefined
   /** The results of the tasks that it waits for, by name, and the values that it reads, by key. */
   readonly inputs: Inputs
   /** Is aborted when the attempt is to stop: at its timeout, when the run is cancelled. */
@@ -901,8 +905,11 @@ export interface Limit extends Labels {
   zone?: string
   /** Who has it for itself: each run, agent, ... */
   each?: Column | readonly Column[]
-  /** `refuse`: who would pass it fails. `wait`: it waits for the next period. Default: refuse. */
-  atLimit?: 'refuse' | 'wait'
+  /**
+   * `refuse`: who would pass it fails. `wait`: it waits for the next period. `ask`: somebody has to {@link Ledger.answer}. A model: the attempt
+   * is to use that cheaper one, which {@link Context.model} says. Default: refuse.
+   */
+  atLimit?: 'refuse' | 'wait' | 'ask' | { readonly downgrade: string }
   /** Amounts that are told when they are reached, each once a period, in whatever process. */
   milestones?: readonly Dollars[]
 }
@@ -994,6 +1001,21 @@ export interface Booked {
   over: { readonly [budget: string]: number }
 }
 
+/** A question of a limit that asks. */
+export interface Gate {
+  /** By which it is answered: the same for the same run, task and limit, also after a restart. */
+  id: string
+  at: Date
+  who: Labels
+  budget: string
+  /** How much is wanted; 0: nobody knows. */
+  usd: number
+  /** How the limit stands, in words. */
+  why: string
+  said?: 'yes' | 'all' | 'no'
+  by?: string
+}
+
 /** What came of {@link Ledger.reserve}. */
 export declare class Reservation {
   private constructor()
@@ -1057,6 +1079,14 @@ export declare class Ledger {
   charge(spent: Spent, who?: Labels): Promise<Booked>
   /** Counts a reservation as spent: its process died, and nobody knows what it cost. */
   assume(id: string): Promise<Booked>
+  /** What somebody has to say before more is spent, where a limit asks, and answers that their runs have not heard yet. */
+  gates(): Promise<Gate[]>
+  /**
+   * Says whether it may be spent: `yes` for this attempt, `all` for the rest of its run, `no`; in whatever process it is asked.
+   *
+   * @throws {@link NotFound} if nobody asks (any more), {@link Conflict} if somebody else was quicker
+   */
+  answer(id: string, said: 'yes' | 'all' | 'no', options?: { by?: string }): Promise<void>
 }
 
 /** Who is told, and where letters wait. */

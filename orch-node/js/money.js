@@ -327,6 +327,23 @@ class Ledger {
     return bookedOf(JSON.parse(await settled(() => this._native.charge(charges))))
   }
 
+  /** What somebody has to say before more is spent, and answers that their runs have not heard yet. */
+  async gates() {
+    const gates = JSON.parse(await settled(() => this._native.gates()))
+    return gates.map(({ id, at, who, limit, usd, why, said, by }) => {
+      const asked = { id, at: date(at), who, budget: limit, usd: Number(usd), why }
+      return said === null ? asked : { ...asked, said: Object.keys(SAID).find((word) => SAID[word] === said), by }
+    })
+  }
+
+  /** Says whether it may be spent, for whatever process asks. */
+  async answer(id, said, options = {}) {
+    const { by = 'a program', ...rest } = object(options, 'options')
+    noMore(rest, 'options')
+    if (!Object.hasOwn(SAID, text(said, 'said'))) throw new InvalidValue(`\`said\` is \`${said}\`; give 'yes', 'all' or 'no'`)
+    await settled(() => this._native.answer(text(id, 'id'), SAID[said], text(by, 'by')))
+  }
+
   /** Counts a reservation as spent: its process died, and nobody knows what it cost. */
   assume(id) {
     return this._settle(text(id, 'id'), undefined)
@@ -337,6 +354,9 @@ class Ledger {
     return bookedOf(JSON.parse(await settled(() => this._native.settle(id, told))))
   }
 }
+
+/** What is said to a question, as the core has it. */
+const SAID = { yes: 'once', all: 'run', no: 'no' }
 
 /** What is asked of a ledger, for the core. */
 function asked(query = {}) {

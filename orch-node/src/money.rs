@@ -7,7 +7,7 @@ use napi_derive::napi;
 use orch_core::{
     Clock, PriceTable, Rates, Usage, WallTime,
     cost::{UsageQuery, budget::Labels, quoted},
-    session::{self, Charge, ChargeForm, CostQuery, budget_of, charges_csv, labels_of, usd_of},
+    session::{self, Allowed, Charge, ChargeForm, CostQuery, Question, budget_of, charges_csv, labels_of, usd_of},
     store::{MemoryStore, Store},
 };
 use serde::Deserialize;
@@ -169,6 +169,31 @@ impl NativeLedger {
             };
             text(&settled.form())
         }))
+    }
+
+    /// What somebody has to say before more is spent, as JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn gates(&self) -> napi::Result<AsyncTask<Job<String>>> {
+        let ledger = self.native.clone();
+        Ok(later(move || {
+            let gates = ledger.gates()?;
+            let forms = gates.iter().map(|gate| {
+                let Question { id, at, who, limit, usd, why } = &gate.question;
+                json!({
+                    "id": id, "at": at.to_string(), "who": who, "limit": limit, "usd": usd.to_decimal(), "why": why,
+                    "said": gate.said, "by": gate.by,
+                })
+            });
+            text(&forms.collect::<Vec<Value>>())
+        }))
+    }
+
+    /// Answers a question: `once`, `run`, `no`, in the name of `by`.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn answer(&self, id: String, said: String, by: String) -> napi::Result<AsyncTask<Job<String>>> {
+        let said: Allowed = convert::read(&Value::from(said).to_string(), "the answer")?;
+        let ledger = self.native.clone();
+        Ok(later(move || ledger.answer(&id, said, &by).map(|()| id)))
     }
 
     /// Books what was spent without a reservation.

@@ -289,6 +289,26 @@ impl Session {
         inputs.fence().map(|fence| fence as f64)
     }
 
+    /// The cheaper model that a budget wants of an attempt, else the first that its task expects to use.
+    #[napi]
+    pub fn model(&self, task: u32, number: u32, undo: bool) -> Option<String> {
+        let steps = &mut *self.steps.borrow_mut();
+        let attempt = Attempt { task: task.into(), number, undo };
+        let session = steps.session.as_mut()?;
+        let wanted = session.inputs(attempt).and_then(|inputs| inputs.model().map(str::to_owned));
+        let expects = || session.graph().task(attempt.task).options().expects.models().first().cloned();
+        wanted.or_else(|| expects().map(|usage| usage.model))
+    }
+
+    /// What an attempt may spend at most, as decimal text, as the budget stood when it began; nothing where there is no limit.
+    #[napi]
+    pub fn budget(&self, task: u32, number: u32, undo: bool) -> Option<String> {
+        let steps = &mut *self.steps.borrow_mut();
+        let attempt = Attempt { task: task.into(), number, undo };
+        let inputs = steps.session.as_mut().and_then(|session| session.inputs(attempt))?;
+        inputs.budget().map(|usd| usd.to_decimal())
+    }
+
     /// A task by its place, also one that the run added.
     #[napi]
     pub fn task(&self, task: u32) -> napi::Result<Met> {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 
-import { Conflict, Graph, InvalidFormat, InvalidType, InvalidValue, Ledger, NotFound, Prices, RunFailed, Store, run, usage } from '../js/index.mjs'
+import { Conflict, Graph, InvalidFormat, InvalidType, InvalidValue, Ledger, NotFound, Prices, RunFailed, Store, run, start, usage } from '../js/index.mjs'
 
 const bin = fileURLToPath(new URL('../bin/orch.js', import.meta.url))
 const house = { rates: { 'house-model': { input: 3, output: 15 } } }
@@ -150,6 +150,31 @@ test('a ledger is shared: by runs, and by whoever reserves and settles', async (
   assert.deepEqual((await other.inFlight()).map(({ id }) => id), [lost.id])
   await other.assume(lost.id)
   assert.deepEqual((await other.charges()).at(-1).assumed, true)
+})
+
+test('a limit that asks waits for somebody to answer, and one that steps down names another model', async () => {
+  const prices = new Prices({ rates: { dear: { input: 30, output: 30 }, cheap: { input: 3, output: 3 } } })
+  const expects = { model: 'dear', input: 100_000 }
+  const graph = new Graph('one').task('a', ({ model, budgetUsd, used }) => (used({ model, input: 100_000 }), [model, budgetUsd]), { expects })
+  const cheaper = await run(graph, { prices, budget: { usd: 1, atLimit: { downgrade: 'cheap' } } })
+  assert.deepEqual([cheaper.get('a'), cheaper.costUsd], [['cheap', 1], 0.3])
+  const free = await run(graph, { prices })
+  assert.deepEqual(free.get('a'), ['dear', undefined])
+
+  const store = new Store(place())
+  const ledger = store.ledger()
+  for (const [said, state] of [['yes', 'succeeded'], ['no', 'failed']]) {
+    const running = start(graph, { store, prices, budget: { name: 'ask me', usd: 1, each: 'run', atLimit: 'ask' }, check: false })
+    const ended = running.report()
+    let gates = []
+    while (gates.length === 0) gates = await ledger.gates()
+    const [gate] = gates
+    assert.deepEqual([gate.budget, gate.usd, gate.who.task, gate.who.run, gate.said], ['ask me', 3, 'a', running.id, undefined])
+    await assert.rejects(ledger.answer(gate.id, 'maybe'), InvalidValue)
+    await ledger.answer(gate.id, said, { by: 'ada' })
+    assert.equal((await ended).state, state)
+    await assert.rejects(ledger.answer(gate.id, said), NotFound)
+  }
 })
 
 test('wrong budgets, amounts and prices are told as such', async () => {

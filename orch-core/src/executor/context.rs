@@ -495,6 +495,16 @@ impl Inputs {
         self.hold.as_ref().map(|hold| hold.fence)
     }
 
+    /// The cheaper model that a budget wants; `None`: whichever the task likes.
+    pub fn model(&self) -> Option<&str> {
+        self.grant.model.as_deref()
+    }
+
+    /// What it may spend at most, as the budget stood when it began; `None`: there is no limit.
+    pub fn budget(&self) -> Option<Usd> {
+        self.grant.most
+    }
+
     /// The values by the keys that the task's definition asks for, and the run's inputs.
     pub fn values(&self) -> &BTreeMap<String, Value> {
         &self.values
