@@ -48,6 +48,7 @@ impl ClaudeResult {
     }
 
     /// What Codex said, in the events of `codex exec --json`: its last message, and why its turn failed. Usage is not read here.
+    #[cfg(feature = "process")]
     pub(crate) fn of_codex(text: &str) -> Option<Self> {
         if !text.contains("\"turn.completed\"") && !text.contains("\"turn.failed\"") {
             return None;

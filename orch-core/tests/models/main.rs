@@ -2,6 +2,7 @@
 
 // Always so here; it tells the lints that the functions beside the tests are test code too.
 #![cfg(test)]
+#![cfg(all(feature = "agents", feature = "sqlite", feature = "prices"))]
 
 mod runs;
 mod server;
