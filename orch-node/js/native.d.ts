@@ -111,6 +111,10 @@ export declare class NativeLedger {
   reserve(who: string, usd: string): Promise<string>
   /** Settles a reservation with charges; without any list, at what was reserved. */
   settle(id: string, charges?: string | undefined | null): Promise<string>
+  /** What somebody has to say before more is spent, as JSON. */
+  gates(): Promise<string>
+  /** Answers a question: `once`, `run`, `no`, in the name of `by`. */
+  answer(id: string, said: string, by: string): Promise<string>
   /** Books what was spent without a reservation. */
   charge(charges: string): Promise<string>
 }
@@ -351,6 +355,10 @@ export declare class Session {
   values(task: number, number: number, undo: boolean): string | null
   /** The fence under which an attempt has what its task claims; nothing if it claims nothing. */
   fence(task: number, number: number, undo: boolean): number | null
+  /** The cheaper model that a budget wants of an attempt, else the first that its task expects to use. */
+  model(task: number, number: number, undo: boolean): string | null
+  /** What an attempt may spend at most, as decimal text, as the budget stood when it began; nothing where there is no limit. */
+  budget(task: number, number: number, undo: boolean): string | null
   /** A task by its place, also one that the run added. */
   task(task: number): Met
   /** What a task made, where it has crossed as JSON. */

@@ -155,11 +155,11 @@ test('a ledger is shared: by runs, and by whoever reserves and settles', async (
 test('a limit that asks waits for somebody to answer, and one that steps down names another model', async () => {
   const prices = new Prices({ rates: { dear: { input: 30, output: 30 }, cheap: { input: 3, output: 3 } } })
   const expects = { model: 'dear', input: 100_000 }
-  const graph = new Graph('one').task('a', ({ model, budgetUsd, used }) => (used({ model, input: 100_000 }), [model, budgetUsd]), { expects })
+  const graph = new Graph('one').task('a', ({ model, budgetUsd, used }) => (used({ model, input: 100_000 }), [model, budgetUsd ?? null]), { expects })
   const cheaper = await run(graph, { prices, budget: { usd: 1, atLimit: { downgrade: 'cheap' } } })
   assert.deepEqual([cheaper.get('a'), cheaper.costUsd], [['cheap', 1], 0.3])
   const free = await run(graph, { prices })
-  assert.deepEqual(free.get('a'), ['dear', undefined])
+  assert.deepEqual(free.get('a'), ['dear', null])
 
   const store = new Store(place())
   const ledger = store.ledger()
