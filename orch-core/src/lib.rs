@@ -71,6 +71,7 @@
 //! | `notify` | [`ext::notify`]: notices to Discord, Slack and webhooks |
 //! | `hooks` | [`ext::hooks`]: hooks that keep interactive agents within the budgets |
 //! | `otel` | [`ext::otel`]: runs as spans and metrics of OpenTelemetry |
+//! | `git` | [`git`]: the only caller of the `git` program |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -90,6 +91,8 @@ pub mod executor;
 pub mod ext;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "git")]
+pub mod git;
 pub mod guide;
 pub mod id;
 pub mod locks;
