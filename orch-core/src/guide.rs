@@ -196,6 +196,15 @@ pub mod decisions {
     pub mod d0111_telemetry_without_the_sdk {}
     #[doc = include_str!("../docs/decisions/0112-newer-prices-are-one-file.md")]
     pub mod d0112_newer_prices_are_one_file {}
+
+    #[doc = include_str!("../docs/decisions/0115-git-is-a-program-behind-one-door.md")]
+    pub mod d0115_git_is_a_program_behind_one_door {}
+
+    #[doc = include_str!("../docs/decisions/0116-a-lease-is-a-lock-on-a-file.md")]
+    pub mod d0116_a_lease_is_a_lock_on_a_file {}
+
+    #[doc = include_str!("../docs/decisions/0117-what-is-removed-goes-to-a-trash.md")]
+    pub mod d0117_what_is_removed_goes_to_a_trash {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -72,6 +72,7 @@
 //! | `hooks` | [`ext::hooks`]: hooks that keep interactive agents within the budgets |
 //! | `otel` | [`ext::otel`]: runs as spans and metrics of OpenTelemetry |
 //! | `git` | [`git`]: the only caller of the `git` program |
+//! | `worktrees` | [`ext::worktree`]: a checkout of its own for each task |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -87,7 +88,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
-#[cfg(any(feature = "budget-files", feature = "notify", feature = "hooks", feature = "otel"))]
+#[cfg(any(feature = "budget-files", feature = "notify", feature = "hooks", feature = "otel", feature = "worktrees"))]
 pub mod ext;
 #[cfg(test)]
 mod fixtures;

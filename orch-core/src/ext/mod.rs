@@ -18,3 +18,5 @@ pub mod hooks;
 pub mod notify;
 #[cfg(feature = "otel")]
 pub mod otel;
+#[cfg(feature = "worktrees")]
+pub mod worktree;

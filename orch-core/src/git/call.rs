@@ -223,7 +223,14 @@ impl Call<'_> {
             command.env("GIT_OPTIONAL_LOCKS", "0");
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.arg("--no-pager").args(["-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
+        command.arg("--no-pager").args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "gc.auto=0",
+            "-c",
+            "maintenance.auto=false",
+        ]);
         if !options.hooks {
             command.args(["-c", "core.hooksPath=/dev/null"]);
         }
@@ -240,7 +247,10 @@ impl Call<'_> {
         let (Some(mut stdin), Some(bytes)) = (child.stdin.take(), self.stdin.clone()) else { return Ok(()) };
         // In a thread of its own: it may answer before it has read all. A broken pipe says that it did not want to.
         let feed = move || drop(stdin.write_all(&bytes));
-        thread::Builder::new().spawn(feed).map(drop).map_err(|error| self.io("there is no thread for it").caused_by(error))
+        thread::Builder::new()
+            .spawn(feed)
+            .map(drop)
+            .map_err(|error| self.io("there is no thread for it").caused_by(error))
     }
 
     fn hear(&self, pipe: &Receiver<io::Result<Option<Vec<u8>>>>) -> Result<Vec<u8>> {

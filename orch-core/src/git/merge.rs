@@ -27,7 +27,10 @@ impl Git {
             return Ok(Vec::new());
         }
         let input: String = pairs.iter().map(|(one, other)| format!("{one} {other}\n")).collect();
-        let call = self.call(["merge-tree", "--write-tree", "--stdin", "--name-only", "--no-messages", "-z"]).writes().stdin(input);
+        let call = self
+            .call(["merge-tree", "--write-tree", "--stdin", "--name-only", "--no-messages", "-z"])
+            .writes()
+            .stdin(input);
         let answer = call.answer()?;
         // 0 and 1: with and without conflicts, in some versions also where there are several.
         if answer.code > 1 {

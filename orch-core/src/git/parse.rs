@@ -45,7 +45,9 @@ impl Worktree {
             let last = all.last_mut().ok_or_else(bad)?;
             let text = || String::from_utf8_lossy(rest).into_owned();
             match word {
-                b"HEAD" => last.head = Some(text()).filter(|hash| !is_zero(hash)).map(|hash| hash.parse()).transpose()?,
+                b"HEAD" => {
+                    last.head = Some(text()).filter(|hash| !is_zero(hash)).map(|hash| hash.parse()).transpose()?
+                }
                 b"branch" => {
                     let name = text();
                     last.branch = Some(name.strip_prefix("refs/heads/").map(str::to_owned).unwrap_or(name));
@@ -115,7 +117,8 @@ impl Status {
                 Some("#") => status.header(fields)?,
                 Some(kind @ ("1" | "2")) => {
                     let (states, sub) = (fields.next().ok_or_else(bad)?, fields.next().ok_or_else(bad)?);
-                    let (index, tree) = (states.chars().next().ok_or_else(bad)?, states.chars().nth(1).ok_or_else(bad)?);
+                    let (index, tree) =
+                        (states.chars().next().ok_or_else(bad)?, states.chars().nth(1).ok_or_else(bad)?);
                     status.staged += u32::from(index != '.');
                     status.modified += u32::from(tree != '.');
                     status.deleted += u32::from(index == 'D' || tree == 'D');

@@ -120,7 +120,7 @@ impl Git {
     ///
     /// [`Conflict`](ErrorKind::Conflict) if it is something else by now.
     pub fn set_reference(&self, full: &str, to: &Oid, was: Option<&Oid>) -> Result<()> {
-        let was = was.map_or_else(|| to.zero(), |was| was.as_str().to_owned());
+        let was = was.map_or_else(|| to.zero_hash(), |was| was.as_str().to_owned());
         let call = self.call(["update-ref", "--no-deref", "-m", "orch", full, to.as_str(), &was]).patient();
         self.changed(full, call)
     }
@@ -231,8 +231,8 @@ impl Git {
         call.env("GIT_COMMITTER_NAME", name).env("GIT_COMMITTER_EMAIL", mail).line()?.parse()
     }
 
-    /// A commit of the working tree as it is, with what is changed and untracked, and without what is ignored. Neither the branch nor the
-    /// index changes. Its parent is `HEAD`, where there is one; where nothing differs from that, it is that.
+    /// A commit of the working tree as it is, with what is changed and untracked, and without what is ignored and without
+    /// [repositories inside](Git::inner_repositories). Neither the branch nor the index changes. Its parent is `HEAD`, where there is one; where nothing differs from that, it is that.
     ///
     /// `scratch` is the path of a file that may be written: an index for the time of this call.
     ///
@@ -253,13 +253,32 @@ impl Git {
     }
 
     fn snapshot_with(&self, scratch: &Path, head: Option<&Oid>, message: &str) -> Result<Oid> {
-        self.call(["add", "--all", "--", "."]).env("GIT_INDEX_FILE", scratch).writes().run()?;
+        let mut add = self.call(["add", "--all", "--", "."]);
+        for inner in self.inner_repositories(true)? {
+            // Git would note its commit only, and refuse where it has none.
+            let mut pattern = std::ffi::OsString::from(":(exclude,literal)");
+            pattern.push(inner);
+            add = add.arg(pattern);
+        }
+        add.env("GIT_INDEX_FILE", scratch).writes().run()?;
         let tree: Oid = self.call(["write-tree"]).env("GIT_INDEX_FILE", scratch).writes().line()?.parse()?;
         match head {
             Some(head) if self.tree(head)? == tree => Ok(head.clone()),
             Some(head) => self.commit_tree(&tree, &[head], message),
             None => self.commit_tree(&tree, &[], message),
         }
+    }
+
+    /// Repositories inside this one that it does not track, by their paths from here; with `ignoring`, not those that are ignored.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Call::run`](super::Call::run).
+    pub fn inner_repositories(&self, ignoring: bool) -> Result<Vec<PathBuf>> {
+        let call = self.call(["ls-files", "--others", "-z"]);
+        let answer = if ignoring { call.arg("--exclude-standard").run()? } else { call.run()? };
+        // Git lists files one by one, and does not look into other repositories: only they end with a slash.
+        Ok(answer.records().filter_map(|record| Some(path(record.strip_suffix(b"/")?))).collect())
     }
 
     /// The branch that work is brought into: where the remote's `HEAD` points to, else `main` or `master`, else that of the main worktree.
