@@ -205,6 +205,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0117-what-is-removed-goes-to-a-trash.md")]
     pub mod d0117_what_is_removed_goes_to_a_trash {}
+
+    #[doc = include_str!("../docs/decisions/0118-a-task-s-result-is-a-commit.md")]
+    pub mod d0118_a_task_s_result_is_a_commit {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

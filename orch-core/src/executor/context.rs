@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     task::{Poll, Waker},
 };
@@ -98,7 +99,7 @@ impl Slot {
         }
         let turn = (self.turn.load(Ordering::Relaxed) | 1) + 1;
         self.turn.store(turn, Ordering::Release);
-        TaskContext { slot: self.clone(), turn, task, attempt, inputs }
+        TaskContext { slot: self.clone(), turn, task, attempt, inputs, place: None }
     }
 
     /// Tells the attempt in this place to stop. Also said of an attempt that is over: else whoever waits for its cancellation
@@ -126,9 +127,45 @@ pub struct TaskContext {
     task: TaskIx,
     attempt: u32,
     inputs: Option<Arc<Inputs>>,
+    place: Option<Arc<Place>>,
+}
+
+/// Where an attempt works, as an executor that wraps another one says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The folder. Programs start there, and in none outside of it.
+    pub directory: PathBuf,
+    /// Variables that programs find beside the others. An agent's own go before them.
+    pub env: BTreeMap<String, String>,
 }
 
 impl TaskContext {
+    /// The same attempt in a place of its own: for executors that wrap another one.
+    ///
+    /// ```
+    /// use orch_core::{Body, Executor, TaskContext, executor::Place};
+    ///
+    /// /// Runs each task in a folder of its name.
+    /// struct InFolders<E>(E);
+    ///
+    /// impl<E: Executor> Executor for InFolders<E> {
+    ///     fn run(&self, task: TaskContext) -> Body {
+    ///         let directory = std::path::Path::new("/tmp").join(task.ix().index().to_string());
+    ///         self.0.run(task.at(Place { directory, ..Place::default() }))
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(Arc::new(place));
+        self
+    }
+
+    /// The place of its own, where it has one.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_deref()
+    }
+
     /// The task's name.
     pub fn id(&self) -> TaskId {
         self.with_graph(|graph| graph.id(self.task).clone())

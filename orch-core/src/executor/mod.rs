@@ -27,7 +27,7 @@ mod usage;
 #[cfg(any(test, feature = "testing"))]
 pub use context::Controls;
 pub(crate) use context::{Grant, Hold, Meter, News, Note, RunShared, Slot, idempotency_key};
-pub use context::{Inputs, TaskContext, ToUndo};
+pub use context::{Inputs, Place, TaskContext, ToUndo};
 pub use dry_run::DryRun;
 #[cfg(any(feature = "notify", feature = "agents"))]
 pub use http::{HttpClient, HttpPost, HttpReply, HttpTrouble};

@@ -129,9 +129,15 @@ impl Call<'_> {
 
     /// Says that it changes something and does nothing at all where somebody holds a lock file: then it is tried again, for about
     /// 3 seconds.
-    pub fn patient(mut self) -> Self {
+    pub fn patient(self) -> Self {
+        self.writes().again()
+    }
+
+    /// Says that it may meet a worktree of which another process has written only half, which git cannot read then: it is tried again, for about 3
+    /// seconds.
+    pub fn again(mut self) -> Self {
         self.patient = true;
-        self.writes()
+        self
     }
 
     /// Its name, for messages.
@@ -152,7 +158,7 @@ impl Call<'_> {
         loop {
             let answer = self.once()?;
             match waits.next() {
-                Some(wait) if answer.met_a_lock() => thread::sleep(Duration::from_millis(*wait)),
+                Some(wait) if answer.met_somebody() => thread::sleep(Duration::from_millis(*wait)),
                 _ => return Ok(answer),
             }
         }
@@ -305,10 +311,13 @@ impl Answer {
         self.stdout.split(|&byte| byte == 0).filter(|record| !record.is_empty())
     }
 
-    /// Whether it failed because somebody else holds a lock file. Git has no exit code for it; its words are in English here.
-    fn met_a_lock(&self) -> bool {
-        self.code != 0
-            && (self.stderr.contains(".lock': File exists") || self.stderr.contains("could not lock config file"))
+    /// Whether it failed because somebody else holds a lock file, or is just making a worktree. Git has no exit code for it; its words are in
+    /// English here.
+    fn met_somebody(&self) -> bool {
+        let said = |words: &str| self.stderr.contains(words);
+        let is_locked = said(".lock': File exists") || said("could not lock config file");
+        let is_half = said("failed to read ") && said("/worktrees/");
+        self.code != 0 && (is_locked || is_half)
     }
 }
 
@@ -357,7 +366,8 @@ impl Ends {
     fn now(&self) {}
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
 
@@ -435,6 +445,9 @@ mod tests {
         assert_eq!(git.call(["x"]).patient().line().unwrap(), "done");
         fs::remove_file(folder.path().join("tried")).unwrap();
         assert_eq!(git.call(["x"]).writes().answer().unwrap().code, 255, "only where it is said to do nothing then");
+        let half = "echo 'fatal: failed to read .git/worktrees/x/commondir: Success' >&2; exit 128";
+        let git = fake(folder.path(), &format!("if test -e half; then echo done; else touch half; {half}; fi"));
+        assert_eq!(git.call(["x"]).again().line().unwrap(), "done");
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Git {
     ///
     /// Those of [`Call::run`](super::Call::run).
     pub fn worktrees(&self) -> Result<Vec<Worktree>> {
-        Worktree::parse_list(&self.call(["worktree", "list", "--porcelain", "-z"]).run()?.stdout)
+        Worktree::parse_list(&self.call(["worktree", "list", "--porcelain", "-z"]).again().run()?.stdout)
     }
 
     /// The state of the working tree here. Untracked files count, ignored ones do not; submodules are looked into.

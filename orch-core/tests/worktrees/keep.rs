@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink, process::Stdio, time::Duration};
 
 use orch_core::{
     Clock, ErrorKind,
-    ext::worktree::{Hindrance, Holder, Remove, Removed, WorktreeOptions},
+    ext::worktree::{Hindrance, Holder, Pruned, Remove, Removed, WorktreeOptions},
 };
 
 use super::*;
@@ -318,7 +318,7 @@ fn what_is_missing_keeps_what_git_has_of_it() {
     git(&known.git.path, &["commit", "-qam", "nobody's"]);
     let head = git(&known.git.path, &["rev-parse", "HEAD"]);
     fs::remove_dir_all(&known.git.path).unwrap();
-    let (gone, left) = worktrees.prune().unwrap();
+    let Pruned { gone, left } = worktrees.prune().unwrap();
     assert_eq!((gone.len(), left.len()), (0, 1), "a commit that nobody else has");
     let known = worktrees.find("work").unwrap();
     let Removed::Done(trashed) = worktrees.remove(&known, &forced()).unwrap() else { panic!("not removed") };

@@ -1,12 +1,16 @@
 //! Worktrees against real repositories, in folders of their own.
 
+// Always so here; it tells the lints that the functions beside the tests are test code too.
+#![cfg(test)]
 #![cfg(feature = "worktrees")]
 #![cfg(unix)]
 
 mod crowd;
 mod keep;
+mod look;
 mod make;
 mod pool;
+mod run;
 
 use std::{
     fs,

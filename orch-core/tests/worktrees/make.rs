@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink};
 
 use orch_core::{
     ErrorKind,
-    ext::worktree::{Base, New, Removed, Setup, WorktreeOptions, Worktrees},
+    ext::worktree::{Base, New, Pruned, Removed, Setup, WorktreeOptions, Worktrees},
     git::BranchName,
 };
 
@@ -41,7 +41,7 @@ fn a_worktree_is_made_found_locked_moved_and_forgotten() {
     worktrees.repair(&[&repository.root.join("by hand")]).unwrap();
     assert_eq!(worktrees.find("feature-login").unwrap().git.path, repository.root.join("by hand"));
     fs::remove_dir_all(repository.root.join("by hand")).unwrap();
-    let (gone, left) = worktrees.prune().unwrap();
+    let Pruned { gone, left } = worktrees.prune().unwrap();
     assert_eq!((gone.len(), left.len(), worktrees.all().unwrap().len()), (1, 0, 1));
 }
 

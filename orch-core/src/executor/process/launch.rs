@@ -1,6 +1,9 @@
 //! What a program is started with: arguments, environment, standard input.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -44,7 +47,8 @@ impl Launch {
             let span = trace.attempt(context.id().as_str(), context.attempt(), context.undo().is_some());
             env.insert("TRACEPARENT".to_owned(), trace.header(span));
         }
-        for (name, value) in options.env.iter().chain(&agent.env) {
+        let of_place = context.place().map(|place| &place.env).into_iter().flatten();
+        for (name, value) in of_place.chain(&options.env).chain(&agent.env) {
             if name.is_empty() || name.contains('=') {
                 let name = Printable(name);
                 return Err(Failure::fatal(format!(
@@ -63,9 +67,11 @@ impl Launch {
         let argv = if context.undo().is_some() && !agent.undo.is_empty() { &agent.undo } else { &agent.argv };
         let mut arguments = values.arguments(&with_options(argv, agent, context))?;
         let program = if arguments.is_empty() { String::new() } else { arguments.remove(0) };
-        let cwd = match (&options.cwd, &agent.cwd) {
-            (Some(base), Some(cwd)) => Some(base.join(cwd)),
-            (base, cwd) => cwd.clone().or_else(|| base.clone()),
+        let cwd = match (context.place(), &options.cwd, &agent.cwd) {
+            (Some(place), _, None) => Some(place.directory.clone()),
+            (Some(place), _, Some(cwd)) => Some(place.directory.join(inside(cwd)?)),
+            (None, Some(base), Some(cwd)) => Some(base.join(cwd)),
+            (None, base, cwd) => cwd.clone().or_else(|| base.clone()),
         };
         Ok(Self { program, arguments, env, cwd, stdin })
     }
@@ -75,6 +81,18 @@ impl Launch {
 #[cfg(feature = "agents")]
 pub(in crate::executor) fn prompt(context: &TaskContext) -> String {
     Values::of(context).prompt()
+}
+
+/// A folder of an agent, where the attempt has a place of its own: one that leads out of it would be that of all others.
+fn inside(cwd: &Path) -> Result<&Path, Failure> {
+    if cwd.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Ok(cwd);
+    }
+    let shown = cwd.display().to_string();
+    let shown = Printable(&shown);
+    Err(Failure::fatal(format!(
+        "the agent's cwd `{shown}` leads out of the task's own folder; make it a relative path inside"
+    )))
 }
 
 /// The values of one attempt.
@@ -344,7 +362,7 @@ mod tests {
     use crate::{
         definition::{Graph, Task, Undo},
         event::{FailureKind, Output},
-        executor::Inputs,
+        executor::{Inputs, Place},
         id::TaskIx,
     };
 
@@ -485,6 +503,27 @@ mod tests {
         "#);
         assert_eq!(launch_with.stdin.unwrap(), launch_with.arguments[0].as_bytes());
         assert_eq!(launch(described("look"), Inputs::default(), &agent).unwrap().arguments, ["look"]);
+    }
+
+    #[test]
+    fn a_place_of_its_own_is_not_left() {
+        let graph = Graph::builder("g").task(described("look")).build().unwrap();
+        let (context, _controls) = TaskContext::detached(&graph, TaskIx::from(0), Inputs::default());
+        let env = [("A".to_owned(), "place".to_owned()), ("B".into(), "place".into())].into();
+        let context = context.at(Place { directory: "/own".into(), env });
+        let options = ProcessOptions { cwd: Some("/shared".into()), ..ProcessOptions::default() };
+        let cwd = |cwd: Option<&str>| {
+            let agent = Agent { cwd: cwd.map(Into::into), ..Agent::new(["p"]) };
+            Launch::new(&context, &agent, &options).map(|launch| launch.cwd.unwrap())
+        };
+        assert_eq!(cwd(None).unwrap(), Path::new("/own"));
+        assert_eq!(cwd(Some("./api/v1")).unwrap(), Path::new("/own/api/v1"));
+        for outside in ["/shared", "../x", "a/../../x"] {
+            assert_eq!(cwd(Some(outside)).unwrap_err().kind, FailureKind::Fatal, "{outside}");
+        }
+        let agent = Agent { env: [("A".to_owned(), "agent".to_owned())].into(), ..Agent::new(["p"]) };
+        let launch = Launch::new(&context, &agent, &options).unwrap();
+        assert_eq!((launch.env["A"].as_str(), launch.env["B"].as_str()), ("agent", "place"));
     }
 
     #[test]

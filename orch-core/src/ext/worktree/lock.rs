@@ -19,11 +19,20 @@ impl FileLock {
     /// Takes it now, or not at all.
     pub(super) fn try_take(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed(path, error)),
+        for _ in 0..LOOKERS {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Self(file))),
+                Err(TryLockError::Error(error)) => return Err(failed(path, error)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            // Somebody who only looks shares it for a moment; who has it does not.
+            match file.try_lock_shared() {
+                Ok(()) => drop(file.unlock()),
+                Err(_) => return Ok(None),
+            }
+            thread::sleep(Duration::from_millis(1));
         }
+        Ok(None)
     }
 
     /// Takes it, after at most that long.
@@ -50,7 +59,9 @@ impl FileLock {
     pub(super) fn is_held(path: &Path) -> bool {
         // Without making the file: who only looks leaves no traces.
         let Ok(file) = File::open(path) else { return false };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+        let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        drop(file.unlock());
+        held
     }
 
     /// Writes into the file who holds it.
@@ -67,6 +78,16 @@ impl FileLock {
         Some(text)
     }
 }
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Not only by closing it: a program that is being started at this moment has a copy until it runs, and the lock would last as long.
+        drop(self.0.unlock());
+    }
+}
+
+/// How often a lock that others only look at is tried.
+const LOOKERS: u32 = 50;
 
 fn open(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {

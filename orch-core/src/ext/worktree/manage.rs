@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use super::{
     create::{MAKING, taken},
+    guard::Hindrance,
     lock::FileLock,
     place::{Known, Worktrees},
     trash::{Remove, Removed, Trashed},
@@ -17,6 +18,15 @@ pub struct Repaired {
     pub half_made: Vec<Trashed>,
     /// What git said that it mended.
     pub mended: Vec<String>,
+}
+
+/// What a [prune](Worktrees::prune) did.
+#[derive(Debug, Default)]
+pub struct Pruned {
+    /// What is in the trash now.
+    pub gone: Vec<Trashed>,
+    /// What stays, and why.
+    pub left: Vec<(Known, Vec<Hindrance>)>,
 }
 
 impl Worktrees {
@@ -82,8 +92,8 @@ impl Worktrees {
     /// # Errors
     ///
     /// Those of [`remove`](Worktrees::remove).
-    pub fn prune(&self) -> Result<(Vec<Trashed>, Vec<(Known, Removed)>)> {
-        let (mut gone, mut left) = (Vec::new(), Vec::new());
+    pub fn prune(&self) -> Result<Pruned> {
+        let mut pruned = Pruned::default();
         let is_gone = |known: &Known| !known.is_main && known.git.prunable.is_some();
         for known in self.all()?.into_iter().filter(is_gone) {
             // Whatever git's reason: what is there is not pruned.
@@ -91,11 +101,11 @@ impl Worktrees {
                 continue;
             }
             match self.remove(&known, &Remove::default())? {
-                Removed::Done(trashed) => gone.push(trashed),
-                refused @ Removed::Refused(_) => left.push((known, refused)),
+                Removed::Done(trashed) => pruned.gone.push(trashed),
+                Removed::Refused(why) => pruned.left.push((known, why)),
             }
         }
-        Ok((gone, left))
+        Ok(pruned)
     }
 
     /// Mends what a process that was killed, or somebody who moved a folder by hand, left behind. `moved` are folders whose place git does not

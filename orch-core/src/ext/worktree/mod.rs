@@ -35,25 +35,36 @@
 
 mod command;
 mod create;
+mod executor;
+mod forecast;
+mod form;
 mod guard;
 mod lease;
 mod lock;
 mod manage;
+mod merge;
+mod monitor;
 mod moves;
 mod name;
 mod place;
 mod pool;
 mod record;
 mod setup;
+mod sync;
 mod trash;
 
 pub use create::{Base, Made, New};
+pub use executor::{GATE_AGENT, InWorktrees, InWorktreesOptions};
+pub use forecast::{Conflict, conflicts, merge_order};
 pub use guard::Hindrance;
 pub use lease::{Holder, Lease};
-pub use manage::Repaired;
+pub use manage::{Pruned, Repaired};
+pub use merge::{Came, Candidate, Gate, GateReport, How, Stayed};
+pub use monitor::{Commit, Look, Overview, Row, State};
 pub use name::{branch_name, folder_name};
 pub use place::{Known, WorktreeOptions, Worktrees};
 pub use pool::{Left, Pool, PoolOptions, Wanted};
 pub use record::Record;
 pub use setup::Setup;
+pub use sync::Synced;
 pub use trash::{Remove, Removed, Trashed};

@@ -39,13 +39,15 @@ pub(super) fn move_folder(from: &Path, is: Identity, to: &Path) -> Result<()> {
     }
     #[cfg(unix)]
     {
-        use rustix::fs::{AtFlags, CWD, renameat, statat};
+        use std::os::unix::fs::MetadataExt as _;
+
+        use rustix::fs::{CWD, Mode, openat, renameat};
         let (parent, name) = from.parent().zip(from.file_name()).ok_or_else(changed)?;
         // From the root on, folder by folder: what is a link by now is not entered.
         let parent = opened(parent).map_err(|error| failed(error.into()))?;
-        let about = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| failed(error.into()))?;
-        #[expect(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types differ among systems")]
-        if Identity(about.st_dev as u64, u64::from(about.st_ino)) != is {
+        let folder = openat(&parent, name, FLAGS, Mode::empty()).map_err(|_| changed())?;
+        let about = fs::File::from(folder).metadata().map_err(failed)?;
+        if Identity(about.dev(), about.ino()) != is {
             return Err(changed());
         }
         renameat(&parent, name, CWD, to).map_err(|error| failed(error.into()))
@@ -59,14 +61,20 @@ pub(super) fn move_folder(from: &Path, is: Identity, to: &Path) -> Result<()> {
     }
 }
 
+/// Folders only, and no links.
+#[cfg(unix)]
+const FLAGS: rustix::fs::OFlags = rustix::fs::OFlags::DIRECTORY
+    .union(rustix::fs::OFlags::NOFOLLOW)
+    .union(rustix::fs::OFlags::CLOEXEC)
+    .union(rustix::fs::OFlags::RDONLY);
+
 #[cfg(unix)]
 fn opened(path: &Path) -> rustix::io::Result<std::os::fd::OwnedFd> {
-    use rustix::fs::{CWD, Mode, OFlags, openat};
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-    let mut folder = openat(CWD, "/", flags, Mode::empty())?;
+    use rustix::fs::{CWD, Mode, openat};
+    let mut folder = openat(CWD, "/", FLAGS, Mode::empty())?;
     for part in path.components() {
         if let std::path::Component::Normal(name) = part {
-            folder = openat(&folder, name, flags, Mode::empty())?;
+            folder = openat(&folder, name, FLAGS, Mode::empty())?;
         }
     }
     Ok(folder)

@@ -34,8 +34,8 @@ pub fn folder_name(text: &str) -> Result<String> {
             _ => name.push('-'),
         }
     }
-    let name = name.trim_matches(|char| matches!(char, '-' | '.')).replace("..", "-");
-    let cut = name.get(..LONGEST - 7).unwrap_or(&name).trim_end_matches(|char| matches!(char, '-' | '.'));
+    let name = name.trim_matches(['-', '.']).replace("..", "-");
+    let cut = name.get(..LONGEST - 7).unwrap_or(&name).trim_end_matches(['-', '.']);
     if cut.is_empty() {
         let message = format!("`{}` has nothing that can name a folder", Printable(text));
         return Err(Error::new(ErrorKind::InvalidValue, message));

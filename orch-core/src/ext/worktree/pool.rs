@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    create::{Base, Made, New},
+    create::{Base, Made, New, taken},
     lease::{Holder, Lease},
     lock::{FileLock, private_folder},
     moves::{identity, move_folder},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    git::{BranchName, Git, Oid},
+    git::{BranchName, Git, Oid, Worktree},
 };
 
 /// How many worktrees a pool has, and what stays in them. Public fields and `Default`.
@@ -111,11 +111,10 @@ impl Pool {
     fn make(&self, slot: u32, path: &Path, wanted: &Wanted) -> Result<Option<Lease>> {
         // Its folder is gone, and git still knows it: what it has of it goes to the trash.
         if let Some(known) = self.worktrees.all()?.into_iter().find(|known| known.git.path == path)
-            && let Removed::Refused(why) =
-                self.worktrees.remove(&known, &Remove { force: true, ..Remove::default() })?
+            && let Removed::Refused(_) = self.worktrees.remove(&known, &Remove { force: true, ..Remove::default() })?
         {
-            let why = why.first().map_or_else(String::new, ToString::to_string);
-            return Err(Error::new(ErrorKind::Conflict, format!("`{}` cannot be made anew: {why}", path.display())));
+            // Somebody else is making it right now.
+            return Ok(None);
         }
         let new = New {
             name: format!("pool-{slot}"),
@@ -155,22 +154,27 @@ impl Pool {
         (record.run, record.task) = (wanted.holder.run.clone(), wanted.holder.task.clone());
         record.agent = wanted.holder.agent.clone();
         lease.note(&record)?;
+        self.take_branch(lease, wanted, &git)?;
+        git.call(["reset", "--hard", "--quiet", "--no-recurse-submodules"]).writes().run().map(drop)
+    }
+
+    /// Puts the branch at the base, and `HEAD` on it. Under the lock: git before 2.43 lets two worktrees have one branch.
+    fn take_branch(&self, lease: &Lease, wanted: &Wanted, git: &Git) -> Result<()> {
+        let _lock = self.worktrees.lock()?;
+        let has_it =
+            |other: &Worktree| other.path != lease.path && other.branch.as_deref() == Some(wanted.branch.as_str());
+        if let Some(other) = git.worktrees()?.into_iter().find(has_it) {
+            let next = format!("it is checked out in `{}`", other.path.display());
+            return Err(taken("the branch", wanted.branch.as_str(), &next));
+        }
         let full = wanted.branch.full();
-        match self.worktrees.git.reference(&full)? {
-            Some(there) if there != wanted.base => {
-                // Another try of the same task begins afresh; what the one before committed stays to be found.
-                self.keep(&there, &format!("before/{}", wanted.branch))?;
-            }
-            _ => {}
+        let there = git.reference(&full)?;
+        if let Some(there) = there.as_ref().filter(|there| **there != wanted.base) {
+            // Another try of the same task begins afresh; what the one before committed stays to be found.
+            self.keep(there, &format!("before/{}", wanted.branch))?;
         }
-        let call =
-            git.call(["checkout", "--quiet", "--no-track", "--no-recurse-submodules", "-B", wanted.branch.as_str()]);
-        let answer = call.clone().arg(wanted.base.as_str()).arg("--").patient().answer()?;
-        if answer.code == 0 {
-            return Ok(());
-        }
-        let message = format!("the branch `{}` cannot be checked out", wanted.branch);
-        Err(Error::new(ErrorKind::Conflict, message).caused_by(call.refused(&answer)))
+        git.set_reference(&full, &wanted.base, there.as_ref())?;
+        git.call(["symbolic-ref", "-m", "orch", "HEAD", &full]).patient().run().map(drop)
     }
 
     /// What is in a worktree that one has; nothing changes.

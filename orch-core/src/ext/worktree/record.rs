@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::lock::write_whole;
-use crate::{clock::WallTime, error::Result, git::Oid, units::Usd};
+use crate::{clock::WallTime, error::Result, git::Oid};
 
 /// The name of the file in git's folder for the worktree: it goes when that goes, and nobody commits it.
 const FILE: &str = "orch.json";
@@ -40,8 +40,6 @@ pub struct Record {
     pub task: Option<String>,
     /// The agent of that task.
     pub agent: Option<String>,
-    /// What its tasks said that they spent.
-    pub spent: Usd,
     /// The first of its ports, and how many there are.
     pub ports: Option<(u16, u16)>,
 }

@@ -147,21 +147,21 @@ impl Worktrees {
         };
         self.protect(path, &trashed)?;
         self.write(&trashed)?;
-        if let (Some(is), Some(files)) = (is, &trashed.files) {
-            if let Err(error) = move_folder(path, is, files) {
-                // Another disk: the trash is beside it then.
-                let beside = path.parent().unwrap_or(path).join(".orch-trash");
-                let retry = error.kind() == ErrorKind::Io && fs::symlink_metadata(files).is_err();
-                if !retry || private_folder(&beside).is_err() {
-                    self.forget(&trashed)?;
-                    return Err(error);
-                }
-                trashed.files = Some(beside.join(&trashed.id));
-                self.write(&trashed)?;
-                if let Err(error) = move_folder(path, is, &beside.join(&trashed.id)) {
-                    self.forget(&trashed)?;
-                    return Err(error);
-                }
+        if let (Some(is), Some(files)) = (is, trashed.files.clone())
+            && let Err(error) = move_folder(path, is, &files)
+        {
+            // Another disk: the trash is beside it then.
+            let beside = path.parent().unwrap_or(path).join(".orch-trash");
+            let retry = error.kind() == ErrorKind::Io && fs::symlink_metadata(&files).is_err();
+            if !retry || private_folder(&beside).is_err() {
+                self.forget(&trashed)?;
+                return Err(error);
+            }
+            trashed.files = Some(beside.join(&trashed.id));
+            self.write(&trashed)?;
+            if let Err(error) = move_folder(path, is, &beside.join(&trashed.id)) {
+                self.forget(&trashed)?;
+                return Err(error);
             }
         }
         if let Some(own) = own
@@ -312,7 +312,7 @@ impl Worktrees {
     }
 
     /// Deletes what the trash has of it.
-    fn forget(&self, trashed: &Trashed) -> Result<()> {
+    pub(super) fn forget(&self, trashed: &Trashed) -> Result<()> {
         let place = self.folder("trash").join(&trashed.id);
         if identity(&place).is_some() {
             fs::remove_dir_all(&place).map_err(|error| {
