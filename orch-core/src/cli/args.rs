@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::{
     args_hooks::{HOOKS_EXAMPLES, Hook, Hooks},
     args_money::{BUDGET_EXAMPLES, Budget, COST_EXAMPLES, Cost, Demo},
+    args_worktree::{WORKTREE_EXAMPLES, Worktree},
     pair::Pair,
 };
 use crate::units::{Usd, parse_duration};
@@ -104,6 +105,9 @@ pub(super) enum Command {
     /// Answer a hook: what `orch hooks` puts in calls this
     #[command(subcommand, hide = true)]
     Hook(Hook),
+    /// Make, show, remove, restore and merge worktrees
+    #[command(after_help = WORKTREE_EXAMPLES)]
+    Worktree(Box<Worktree>),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),
@@ -177,6 +181,11 @@ pub(super) struct Run {
     /// Run only this task and what it waits for; may be repeated
     #[arg(long = "target", value_name = "ID", help_heading = "Inputs")]
     pub(super) targets: Vec<String>,
+
+    /// Each task in a worktree of its own, at most so many at once [default: 6]; a task begins at the results of those
+    /// before it, and nothing comes out of the cache
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", help_heading = "Agents")]
+    pub(super) worktrees: Option<u32>,
 
     /// At most so many tasks at once [default: 32]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Order")]

@@ -10,6 +10,7 @@ use std::{
 
 use toml::{Table, Value};
 
+use super::worktree;
 use crate::{
     Agent, Agents, PriceTable, Rates,
     cost::budget::Limits,
@@ -39,6 +40,8 @@ pub(super) struct Config {
     pub(super) prices: PriceTable,
     /// Its budgets.
     pub(super) budget: Limits,
+    /// How it uses worktrees.
+    pub(super) worktrees: worktree::Settings,
     /// Whether the user named the file, which is an approval too.
     pub(super) named: bool,
 }
@@ -77,6 +80,7 @@ impl Config {
             models: Endpoints::default(),
             prices: super::cost::current()?,
             budget: Limits::default(),
+            worktrees: worktree::Settings::default(),
             named: false,
         })
     }
@@ -84,9 +88,9 @@ impl Config {
     /// Reads that file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = session::load_text(path)?;
-        let Parsed { run, agents, models, prices, budget } = parse(&text, true)
+        let Parsed { run, agents, models, prices, budget, worktrees } = parse(&text, true)
             .map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
-        Ok(Self { path: Some(path.to_owned()), text, run, agents, models, prices, budget, named: false })
+        Ok(Self { path: Some(path.to_owned()), text, run, agents, models, prices, budget, worktrees, named: false })
     }
 }
 
@@ -117,6 +121,7 @@ struct Parsed {
     models: Endpoints,
     prices: PriceTable,
     budget: Limits,
+    worktrees: worktree::Settings,
 }
 
 fn parse(text: &str, with_run: bool) -> Result<Parsed> {
@@ -130,6 +135,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     let mut models = Endpoints::default();
     let mut prices = super::cost::current()?;
     let mut budget = Limits::default();
+    let mut worktrees = worktree::Settings::default();
     for (key, value) in &table {
         match (key.as_str(), value) {
             ("run", Value::Table(table)) if with_run => run = parse_run(table)?,
@@ -139,6 +145,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                 }
             }
             ("budget", value) if with_run => budget = session::limits_of(&data(value)?)?,
+            ("worktrees", value) if with_run => worktrees = worktree::parse(value)?,
             ("agents", Value::Table(table)) => {
                 for (name, value) in table {
                     agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
@@ -164,12 +171,16 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                 return Err(unknown(
                     key,
                     "",
-                    if with_run { &["agents", "budget", "models", "prices", "run"] } else { &["agents", "models"] },
+                    if with_run {
+                        &["agents", "budget", "models", "prices", "run", "worktrees"]
+                    } else {
+                        &["agents", "models"]
+                    },
                 ));
             }
         }
     }
-    Ok(Parsed { run, agents, models, prices, budget })
+    Ok(Parsed { run, agents, models, prices, budget, worktrees })
 }
 
 /// The same as JSON has it: what is no number there is none here.

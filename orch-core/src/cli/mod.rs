@@ -20,6 +20,7 @@
 mod args;
 mod args_hooks;
 mod args_money;
+mod args_worktree;
 mod budget;
 mod check;
 mod config;
@@ -41,5 +42,6 @@ mod store;
 mod streams;
 mod trust;
 mod view;
+mod worktree;
 
 pub use self::{program::main, streams::Stream};

@@ -16,7 +16,7 @@ use super::{
     source::Refusal,
     store,
     streams::{Console, Stream},
-    trust,
+    trust, worktree,
 };
 use crate::Result;
 
@@ -74,6 +74,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Cost(args) => args.wants_json(),
         Command::Budget(args) => args.json,
         Command::Demo(Demo::Budget { json }) => *json,
+        Command::Worktree(args) => args.wants_json(),
         Command::Hooks(Hooks::Install(Install::Claude(args))) => args.json,
         Command::Hooks(Hooks::Uninstall(Uninstall::Claude(args))) => args.json,
         Command::Hooks(Hooks::Status(Status::Claude(args))) => args.json,
@@ -102,6 +103,7 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Notify(args) => notify::main(args, &here, console),
         Command::Hooks(args) => hooks::main(args, &here, console),
         Command::Hook(args) => Ok(hooks::hook(args, &here, console)),
+        Command::Worktree(args) => worktree::main(args, &here, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

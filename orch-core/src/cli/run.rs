@@ -28,6 +28,7 @@ use super::{
     store,
     streams::Console,
     view::{TICK, View},
+    worktree,
 };
 use crate::{
     AgentExecutor, Clock, Command, DryRun, Engine, Error, ErrorKind, Event, EventSink as _, FailureKind, FailurePolicy,
@@ -91,10 +92,15 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         let options = ProcessOptions { cwd: Some(here.to_owned()), trace, ..ProcessOptions::default() };
         let policy = loaded.command.as_ref().map(Command::cache_policy).unwrap_or_default();
         let executor = AgentExecutor::new(ProcessExecutor::new(agents, options), Models::new(models));
-        let builder = Engine::builder()
-            .executor(executor)
-            .cache(TtlCache::new(cache_options(policy)))
-            .prices(config.prices.clone());
+        let builder = match args.worktrees {
+            // What a task did there are commits, and no cache gives those back.
+            Some(max) => {
+                let max = Some(max).filter(|max| *max > 0);
+                Engine::builder().executor(worktree::pool(executor, max, config, args.yes, here)?)
+            }
+            None => Engine::builder().executor(executor).cache(TtlCache::new(cache_options(policy))),
+        };
+        let builder = builder.prices(config.prices.clone());
         let budget = money::budget(args, config, kept.as_ref(), here)?;
         if let Some(store) = kept.as_ref().filter(|_| args.notify) {
             let ledger = budget.as_ref().map(|budget| budget.ledger.clone());
@@ -125,7 +131,8 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
                 let cache = StoreCache::new(shared.clone(), options);
                 // What tasks claim, those of other processes with this store do not have meanwhile.
                 let locks = Locks::new(StoreLocks::new(shared.clone(), StoreLocksOptions::default()));
-                builder.store_shared(shared).locks(locks).cache_behind(cache).build()?
+                let builder = builder.store_shared(shared).locks(locks);
+                if args.worktrees.is_some() { builder.build()? } else { builder.cache_behind(cache).build()? }
             }
             None => builder.build()?,
         }

@@ -30,7 +30,7 @@ pub(super) fn main(args: &Trust, here: &Path, console: &mut Console<'_>) -> Resu
         console.note(format_args!("`{file}` is not trusted any more"));
         return Ok(Exit::Done);
     }
-    if config.agents.is_empty() && config.models.is_empty() {
+    if config.agents.is_empty() && config.models.is_empty() && config.worktrees.commands.is_empty() {
         console.note(format_args!("`{file}` names no programs; there is nothing to trust"));
         return Ok(Exit::Done);
     }
@@ -39,6 +39,9 @@ pub(super) fn main(args: &Trust, here: &Path, console: &mut Console<'_>) -> Resu
     }
     for (name, model) in config.models.iter() {
         console.result(&asked(name, model));
+    }
+    for command in &config.worktrees.commands {
+        console.result(&format!("to set up a worktree  {}\n", Printable(&words(command))));
     }
     memory.remember(&config)?;
     console
@@ -56,9 +59,12 @@ fn asked(name: &str, model: &Endpoint) -> String {
     format!("{}  asks {} of {} with {key}\n", Printable(name), Printable(&model.model), Printable(base))
 }
 
+fn words(argv: &[String]) -> String {
+    argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ")
+}
+
 /// All of an agent that decides what is started: the same words do other things in another folder or environment.
 fn describe(name: &str, agent: &Agent) -> String {
-    let words = |argv: &[String]| argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ");
     let models = |models: &[String]| Printable(&models.join(", ")).to_string();
     let mut text = match (agent.is_model(), &agent.steps[..]) {
         (false, _) => format!("{}  {}\n", Printable(name), Printable(&words(&agent.argv))),

@@ -11,6 +11,7 @@ use crate::{
         trust,
     },
     executor::models::{Endpoints, Models},
+    ext::worktree::GATE_AGENT,
 };
 
 /// The programs of all agents of the graph, and the models of those that are models: those of `--agent` before those of `--agents`, and those before the settings.
@@ -31,6 +32,11 @@ pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result
         agents = agents.with_flag(flag)?;
     }
     let mut problems = agents.problems(graph);
+    if args.worktrees.is_some() {
+        // That one runs no program.
+        let is_gate = |problem: &Problem| problem.message.contains(&format!("agent `{GATE_AGENT}`"));
+        problems.retain(|problem| !is_gate(problem));
+    }
     if args.no_undo {
         problems.retain(|problem| !problem.path.ends_with(".undo"));
     }

@@ -1,0 +1,272 @@
+//! `orch worktree`: makes, shows, removes and merges worktrees.
+
+mod settings;
+mod table;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+
+pub(super) use self::settings::{Settings, parse, pool};
+use super::{
+    args_worktree::{Worktree, WorktreeCommand},
+    config::Config,
+    exit::Exit,
+    store::ago,
+    streams::Console,
+};
+use crate::{
+    Clock, Printable,
+    error::{Error, ErrorKind, Result},
+    ext::worktree::{Base, Candidate, Gate, Hindrance, Known, Look, New, Remove, Removed, Trashed, Worktrees},
+    git::BranchName,
+};
+
+/// Runs `orch worktree`.
+pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
+    use WorktreeCommand as C;
+    let directory = args.directory.as_ref().map_or_else(|| here.to_owned(), |directory| here.join(directory));
+    let config = Config::load(None, &directory)?;
+    let (yes, hooks) = match &args.command {
+        C::New { yes, hooks, .. } => (*yes, *hooks),
+        _ => (false, false),
+    };
+    let worktrees = Worktrees::open(&directory, settings::options(&config, yes, hooks))?;
+    match &args.command {
+        C::New { name, branch, base, detach, purpose, no_setup, json, .. } => {
+            let new = New {
+                name: name.clone(),
+                branch: branch.as_deref().map(BranchName::new).transpose()?,
+                detached: *detach,
+                base: base.clone().map_or(Base::Head, Base::Named),
+                purpose: purpose.clone(),
+                slot: None,
+                bare: *no_setup,
+            };
+            let made = worktrees.create(&new)?;
+            if *json {
+                console.json(&json!({"version": 1, "path": shown(&made.path), "branch": made.branch, "commit": made.head, "record": made.record}));
+            } else {
+                console.result(&format!("{}\n", Printable(&shown(&made.path))));
+                let on = made.branch.map_or_else(|| "detached".to_owned(), |branch| format!("on {branch}"));
+                console.note(format_args!("made {}, {on} at {}", made.record.name, made.head.short()));
+            }
+            Ok(Exit::Done)
+        }
+        C::List { size, conflicts, stale_after, json } => {
+            let look = Look { size: *size, conflicts: conflicts.then_some(true), stale_after: *stale_after };
+            let overview = worktrees.look(&look)?;
+            if *json {
+                console.json(&overview.json());
+            } else {
+                console.result(&table::overview(&overview, console.paint_out(), console.width_out()));
+            }
+            Ok(Exit::Done)
+        }
+        C::Sync { names, json } => sync(&worktrees, names, *json, console),
+        C::Remove { names, force, branch, json } => {
+            let how = Remove { force: *force, branch: *branch, here: Some(here.to_owned()) };
+            remove(&worktrees, names, &how, *json, console)
+        }
+        C::Restore { name, prune, json } => match (name, prune) {
+            (Some(name), _) => {
+                let known = worktrees.restore(name)?;
+                if *json {
+                    console.json(&json!({"version": 1, "name": known.name(), "path": shown(&known.git.path), "branch": known.git.branch}));
+                } else {
+                    console.result(&format!("{}\n", Printable(&shown(&known.git.path))));
+                }
+                Ok(Exit::Done)
+            }
+            (None, Some(older)) => {
+                let gone = worktrees.prune_trash(*older)?;
+                trash(&gone, "gone", *json, console);
+                Ok(Exit::Done)
+            }
+            (None, None) => {
+                trash(&worktrees.trash()?, "trash", *json, console);
+                Ok(Exit::Done)
+            }
+        },
+        C::Report { output, json } => {
+            let overview = worktrees.look(&Look::default())?;
+            let health = overview.health();
+            if let Some(output) = output {
+                let text = format!("{health:#}\n");
+                let path = here.join(output);
+                let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
+                written.map_err(|error| {
+                    Error::new(ErrorKind::Io, format!("could not write `{}`", Printable(&shown(&path))))
+                        .caused_by(error)
+                })?;
+            }
+            if *json {
+                console.json(&health);
+            } else {
+                console.result(&table::health(&health, console.paint_out()));
+            }
+            Ok(Exit::Done)
+        }
+        C::Merge { names, into, how, check, dry_run, json } => {
+            let words = |check: &String| {
+                let split = shlex::split(check).filter(|words| !words.is_empty());
+                split
+                    .ok_or_else(|| Error::new(ErrorKind::InvalidValue, format!("`{}` is no command", Printable(check))))
+            };
+            let gate = Gate {
+                into: into.as_deref().map(BranchName::new).transpose()?,
+                how: (*how).into(),
+                check: check.as_ref().map(words).transpose()?.unwrap_or_default(),
+                dry: *dry_run,
+                ..Gate::default()
+            };
+            let report = worktrees.gate(&candidates(&worktrees, names)?, &gate)?;
+            if *json {
+                console.json(&json!({"version": 1, "dry_run": dry_run, "report": report}));
+            } else {
+                console.result(&table::gate(&report, *dry_run, console.paint_out()));
+            }
+            Ok(if report.refused.is_empty() { Exit::Done } else { Exit::Failed })
+        }
+        C::Lock { name, reason } => worktrees.keep(&worktrees.find(name)?, reason).map(|()| Exit::Done),
+        C::Unlock { name } => worktrees.let_go(&worktrees.find(name)?).map(|()| Exit::Done),
+        C::Move { name, to } => {
+            let known = worktrees.move_to(&worktrees.find(name)?, &here.join(to))?;
+            console.result(&format!("{}\n", Printable(&shown(&known.git.path))));
+            Ok(Exit::Done)
+        }
+        C::Prune { json } => {
+            let pruned = worktrees.prune()?;
+            trash(&pruned.gone, "gone", *json, console);
+            pruned.left.iter().for_each(|(known, why)| refused(known, why, console));
+            Ok(if pruned.left.is_empty() { Exit::Done } else { Exit::Failed })
+        }
+        C::Repair { moved } => {
+            let moved: Vec<PathBuf> = moved.iter().map(|path| here.join(path)).collect();
+            let repaired = worktrees.repair(&moved.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+            repaired.mended.iter().for_each(|line| console.note(Printable(line)));
+            for half in &repaired.half_made {
+                console.note(format_args!("{} was never finished; it is in the trash", Printable(&half.name)));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn candidates(worktrees: &Worktrees, names: &[String]) -> Result<Vec<Candidate>> {
+    let candidate = |name: &String| {
+        let commit = match worktrees.find(name) {
+            Ok(Known { git, .. }) => git.head.ok_or_else(|| Error::new(ErrorKind::NotFound, "it has no commit yet"))?,
+            Err(_) => worktrees.git().commit(name)?,
+        };
+        Ok(Candidate { name: name.clone(), commit })
+    };
+    names.iter().map(candidate).collect()
+}
+
+fn sync(worktrees: &Worktrees, names: &[String], json: bool, console: &mut Console<'_>) -> Result<Exit> {
+    let known = match names {
+        [] => worktrees.all()?,
+        names => names.iter().map(|name| worktrees.find(name)).collect::<Result<_>>()?,
+    };
+    let synced = worktrees.sync(&known)?;
+    if json {
+        console.json(&json!({"version": 1, "worktrees": synced}));
+        return Ok(Exit::Done);
+    }
+    let paint = console.paint_out();
+    let mut text = String::new();
+    for one in &synced {
+        let target = one.target.as_deref().unwrap_or_default();
+        let what = match &one.why {
+            Some(why) => paint.warn(format!("stays: {}", Printable(why))),
+            None if one.before != one.after => {
+                let short = |oid: &Option<crate::git::Oid>| oid.as_ref().map_or("", |oid| oid.short()).to_owned();
+                paint.good(format!("moved on {} → {} ({})", short(&one.before), short(&one.after), Printable(target)))
+            }
+            None => paint.dim("up to date"),
+        };
+        text += &format!("{:<24}  {what}\n", Printable(&one.name));
+    }
+    console.result(&text);
+    Ok(Exit::Done)
+}
+
+fn remove(
+    worktrees: &Worktrees,
+    names: &[String],
+    how: &Remove,
+    json: bool,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    let known: Vec<Known> = names.iter().map(|name| worktrees.find(name)).collect::<Result<_>>()?;
+    let mut rows = Vec::new();
+    let mut exit = Exit::Done;
+    for known in &known {
+        let removed = worktrees.remove(known, how)?;
+        let name = known.name();
+        match &removed {
+            Removed::Done(trashed) => {
+                rows.push(json!({"name": name, "path": shown(&known.git.path), "removed": true, "trash": trashed.id, "dropped_branch": trashed.dropped_branch}));
+                if !json {
+                    console.note(format_args!(
+                        "removed {}; `orch worktree restore {}` brings it back",
+                        Printable(&name),
+                        Printable(&trashed.id)
+                    ));
+                }
+            }
+            Removed::Refused(why) => {
+                exit = Exit::Failed;
+                let texts: Vec<String> = why.iter().map(Hindrance::to_string).collect();
+                rows.push(json!({"name": name, "path": shown(&known.git.path), "removed": false, "hindrances": why, "messages": texts}));
+                if !json {
+                    refused(known, why, console);
+                }
+            }
+        }
+    }
+    if json {
+        console.json(&json!({"version": 1, "worktrees": rows}));
+    }
+    Ok(exit)
+}
+
+fn refused(known: &Known, why: &[Hindrance], console: &mut Console<'_>) {
+    console.error(format_args!("{} stays:", Printable(&known.name())));
+    why.iter().for_each(|hindrance| console.plain(format_args!("  {hindrance}")));
+    if !why.iter().any(Hindrance::is_final) {
+        console.note("hint: `--force` puts it into the trash all the same, from where it can be restored");
+    }
+}
+
+fn trash(trashed: &[Trashed], key: &str, json: bool, console: &mut Console<'_>) {
+    if json {
+        console.json(&json!({"version": 1, key: trashed}));
+        return;
+    }
+    let now = Clock::system().wall();
+    let mut text = String::new();
+    for one in trashed {
+        let since = std::time::Duration::from_millis(now.0.saturating_sub(one.at.0));
+        let branch = one.branch.as_deref().unwrap_or("(detached)");
+        text += &format!(
+            "{:<44}  {:<12}  {:<24}  {}\n",
+            Printable(&one.id),
+            ago(since),
+            Printable(branch),
+            Printable(&one.why)
+        );
+    }
+    if trashed.is_empty() {
+        text += if key == "trash" { "the trash is empty\n" } else { "nothing\n" };
+    }
+    console.result(&text);
+}
