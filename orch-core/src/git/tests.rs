@@ -91,6 +91,18 @@ fn a_snapshot_holds_what_is_there_and_changes_nothing() {
 }
 
 #[test]
+fn a_snapshot_sees_a_change_of_the_same_length_in_the_same_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = repository(folder.path(), &[("a", "1\n")]);
+    for text in ["2\n", "3\n", "4\n"] {
+        git.call(["reset", "--hard", "--quiet"]).writes().run().unwrap();
+        fs::write(folder.path().join("a"), text).unwrap();
+        let made = git.snapshot(&folder.path().join(".git/scratch"), "x").unwrap();
+        assert_eq!(git.call(["show", &format!("{made}:a")]).run().unwrap().text(), text);
+    }
+}
+
+#[test]
 fn hooks_are_run_only_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let git = repository(folder.path(), &[("a", "1\n")]);

@@ -244,8 +244,13 @@ impl Git {
         // The index of here, so that only what changed is read again.
         let own = self.own_dir()?.join("index");
         if own.exists() {
-            std::fs::copy(&own, scratch)
-                .map_err(|error| Error::new(ErrorKind::Io, "the index could not be copied").caused_by(error))?;
+            // With its time: by that git knows which files may have changed in the same moment, with the same length, and are to be read.
+            let copy = || {
+                let time = std::fs::metadata(&own)?.modified()?;
+                std::fs::copy(&own, scratch)?;
+                std::fs::File::options().write(true).open(scratch)?.set_modified(time)
+            };
+            copy().map_err(|error| Error::new(ErrorKind::Io, "the index could not be copied").caused_by(error))?;
         }
         let made = self.snapshot_with(scratch, head.as_ref(), message);
         drop(std::fs::remove_file(scratch));
