@@ -44,14 +44,14 @@ pub(super) struct HookClaude {
 
 pub(super) const HOOKS_EXAMPLES: &str = "\
 Examples:
-  orch hooks install claude                         for you, in this project (.claude/settings.local.json)
-  orch hooks install claude --user --budget 5       in all projects; each session may spend $5
+  orch hooks install claude                         for you, in this project
+  orch hooks install claude --user --budget 5       in all projects; a session may spend $5
   orch hooks status claude
   orch hooks tasks                                  the task lists of the sessions
   orch hooks uninstall claude
 
-Write the budgets into orch.toml: `[[budget]]`, `usd = 15`, `per = \"month\"`. What sessions spent is in `orch cost`,
-and how the budgets stand in `orch budget`.";
+Budgets are written in orch.toml: `[[budget]]`, `usd = 15`, `per = \"month\"`.
+`orch cost` has what sessions spent, `orch budget` how the budgets stand.";
 
 /// `orch hooks`: to put hooks in and take them out.
 #[derive(Debug, Subcommand)]

@@ -67,22 +67,25 @@ impl Claude {
                 if let Some(stop) = self.stop(&who, &session, Usd::ZERO)? {
                     let ask = matches!(stop, Stop::Spent { at_limit: AtLimit::Ask, .. });
                     specific.insert("permissionDecision".to_owned(), if ask { "ask" } else { "deny" }.into());
-                    specific.insert("permissionDecisionReason".to_owned(), stop.reason().into());
+                    specific.insert("permissionDecisionReason".to_owned(), stop.reason(STOP).into());
                 }
             }
             "PreModelSwitch" => {
                 let costs = input.value("estimated_cache_write_usd").as_f64().map_or(Usd::ZERO, Usd::from_dollars);
                 if let Some(stop) = self.stop(&who, &session, costs)? {
                     specific.insert("permissionDecision".to_owned(), "deny".into());
-                    specific.insert("permissionDecisionReason".to_owned(), stop.reason().into());
+                    specific.insert("permissionDecisionReason".to_owned(), stop.reason(STOP).into());
                 }
             }
             "SubagentStart" => {
                 if let Some(stop) = self.stop(&who, &session, Usd::ZERO)? {
-                    specific.insert("additionalContext".to_owned(), stop.reason().into());
+                    specific.insert("additionalContext".to_owned(), stop.reason(STOP).into());
                 }
             }
-            "UserPromptSubmit" => words.extend(self.stop(&who, &session, Usd::ZERO)?.map(|stop| stop.reason())),
+            "UserPromptSubmit" => {
+                let stop = self.stop(&who, &session, Usd::ZERO)?;
+                words.extend(stop.map(|stop| format!("calls of tools are denied: {}", stop.reason("To go on: "))));
+            }
             "SessionStart" => {
                 let context = self.context(input, &who)?;
                 if !context.is_empty() {
@@ -177,15 +180,18 @@ impl Claude {
     }
 }
 
+/// What the model is told before what can be done.
+const STOP: &str = "Stop here and tell the user: ";
+
 impl Stop {
-    /// What is in the way, and what can be done. For the model as well as for the user.
-    fn reason(&self) -> String {
+    /// What is in the way, and, after those words, what can be done.
+    fn reason(&self, then: &str) -> String {
         match self {
             Self::Unknown(model) => {
                 let model = Printable(model);
                 format!(
-                    "`{model}` was used, which has no price, so nobody knows what is left of the budget. Stop here and tell the user: \
-                     rates for it in orch.toml (`[prices.\"{model}\"]` with `input` and `output`) let it go on."
+                    "`{model}` was used, which has no price, so nobody knows what is left of the budget. {then}give its rates in \
+                     orch.toml (`[prices.\"{model}\"]` with `input` and `output`)."
                 )
             }
             Self::Spent { standing, at_limit } => {
@@ -199,24 +205,16 @@ impl Stop {
                     text += &format!(" and ${} is reserved by runs", reserved.to_decimal());
                 }
                 text += ". ";
-                match (at_limit, span.end) {
-                    (AtLimit::Ask, _) => text += "Whether to go on is the user's to say.",
+                text += &match (at_limit, span.end) {
+                    (AtLimit::Ask, _) => "Whether to go on is the user's to say.".to_owned(),
                     (AtLimit::Downgrade(model), _) => {
-                        text += &format!(
-                            "Stop here and tell the user: `/model {}` is what it says to go on with.",
-                            Printable(model)
-                        );
+                        format!("{then}`/model {}` is what it says to go on with.", Printable(model))
                     }
-                    (_, Some(end)) => {
-                        text += &format!(
-                            "Stop here and tell the user: the next one begins at {end}, or raise `usd` in orch.toml; `orch budget` shows it."
-                        );
-                    }
-                    _ => {
-                        text +=
-                            "Stop here and tell the user: raise `usd` in orch.toml to go on; `orch budget` shows it."
-                    }
-                }
+                    (_, Some(end)) => format!(
+                        "{then}wait for the next one, which begins at {end}, or raise `usd` in orch.toml; `orch budget` shows it."
+                    ),
+                    _ => format!("{then}raise `usd` in orch.toml; `orch budget` shows it."),
+                };
                 text
             }
         }

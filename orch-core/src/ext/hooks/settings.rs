@@ -160,8 +160,14 @@ impl Settings {
     ///
     /// # Errors
     ///
+    /// [`InvalidValue`](ErrorKind::InvalidValue) for a program without `orch` in its name: it is how its hooks are found again;
     /// [`InvalidFormat`](ErrorKind::InvalidFormat) if it cannot be changed.
     pub fn install(&self, program: &str, more: &[String]) -> Result<Self> {
+        if !program.rsplit(['/', '\\']).next().is_some_and(|name| name.contains("orch")) {
+            let program = Printable(program);
+            let message = format!("`{program}` has no `orch` in its name, by which the hooks would be found again");
+            return Err(Error::new(ErrorKind::InvalidValue, message));
+        }
         let args: Vec<String> = CALL.iter().map(|part| (*part).to_owned()).chain(more.iter().cloned()).collect();
         let wanted: Vec<Installed> = EVENTS
             .iter()

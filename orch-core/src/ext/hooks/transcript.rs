@@ -85,8 +85,14 @@ pub(super) fn read(path: &Path, from: u64) -> Result<Option<New>> {
         new.read += length;
         // Most lines are what people and tools said.
         if line.windows(7).any(|part| part == b"\"usage\"") {
-            new.messages
-                .extend(serde_json::from_slice(&line).ok().and_then(|line| message(&line, &dialect, path, begins)));
+            let found = serde_json::from_slice(&line).ok().and_then(|line| message(&line, &dialect, path, begins));
+            let Some(found) = found else { continue };
+            // An answer is written a line for each of its blocks, and grows meanwhile: the lines are near each other.
+            match new.messages.iter_mut().rev().take(8).find(|other| other.key == found.key) {
+                Some(other) if other.usage.output <= found.usage.output => *other = found,
+                Some(_) => {}
+                None => new.messages.push(found),
+            }
         }
     }
     Ok(Some(new))

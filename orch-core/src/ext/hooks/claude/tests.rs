@@ -43,7 +43,7 @@ impl Scene {
 
     fn says_by(&self, model: &str, file: &str, id: &str, output: u64) {
         let line = json!({
-            "type": "assistant", "timestamp": "1970-01-01T00:00:00Z", "requestId": "r", "gitBranch": "main",
+            "type": "assistant", "timestamp": "2025-01-01T00:00:00Z", "requestId": "r", "gitBranch": "main",
             "message": {"id": id, "model": model, "usage": {"input_tokens": 1, "output_tokens": output}},
         });
         fs::create_dir_all(self.path(file).parent().unwrap()).unwrap();
@@ -94,12 +94,17 @@ fn the_next_call_is_denied_when_the_budget_is_used_up() {
     assert_eq!(decision, "deny");
     assert_eq!(
         reason,
-        "the budget `all` of $2 for 1970-01 is used up: $2 is spent. Stop here and tell the user: the next one begins at \
-         1970-02-01T00:00:00.000Z, or raise `usd` in orch.toml; `orch budget` shows it."
+        "the budget `all` of $2 for 2025-01 is used up: $2 is spent. Stop here and tell the user: wait for the next one, which \
+         begins at 2025-02-01T00:00:00.000Z, or raise `usd` in orch.toml; `orch budget` shows it."
     );
     let subagent = scene.answer("SubagentStart", json!({"agent_id": "x", "agent_type": "Explore"})).unwrap();
     assert_eq!(subagent["hookSpecificOutput"], json!({"additionalContext": reason, "hookEventName": "SubagentStart"}));
-    assert_eq!(scene.answer("UserPromptSubmit", json!({})).unwrap(), json!({"systemMessage": reason}));
+    let to_user = scene.answer("UserPromptSubmit", json!({})).unwrap();
+    let words = to_user["systemMessage"].as_str().unwrap();
+    assert!(
+        words.starts_with("calls of tools are denied: the budget `all`") && words.contains("To go on: wait"),
+        "{words}"
+    );
     for event in ["PostToolUse", "Stop", "SubagentStop", "SessionEnd", "TaskCreated", "Notification", "SomethingNew"] {
         assert_eq!(scene.answer(event, json!({})), None, "{event} is never in the way");
     }
