@@ -29,6 +29,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod agents;
 mod checkpoint;
 mod context;
 mod counts;
@@ -51,6 +52,7 @@ mod width;
 #[cfg(test)]
 mod xml;
 
+pub use agents::AgentCost;
 pub use checkpoint::MadeCheckpoint;
 pub use context::{ContextRead, ContextUse, ShortCost};
 pub use counts::Counts;

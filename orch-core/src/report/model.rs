@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
+    agents::AgentCost,
     checkpoint::MadeCheckpoint,
     context::ContextRead,
     counts::Counts,
@@ -56,6 +57,7 @@ pub struct Report {
     pub(super) undo: Option<Box<UndoReport>>,
     pub(super) checkpoints: Vec<MadeCheckpoint>,
     pub(super) earlier: Option<Box<Earlier>>,
+    pub(super) agents: Vec<AgentCost>,
     /// When everything was over that could be undone.
     pub(super) worked_until: Option<Duration>,
 }
@@ -151,6 +153,7 @@ impl Report {
             undo: None,
             checkpoints: Vec::new(),
             earlier: None,
+            agents: Vec::new(),
             worked_until: None,
         }
     }
@@ -372,6 +375,7 @@ impl Report {
         for details in &mut self.details {
             details.cost = details.usage.as_deref().and_then(&mut price);
         }
+        self.price_agents(&mut price);
         self.price_earlier(price);
     }
 

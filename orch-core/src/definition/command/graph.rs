@@ -243,6 +243,7 @@ fn task(agent: &Agent, phase: &Phase) -> Task {
         options.rollback.clone_from(&agent.rollback);
         options.breaker.clone_from(&agent.breaker);
         options.sources.clone_from(&agent.sources);
+        options.expects.clone_from(&agent.expects);
         options.inputs = agent.inputs.iter().map(|placed| placed.value.clone()).collect();
         options.outputs = agent.outputs.iter().map(|placed| placed.value.clone()).collect();
         for condition in phase.conditions.iter().chain(&agent.conditions) {

@@ -6,12 +6,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{condition::Condition, problems::Problems, read};
-use crate::definition::{
-    breaker::BreakerOptions,
-    claim::{ClaimMode, Resource},
-    sources::Sources,
-    task::{Expand, Input, OutputSpec, Retry},
-    undo::{Rollback, Undo},
+use crate::{
+    definition::{
+        breaker::BreakerOptions,
+        claim::{ClaimMode, Resource},
+        sources::Sources,
+        task::{Expand, Input, OutputSpec, Retry},
+        undo::{Rollback, Undo},
+    },
+    units::Usage,
 };
 
 /// A command definition of version 2: phases of agents, their dependencies, and how they run.
@@ -156,6 +159,8 @@ pub struct Agent {
     pub breaker: Option<String>,
     /// What its result depends on that no agent makes (`cacheKey`).
     pub sources: Option<Sources>,
+    /// What it will probably use of models (`expects`).
+    pub expects: Usage,
     /// Every field that means nothing to the engine, by its own name (`input`, `tools`, `configuration`, `deliverables`, …).
     pub params: Map<String, Value>,
 }

@@ -8,9 +8,10 @@ use crate::{
     event::{CostForm, FailureKind, Kept, Miss, RunState, SkipReason, TaskState},
     id::{RunId, TaskId, is_unprintable},
     report::{
-        ContextUse, Earlier, LockWait, MadeCheckpoint, PathStep, Report, TaskResult, UndoReport, UndoState, UndoStep,
+        AgentCost, ContextUse, Earlier, LockWait, MadeCheckpoint, PathStep, Report, TaskResult, UndoReport, UndoState,
+        UndoStep,
     },
-    units::{Millis, Usage},
+    units::{Millis, Usage, Usd},
 };
 
 /// The form is that of [`json`].
@@ -47,6 +48,7 @@ impl Serialize for Report {
             usage: self.usage(),
             cost_usd: self.cost().map(|cost| cost.dollars()),
             unpriced: self.unpriced(),
+            agents: self.agents().iter().map(AgentForm::new).collect(),
             earlier: self.earlier().map(EarlierForm::new),
             context: ContextForm::new(&self.context()),
             warnings: self
@@ -89,6 +91,8 @@ struct Form<'a> {
     usage: &'a Usage,
     cost_usd: Option<f64>,
     unpriced: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    agents: Vec<AgentForm<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier: Option<EarlierForm<'a>>,
     context: ContextForm,
@@ -97,6 +101,26 @@ struct Form<'a> {
     checkpoints: Vec<CheckpointForm<'a>>,
     undo: Option<UndoForm<'a>>,
     tasks: Tasks<'a>,
+}
+
+/// What an agent was expected to cost, and what it did.
+#[derive(Serialize)]
+struct AgentForm<'a> {
+    agent: Option<&'a str>,
+    tasks: usize,
+    estimated_usd: Option<f64>,
+    learned: usize,
+    cost_usd: Option<f64>,
+    tokens: u64,
+}
+
+impl<'a> AgentForm<'a> {
+    fn new(of: &'a AgentCost) -> Self {
+        let AgentCost { agent, tasks, estimated, learned, real, tokens } = of;
+        let usd = |usd: &Option<Usd>| usd.map(Usd::dollars);
+        let (estimated_usd, cost_usd) = (usd(estimated), usd(real));
+        Self { agent: agent.as_deref(), tasks: *tasks, estimated_usd, learned: *learned, cost_usd, tokens: *tokens }
+    }
 }
 
 #[derive(Serialize)]

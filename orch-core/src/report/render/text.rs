@@ -7,9 +7,10 @@ use crate::{
     event::TaskState,
     id::Printable,
     report::{
-        Earlier, Report, Short, TaskResult,
+        AgentCost, Earlier, Report, Short, TaskResult,
         width::{columns, cut, cut_chars, first_line, pad, pad_left},
     },
+    units::Usd,
 };
 
 /// The narrowest terminal that is written for.
@@ -45,6 +46,7 @@ pub fn text(report: &Report, width: usize) -> String {
     failures(&mut out, report);
     checkpoints(&mut out, report, width);
     undo(&mut out, report, width);
+    agents(&mut out, report, width);
     facts(&mut out, report, width);
     out
 }
@@ -212,6 +214,45 @@ fn undo(out: &mut String, report: &Report, width: usize) {
     }
     if undo.kept.len() > MOST_FAILURES {
         out.push_str(&format!("  … and {} more kept\n", undo.kept.len() - MOST_FAILURES));
+    }
+    out.push('\n');
+}
+
+/// What each agent was expected to cost, beside what it did; where anything was expected.
+fn agents(out: &mut String, report: &Report, width: usize) {
+    let agents = report.agents();
+    if agents.iter().all(|agent| agent.estimated.is_none()) {
+        return;
+    }
+    let money = |usd: Option<Usd>| usd.map_or_else(|| "–".to_owned(), |usd| usd.to_fixed(4));
+    let mut rows = vec![["cost by agent", "estimated", "real", ""].map(str::to_owned)];
+    for agent in agents.iter().take(MOST_ROWS) {
+        let name = agent.agent.as_deref().map_or_else(|| "no agent".to_owned(), |name| Printable(name).to_string());
+        let over = agent.over_percent().map(|over| format!("{over:+} %")).unwrap_or_default();
+        rows.push([format!("  {name}"), money(agent.estimated), money(agent.real), over]);
+    }
+    if agents.len() > 1 {
+        let sum = |of: fn(&AgentCost) -> Option<Usd>| agents.iter().filter_map(of).reduce(|sum, usd| sum + usd);
+        let all = AgentCost {
+            estimated: sum(|agent| agent.estimated),
+            real: sum(|agent| agent.real),
+            ..AgentCost::default()
+        };
+        rows.push(["  together".to_owned(), money(all.estimated), money(all.real), String::new()]);
+    }
+    let mut widths = [0; 4];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    let [name, estimated, real, over] = widths;
+    let name = name.min(width.saturating_sub(estimated + real + over + 3 * GAP.len()));
+    for [first, expected, did, more] in &rows {
+        let first = pad(&cut(first.clone(), name), name);
+        let (expected, did) = (pad_left(expected, estimated), pad_left(did, real));
+        out.push_str(format!("{first}{GAP}{expected}{GAP}{did}{GAP}{}", pad_left(more, over)).trim_end());
+        out.push('\n');
     }
     out.push('\n');
 }

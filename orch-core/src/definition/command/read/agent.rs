@@ -21,10 +21,11 @@ use crate::{
     },
     error::Problem,
     id::Printable,
+    units::{ModelUsage, Usage},
 };
 
 /// The fields of an agent that are read; every other goes to its `params`.
-const READ: [&str; 20] = [
+const READ: [&str; 21] = [
     "agentId",
     "cacheKey",
     "circuitBreaker",
@@ -36,6 +37,7 @@ const READ: [&str; 20] = [
     "dynamicDuration",
     "estimatedDuration",
     "estimatedTime",
+    "expects",
     "id",
     "name",
     "outputs",
@@ -107,11 +109,36 @@ impl Reader {
             rollback: None,
             breaker,
             sources: self.sources(fields, at),
+            expects: self.expects(fields, at),
             params: params(fields),
         };
         self.context(fields, at, shared, &mut agent);
         self.compensation(fields, at, shared, &mut agent);
         agent
+    }
+
+    /// `expects: {"model": "…", "input": 2000, "output": 500}`, or a list of them: tokens.
+    fn expects(&mut self, fields: Fields<'_>, at: &At<'_>) -> Usage {
+        let at = at.key("expects");
+        let all: Vec<&Value> = match fields.get("expects") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(list)) => list.iter().collect(),
+            Some(one) => vec![one],
+        };
+        let mut usage = Usage::default();
+        for value in all {
+            match serde_json::from_value::<ModelUsage>(value.clone()) {
+                Ok(one) if value.is_object() && !one.model.is_empty() => {
+                    usage.add(&ModelUsage { requests: one.requests.max(1), ..one }.into());
+                }
+                _ => {
+                    let message =
+                        "what a task expects to use names a `model` and counts of tokens, `input` and `output`";
+                    self.error("INVALID_VALUE", message, at.clone());
+                }
+            }
+        }
+        usage
     }
 
     /// The dependencies, every one at its place: a value that is no text leaves an empty name there.

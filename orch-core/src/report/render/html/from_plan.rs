@@ -51,6 +51,7 @@ pub(super) fn scene(plan: &Plan) -> Scene<'_> {
         path_note: format!("{}: no number of workers makes the run shorter", Short(plan.critical())),
         rows: rows(plan),
         undone: None,
+        costs: Vec::new(),
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{
     event::{Output, RunState, SkipReason, TaskState},
     id::TaskIx,
     plan::Plan,
-    report::{PathStep, Report, Short, ShortCost, TaskResult, UndoState, UndoStep, model::nanos},
-    units::{Cost, Usage},
+    report::{AgentCost, PathStep, Report, Short, ShortCost, TaskResult, UndoState, UndoStep, model::nanos},
+    units::{Cost, Usage, Usd},
 };
 
 /// The most failures, and warnings, at the top of the page.
@@ -52,6 +52,7 @@ pub(super) fn scene(report: &Report) -> Scene<'_> {
         path,
         rows: rows(report, &levels),
         undone: undone(report),
+        costs: costs(report),
         levels,
     }
 }
@@ -211,6 +212,20 @@ fn failures(report: &Report) -> (Vec<Trouble>, usize) {
         Trouble { task: Some(task.ix().index()), about, message }
     });
     (listed.collect(), failed().count().saturating_sub(MOST_TROUBLES))
+}
+
+/// What each agent was expected to cost beside what it did, where anything was expected.
+fn costs(report: &Report) -> Vec<[String; 4]> {
+    if report.agents().iter().all(|agent| agent.estimated.is_none()) {
+        return Vec::new();
+    }
+    let money = |usd: Option<Usd>| usd.map_or_else(|| "–".to_owned(), |usd| usd.to_fixed(4));
+    let row = |of: &AgentCost| {
+        let name = of.agent.clone().unwrap_or_else(|| "no agent".to_owned());
+        let over = of.over_percent().map(|over| format!("{over:+} %")).unwrap_or_default();
+        [text::line(&name, 60), money(of.estimated), money(of.real), over]
+    };
+    report.agents().iter().take(MOST_TROUBLES).map(row).collect()
 }
 
 fn undone(report: &Report) -> Option<Undone> {

@@ -52,6 +52,7 @@ struct Page<'a> {
     table: Table,
     data: String,
     undo: Option<UndoPart>,
+    costs: &'a [[String; 4]],
 }
 
 /// What was undone, as the template shows it.
@@ -149,6 +150,7 @@ fn try_render(scene: &Scene<'_>) -> Result<String, minijinja::Error> {
         table,
         data,
         undo: scene.undone.as_ref().map(|undone| undo(scene, undone)),
+        costs: &scene.costs,
     };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -179,6 +179,8 @@ pub(super) struct Scene<'a> {
     /// At most [`MOST_ROWS`], in the order in which the table begins.
     pub(super) rows: Vec<Row<'a>>,
     pub(super) undone: Option<Undone>,
+    /// What each agent was expected to cost, what it did, and by how much that differs.
+    pub(super) costs: Vec<[String; 4]>,
 }
 
 impl Scene<'_> {
