@@ -134,7 +134,7 @@ impl Reader {
                 _ => {
                     let message =
                         "what a task expects to use names a `model` and counts of tokens, `input` and `output`";
-                    self.error("INVALID_VALUE", message, at.clone());
+                    self.error("INVALID_VALUE", message, at);
                 }
             }
         }
