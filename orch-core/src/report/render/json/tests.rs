@@ -85,6 +85,16 @@ fn the_form_is_version_1() {
       ],
       "cost_usd": 0.031275,
       "unpriced": 0,
+      "agents": [
+        {
+          "agent": null,
+          "tasks": 4,
+          "estimated_usd": null,
+          "learned": 0,
+          "cost_usd": 0.031275,
+          "tokens": 15
+        }
+      ],
       "context": {
         "made": 0,
         "spent": {
