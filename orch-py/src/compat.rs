@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use orch_core::{
     Clock, WallTime,
+    executor::models::{Endpoints, Models, PipelineStep},
     ext::budget_file::{Month, Monthly, MonthlyOptions, TokenFile, TokensUsed, Tracker},
 };
 use pyo3::prelude::*;
@@ -89,4 +90,17 @@ pub(crate) fn tokens_used(py: Python<'_>, path: PathBuf) -> PyResult<u64> {
 #[pyfunction]
 pub(crate) fn tokens_cost(tokens: u64) -> f64 {
     TokenFile::cost(tokens).dollars()
+}
+
+/// Asks models, step after step: what they answered, and what was used.
+#[pyfunction]
+pub(crate) fn ask_models<'py>(
+    py: Python<'py>,
+    endpoints: &Bound<'_, PyAny>,
+    steps: &Bound<'_, PyAny>,
+    task: Text,
+) -> PyResult<Bound<'py, PyAny>> {
+    let endpoints: Endpoints = convert::read(endpoints, "the models")?;
+    let steps: Vec<PipelineStep> = convert::read(steps, "the steps")?;
+    convert::shown(py, &py.detach(|| Models::new(endpoints).pipeline(&steps, &task.0)))
 }

@@ -50,6 +50,7 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<notices::Notices>()?;
     module.add_function(wrap_pyfunction!(notices::payload, module)?)?;
     module.add_class::<compat::BudgetFile>()?;
+    module.add_function(wrap_pyfunction!(compat::ask_models, module)?)?;
     module.add_function(wrap_pyfunction!(compat::tokens_used, module)?)?;
     module.add_function(wrap_pyfunction!(compat::tokens_cost, module)?)?;
     module.add_function(wrap_pyfunction!(cli::main, module)?)?;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use orch_core::{
     Clock, PriceTable, Rates, Usage, WallTime,
     cost::{UsageQuery, budget::Labels, quoted},
-    session::{self, ChargeForm, CostQuery, budget_of, charges_csv, labels_of, usd_of},
+    session::{self, Allowed, ChargeForm, CostQuery, budget_of, charges_csv, labels_of, usd_of},
     store::MemoryStore,
 };
 use pyo3::prelude::*;
@@ -164,6 +164,17 @@ impl Ledger {
             None => self.native.assume(&id.0),
         };
         convert::shown(py, &py.detach(settle).raised(py)?.form())
+    }
+
+    /// What somebody is to say before more is spent, as data.
+    fn gates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::shown(py, &py.detach(|| self.native.gates()).raised(py)?)
+    }
+
+    /// Answers such a question: `once`, `run` or `no`.
+    fn say(&self, py: Python<'_>, id: Text, said: &Bound<'_, PyAny>, by: Text) -> PyResult<()> {
+        let said: Allowed = convert::read(said, "the answer")?;
+        py.detach(|| self.native.answer(&id.0, said, &by.0)).raised(py)
     }
 
     /// Books what was spent without a reservation.

@@ -290,6 +290,14 @@ impl Session {
         self.session.inputs(attempt).and_then(|inputs| inputs.fence())
     }
 
+    /// The cheaper model that a budget wants, and what the attempt may spend at most, in dollars.
+    fn grant(&mut self, task: u32, number: u32) -> (Option<String>, Option<String>) {
+        let attempt = Attempt { task: task.into(), number, undo: false };
+        let inputs = self.session.inputs(attempt);
+        let model = inputs.as_ref().and_then(|inputs| inputs.model().map(str::to_owned));
+        (model, inputs.and_then(|inputs| inputs.budget()).map(|usd| usd.to_decimal()))
+    }
+
     /// The values, by key, that an attempt reads.
     fn values<'py>(&mut self, py: Python<'py>, task: u32, number: u32, undo: bool) -> PyResult<Bound<'py, PyDict>> {
         let values = PyDict::new(py);

@@ -239,6 +239,71 @@ def test_an_execution_that_fails_has_been_paid_for(server):
     assert server.heard[-1]["embeds"][0]["description"] == "the model is away"
 
 
+MESSAGES, CHAT = "/v1/messages", "/chat/completions"
+SAID = {
+    MESSAGES: {
+        "type": "message",
+        "model": "claude-3-5-sonnet-20241022",
+        "content": [{"type": "text", "text": "the specification"}],
+        "usage": {"input_tokens": 2000, "output_tokens": 1500},
+    },
+    CHAT: {
+        "object": "chat.completion",
+        "model": "gpt-4o-mini",
+        "choices": [{"message": {"role": "assistant", "content": "the code"}}],
+        "usage": {"prompt_tokens": 2500, "completion_tokens": 4000, "total_tokens": 6500},
+    },
+}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Its two models, by a server of this machine."""
+    it = Server()
+    it.says = dict(SAID)
+    base = it.url.removesuffix(f"/{SECRET}")
+    known = AIOrchestrator.models
+    here = {name: {**one, "base_url": base, "local": True, "retries": 1} for name, one in known.items()}
+    monkeypatch.setattr(AIOrchestrator, "models", here)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    yield it
+    it.close()
+
+
+def test_the_models_are_asked_by_http(asked, capsys):
+    orchestrator = AIOrchestrator()
+    asked.answers = [(429, {"Retry-After": "0.05"})]
+    done = orchestrator.execute_full_workflow("a login with {braces}")
+    assert (done["success"], done["specification"], done["code"]) == (True, "the specification", "the code")
+    assert done["cost_info"]["total_cost"] == 0.031275
+    assert asked.paths == [MESSAGES, MESSAGES, CHAT], "busy once"
+    analysis, coding = asked.heard
+    assert (analysis["model"], coding["model"]) == ("claude-3-5-sonnet-20241022", "gpt-4o-mini")
+    assert analysis["messages"][-1]["content"] == "a login with {braces}"
+    assert coding["messages"][-1]["content"] == "the specification"
+    assert SECRET not in capsys.readouterr().out
+
+
+def test_a_model_that_does_not_answer_is_said_and_the_first_one_is_paid_for(asked, capsys):
+    orchestrator = AIOrchestrator()
+    asked.answers = [(204, {}), (400, {})]
+    done = orchestrator.execute_full_workflow("login")
+    assert done["success"] is False
+    assert "400" in done["error"]
+    assert orchestrator.budget_tracker.get_budget_status()["total_spent"] == 0.0285
+    said = capsys.readouterr().out
+    assert "❌ Execution Error" in said
+    assert SECRET not in said + done["error"]
+
+
+def test_without_a_key_it_is_said_which_variable_is_missing(asked, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    done = AIOrchestrator().execute_full_workflow("login")
+    assert "ANTHROPIC_API_KEY" in done["error"]
+    assert asked.paths == []
+
+
 def test_the_notifier_says_what_the_scripts_said(server):
     notifier = DiscordNotifier()
     assert notifier.send_execution_start(3, 14.9)

@@ -225,6 +225,42 @@ def test_one_ledger_belongs_to_many_runs(engine):
         orch.run_sync(spenders(1), budget=ledger, engine=engine)
 
 
+def test_a_task_is_told_the_cheaper_model_that_its_budget_wants(tmp_path):
+    rates = {"dear": {"input": 10.0, "output": 10.0}, "cheap": {"input": 1.0, "output": 1.0}}
+    engine, graph, used = orch.Engine(prices=rates), orch.Graph("steps down"), []
+
+    async def work(context: orch.Context) -> None:
+        used.append((str(context.model), context.budget_usd))
+        context.used(str(context.model), input=100_000)
+
+    for nth in range(2):
+        graph.add(work, id=f"w{nth}", expects={"dear": (100_000, 0)})
+    ledger = orch.Ledger(budget={"usd": "1.50", "at_limit": {"downgrade": "cheap"}})
+    report = orch.run_sync(graph, max_parallel=1, budget=ledger, engine=engine)
+    assert (report.counts.succeeded, [model for model, _ in used]) == (2, ["dear", "cheap"])
+    assert used[0][1] == Decimal("1.5")
+    assert ledger.budgets()[0].spent == Decimal("1.1")
+
+
+@pytest.mark.parametrize(("answer", "succeeded"), [(True, 1), (False, 0)])
+def test_somebody_is_asked_before_more_is_spent(engine, answer, succeeded):
+    async def main():
+        ledger = orch.Ledger(budget={"usd": 1, "name": "careful", "at_limit": "ask"})
+        run = asyncio.ensure_future(orch.run(spenders(1, agent="writer"), budget=ledger, engine=engine, check=False))
+        while not (open_questions := ledger.questions()):  # noqa: ASYNC110 - nobody is told when a question comes
+            await asyncio.sleep(0)
+        (question,) = open_questions
+        assert (question.budget, question.usd, question.who["agent"], question.said) == ("careful", 15, "writer", None)
+        assert "the budget `careful` of $1" in question.why
+        ledger.answer(question.id, answer, by="me")
+        report = await run
+        assert (report.counts.succeeded, ledger.questions()) == (succeeded, [])
+        with pytest.raises(orch.NotFound):
+            ledger.answer(question.id, True)
+
+    asyncio.run(main())
+
+
 def test_money_is_reserved_and_settled_by_hand():
     ledger = orch.Ledger(budget=[{"usd": "1", "each": "agent", "name": "each"}], prices=orch.Prices(rates=HOUSE))
     held = ledger.reserve(0.9, agent="a")

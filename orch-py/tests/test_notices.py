@@ -21,24 +21,33 @@ class Server:
     def __init__(self):
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.heard: list[dict] = []
+        self.paths: list[str] = []
+        self.says: dict[str, dict] = {}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 status, headers = outer.answers.pop(0) if outer.answers else (204, {})
+                said = json.dumps(outer.says.get(self.path, "")).encode()
                 if status < 300:
                     outer.heard.append(body)
+                    status = 200 if self.path in outer.says else status
+                outer.paths.append(self.path)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", "0" if status == 204 else str(len(said)))
                 self.end_headers()
+                if status != 204:
+                    self.wfile.write(said)
 
             def log_message(self, *_):
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # So that closing it waits for what it is answering.
+        self.server.daemon_threads = False
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
 

@@ -8,6 +8,7 @@ from orch import _orch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from typing_extensions import Unpack
 
@@ -90,6 +91,21 @@ class Context:
     def fence(self) -> int | None:
         """The fencing token of what the task claims, greater than that of every earlier grant; ``None`` without claims."""
         return self._driver.session.fence(self._place, self.attempt)
+
+    @property
+    def model(self) -> str | None:
+        """The model that it should use: the cheaper one that a budget wants, else the first that it ``expects`` to use."""
+        cheaper, _ = self._driver.session.grant(self._place, self.attempt)
+        expected = self.definition.get("expects") or [{}]
+        return cheaper or expected[0].get("model")
+
+    @property
+    def budget_usd(self) -> Decimal | None:
+        """What it may spend at most, as the budget stood when it began; ``None``: there is no limit."""
+        from decimal import Decimal
+
+        _, most = self._driver.session.grant(self._place, self.attempt)
+        return None if most is None else Decimal(most)
 
     def used(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from orch import _orch
 from orch._errors import InvalidValue
@@ -34,8 +34,9 @@ class Limit(TypedDict, total=False):
     """Whose days and months: ``Europe/Berlin``. Default: UTC."""
     each: str | list[str]
     """Who has it for itself: each ``run``, ``phase``, ``task``, ``agent``, ``model``, ``worktree`` or ``branch``."""
-    at_limit: str
-    """``refuse``: who would pass it fails. ``wait``: it waits for the next period. Default: refuse."""
+    at_limit: str | dict[str, str]
+    """``refuse``: who would pass it fails. ``wait``: it waits for the next period. ``ask``: it waits until somebody says
+    what is to happen, :meth:`Ledger.answer`. ``{"downgrade": MODEL}``: it is done with that model. Default: refuse."""
     milestones: list[Dollars]
     """Amounts that are told when they are reached, each once a period."""
     run: str
@@ -336,6 +337,24 @@ def _booked(form: Mapping[str, Any]) -> Booked:
     return Booked(tuple(told), {one["limit"]: Decimal(one["usd"]) for one in form["over"]})
 
 
+class Question(NamedTuple):
+    """What somebody is to say before more is spent."""
+
+    id: str
+    """By which it is answered: the same for the same run, task and budget, also after a restart."""
+    at: datetime
+    """Since when it is asked."""
+    who: dict[str, str]
+    """Who asks: ``run``, ``task``, and what else is known."""
+    budget: str
+    usd: Decimal
+    """How much is wanted; 0: nobody knows."""
+    why: str
+    """How the budget stands, in words."""
+    said: str | None
+    """What was said, where the run has not heard it yet: ``once``, ``run``, ``no``."""
+
+
 class Reservation:
     """What came of :meth:`orch.Ledger.reserve`: true where it is reserved."""
 
@@ -514,6 +533,25 @@ class Ledger(_orch.Ledger):
     def assume(self, id: str) -> Booked:
         """Counts a reservation as spent: its process died, and nobody knows what it cost."""
         return _booked(self.close_booking(id, None))
+
+    def questions(self) -> list[Question]:
+        """What somebody is to say before more is spent, in whatever process it is asked: ``at_limit="ask"``."""
+        found = []
+        for gate in self.gates():
+            asked = gate["question"]
+            at = datetime.fromtimestamp(asked["at"] / 1000, timezone.utc)
+            usd = Decimal(asked["usd"]).scaleb(-9)
+            found.append(Question(asked["id"], at, asked["who"], asked["limit"], usd, asked["why"], gate.get("said")))
+        return found
+
+    def answer(self, id: str, allowed: bool | Literal["run"], *, by: str = "a program") -> None:
+        """Answers one of them: whether that attempt may begin; ``"run"``: this and all that its run would ask this budget for.
+
+        :param by: who says so, for the records.
+
+        Raises :class:`orch.NotFound` if nobody asks that, :class:`orch.Conflict` if somebody else was quicker.
+        """
+        self.say(id, "run" if allowed == "run" else "once" if allowed else "no", by)
 
     def _form(self, usd: Dollars | None, usage: Usage | None, failed: bool, who: Mapping[str, str]) -> dict[str, Any]:
         form: dict[str, Any] = {"who": dict(who), "usage": models_for_core(usage), "failed": failed}

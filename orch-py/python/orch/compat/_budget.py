@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 from orch import _orch
-from orch._errors import NotBuiltYet
+from orch._errors import TaskFailed
 from orch.compat._discord import DiscordNotifier
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
 
 class CostInfo(TypedDict):
@@ -145,7 +146,9 @@ class AIOrchestrator:
     directory; the webhook is in ``DISCORD_WEBHOOK_URL``. An execution that fails has been paid for: what it had used by
     then is recorded.
 
-    A class of your own may do the two steps in another way: each answers a text, and the tokens in and out that it took.
+    The models are asked by HTTP, with the keys in ``ANTHROPIC_API_KEY`` and ``OPENAI_API_KEY``. Busy servers are asked
+    again after as long as they say. :attr:`models` says which models, and where; a class of your own may have others, or do
+    the two steps in another way: each answers a text, and the tokens in and out that it took.
 
     >>> from orch.compat import AIOrchestrator
     >>> class Own(AIOrchestrator):
@@ -163,6 +166,13 @@ class AIOrchestrator:
     ('code for specification of login', 0.031275)
     """
 
+    models: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "claude": {"api": "anthropic", "model": "claude-3-5-sonnet-20241022"},
+        "gpt4o_mini": {"api": "openai_chat", "model": "gpt-4o-mini"},
+    }
+    """The two models, as tables ``[models.NAME]`` of ``orch.toml``: also ``base_url``, ``key_env``, ``max_output``,
+    ``timeout_ms``, ``retries``, ``fallback`` and, for a server of one's own, ``local``."""
+
     def __init__(self) -> None:
         self.notifier = DiscordNotifier()
         self.budget_tracker = BudgetTracker(_repository() / "token_budget.json")
@@ -174,11 +184,11 @@ class AIOrchestrator:
 
     def execute_analysis_with_claude(self, task: str, /) -> tuple[str, int, int]:
         """The specification of a task, and the tokens in and out that it took."""
-        raise _no_model("execute_analysis_with_claude")
+        return self._ask("claude", "Write the technical specification of this task, and nothing else.", task)
 
     def execute_coding_with_gpt4o_mini(self, specification: str, /) -> tuple[str, int, int]:
         """The code for a specification, and the tokens in and out that it took."""
-        raise _no_model("execute_coding_with_gpt4o_mini")
+        return self._ask("gpt4o_mini", "Write the code for this specification, and nothing else.", specification)
 
     def execute_full_workflow(self, task: str) -> WorkflowSucceeded | WorkflowFailed:
         """Analysis, then code, then the booking of both. What goes wrong is in the answer."""
@@ -190,13 +200,15 @@ class AIOrchestrator:
             return {"success": False, "error": stands["text"]}
         number = month["executions"] + 1
         tell.send_execution_start(number, stands["remaining"])
-        used = [(0, 0), (0, 0)]
+        used: list[tuple[int, int]] = []
         try:
             specification, taken, made = self.execute_analysis_with_claude(task)
-            used[0] = taken, made
+            used.append((taken, made))
             code, taken, made = self.execute_coding_with_gpt4o_mini(specification)
-            used[1] = taken, made
+            used.append((taken, made))
         except Exception as error:
+            if isinstance(error, _StepFailed):
+                used.append(error.used)
             if any(map(any, used)):
                 # It has been paid for.
                 self._recorded(used)
@@ -207,15 +219,27 @@ class AIOrchestrator:
         return {"success": True, "specification": specification, "code": code, "cost_info": cost}
 
     def _recorded(self, used: list[tuple[int, int]]) -> CostInfo:
-        cost, crossed = self.budget_tracker._record(used[0], used[1], False)
+        claude, openai = (*used, (0, 0), (0, 0))[:2]
+        cost, crossed = self.budget_tracker._record(claude, openai, False)
         for milestone in crossed:
             spent, prs = cost["total_spent"], cost["prs_generated"]
             self.notifier.send_milestone_notification(milestone, spent, prs, cost["executions"])
         return cost
 
+    def _ask(self, name: str, system: str, prompt: str) -> tuple[str, int, int]:
+        step = {"name": name, "models": [name], "ask": {"system": system, "prompt": "{task}"}}
+        said = _orch.ask_models(self.models, [step], prompt)
+        used = said["usage"]
+        taken, made = sum(one["input"] for one in used), sum(one["output"] for one in used)
+        failed = said.get("failed")
+        if failed is not None:
+            raise _StepFailed(failed[1], taken, made)
+        return said["steps"][0][1]["text"], taken, made
 
-def _no_model(step: str) -> NotBuiltYet:
-    return NotBuiltYet(
-        f"`AIOrchestrator.{step}` needs models over HTTP, which orch {_orch.__version__} does not have; "
-        f"they come with a later version. Until then: a class of your own with this method"
-    )
+
+class _StepFailed(TaskFailed):
+    """A model did not answer, and what it took all the same."""
+
+    def __init__(self, message: str, taken: int, made: int) -> None:
+        super().__init__(message)
+        self.used = taken, made
