@@ -517,16 +517,6 @@ pub struct ToUndo {
 }
 
 impl Inputs {
-    /// The cheaper model that the budget of the task wants instead of the one that it expects, if it wants one.
-    pub fn model(&self) -> Option<&str> {
-        self.grant.model.as_deref()
-    }
-
-    /// What the attempt may spend at most, as the budget stood when it began. `None`: there is no limit.
-    pub fn budget(&self) -> Option<Usd> {
-        self.grant.most
-    }
-
     /// The output of a task that this one waits for.
     pub fn output(&self, task: &str) -> Option<&Output> {
         self.outputs.iter().find(|(id, _)| id.as_str() == task).map(|(_, output)| output)
