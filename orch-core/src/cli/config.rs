@@ -302,7 +302,10 @@ mod tests {
             "{}",
             refusal("[agents.x]\nargs = ['x']")
         );
-        assert_eq!(refusal("zzz = 1"), "there is no setting `zzz`; known here: agents, budget, models, prices, run");
+        assert_eq!(
+            refusal("zzz = 1"),
+            "there is no setting `zzz`; known here: agents, budget, models, prices, run, worktrees"
+        );
     }
 
     #[test]
