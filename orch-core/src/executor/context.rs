@@ -1,5 +1,8 @@
 //! What an attempt knows of its run.
 
+#[cfg(any(test, feature = "testing"))]
+mod controls;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -22,6 +25,9 @@ use crate::{
     },
     units::{Usage, Usd},
 };
+
+#[cfg(any(test, feature = "testing"))]
+pub use controls::Controls;
 
 /// What an attempt says while it runs.
 #[derive(Debug, Clone)]
@@ -387,74 +393,6 @@ impl fmt::Debug for TaskContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let undo = if self.undo().is_some() { "to undo, " } else { "" };
         write!(f, "TaskContext({:?}, {undo}attempt {})", self.id(), self.attempt)
-    }
-}
-
-/// What a test holds of an attempt outside an engine: it cancels the attempt and hears its lines.
-#[cfg(any(test, feature = "testing"))]
-#[derive(Debug)]
-pub struct Controls {
-    slot: Arc<Slot>,
-    notes: mpsc::Receiver<Note>,
-}
-
-#[cfg(any(test, feature = "testing"))]
-impl Controls {
-    /// Tells the attempt to stop.
-    pub fn cancel(&self) {
-        self.slot.cancel();
-    }
-
-    /// Waits for the next line that the attempt says.
-    pub async fn next_line(&mut self) -> (Stream, Arc<str>) {
-        loop {
-            match self.notes.recv().await {
-                Some(Note::Line(_, stream, line)) => return (stream, line),
-                Some(_) => {}
-                // INVARIANT: the slot holds a sender, so the queue is never closed.
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// The lines that the attempt has said since the last look. Never waits.
-    pub fn lines(&mut self) -> Vec<(Stream, Arc<str>)> {
-        let mut lines = Vec::new();
-        while let Ok(note) = self.notes.try_recv() {
-            if let Note::Line(_, stream, line) = note {
-                lines.push((stream, line));
-            }
-        }
-        lines
-    }
-}
-
-#[cfg(any(test, feature = "testing"))]
-impl TaskContext {
-    /// The first attempt of a task outside any engine, for the tests of executors. Its queue holds so many lines that it is
-    /// never full in a test that does not read them.
-    ///
-    /// ```
-    /// use orch_core::{Executor, Graph, Task, TaskContext, TaskIx, executor::Inputs};
-    ///
-    /// let graph = Graph::builder("one").task(Task::new("a")).build()?;
-    /// let (context, controls) = TaskContext::detached(&graph, TaskIx::from(0), Inputs::default());
-    /// controls.cancel();
-    /// assert!(context.is_cancelled());
-    /// # Ok::<(), orch_core::Error>(())
-    /// ```
-    pub fn detached(graph: &Graph, task: TaskIx, inputs: Inputs) -> (Self, Controls) {
-        let (sender, notes) = mpsc::channel(1_000_000);
-        let id = RunId::from_parts(0, 0);
-        let news = News::new(Arc::new(|| ()));
-        let slot = Slot::new(Arc::new(RunShared {
-            id,
-            rounds: BTreeMap::new(),
-            graph: RwLock::new(graph.clone()),
-            notes: sender,
-            news,
-        }));
-        (slot.enter(task, 1, Some(Arc::new(inputs))), Controls { slot, notes })
     }
 }
 
