@@ -83,6 +83,11 @@ impl Worktrees {
     /// is taken, [`NotFound`](ErrorKind::NotFound) for a base that is not there, [`Misuse`](ErrorKind::Misuse) for set-up commands that nobody
     /// approved, [`LockTimeout`](ErrorKind::LockTimeout) where others did not let go of the list of worktrees in time.
     pub fn create(&self, new: &New) -> Result<Made> {
+        self.create_held(new, None).map(|(made, _)| made)
+    }
+
+    /// Makes it, and answers it with the lock of its lease: the one that was given, where the caller has it already.
+    pub(super) fn create_held(&self, new: &New, lease: Option<FileLock>) -> Result<(Made, FileLock)> {
         if !new.bare {
             self.options.setup.check()?;
         }
@@ -94,13 +99,16 @@ impl Worktrees {
             return Err(taken("the folder", &path.display().to_string(), "remove it, or choose another name"));
         }
         // Held while it is made, so that nobody takes it for something that was left behind.
-        let lease = FileLock::try_take(&self.lease_file(&path))?;
+        let lease = match lease {
+            None => FileLock::try_take(&self.lease_file(&path))?,
+            given => given,
+        };
         let lease = lease.ok_or_else(|| taken("the worktree", &wanted.name, "somebody is making it"))?;
         let (own, record) = self.note(new, &wanted, &path, &known)?;
         drop(lock);
         let made = Made { path, own, record, branch: wanted.branch, head: wanted.head };
         match self.fill(new, made.clone()) {
-            Ok(made) => Ok(made),
+            Ok(made) => Ok((made, lease)),
             Err(error) => {
                 // Nobody had it yet; what is in it came from git and from the set-up.
                 drop(lease);

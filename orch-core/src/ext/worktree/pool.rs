@@ -99,21 +99,21 @@ impl Pool {
                 // Somebody else's folder; the next place, then.
                 continue;
             }
-            // `create` takes the lock itself. Who takes the place meanwhile has it, and this goes on to the next.
-            drop(lock);
-            if let Some(lease) = self.make(slot, &path, wanted)? {
+            // The lock is kept while it is made: were it let go of, somebody who only tries it could make this fail.
+            if let Some(lease) = self.make(slot, &path, lock, wanted)? {
                 return Ok(Some(lease));
             }
         }
         Ok(None)
     }
 
-    fn make(&self, slot: u32, path: &Path, wanted: &Wanted) -> Result<Option<Lease>> {
+    fn make(&self, slot: u32, path: &Path, lock: FileLock, wanted: &Wanted) -> Result<Option<Lease>> {
         // Its folder is gone, and git still knows it: what it has of it goes to the trash.
         if let Some(known) = self.worktrees.all()?.into_iter().find(|known| known.git.path == path)
-            && let Removed::Refused(_) = self.worktrees.remove(&known, &Remove { force: true, ..Remove::default() })?
+            && let Removed::Refused(_) =
+                self.worktrees.remove_held(&known, &Remove { force: true, ..Remove::default() }, true)?
         {
-            // Somebody else is making it right now.
+            // Something is at its place by now that is none of the pool's.
             return Ok(None);
         }
         let new = New {
@@ -123,12 +123,12 @@ impl Pool {
             slot: Some(slot),
             ..New::default()
         };
-        let made = match self.worktrees.create(&new) {
-            // Somebody else has just made it.
+        let (made, lock) = match self.worktrees.create_held(&new, Some(lock)) {
+            // Somebody put something there who did not ask.
             Err(error) if error.kind() == ErrorKind::Conflict && fs::symlink_metadata(path).is_ok() => return Ok(None),
             made => made?,
         };
-        let Some(mut lease) = self.worktrees.lease(&made.path, wanted.holder.clone())? else { return Ok(None) };
+        let mut lease = self.worktrees.leased(&made.path, lock, wanted.holder.clone())?;
         let mut record = made.record;
         record.fresh = true;
         lease.note(&record)?;

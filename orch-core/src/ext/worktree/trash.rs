@@ -81,6 +81,11 @@ impl Worktrees {
     ///
     /// Those of [`hindrances`](Worktrees::hindrances); [`Conflict`](ErrorKind::Conflict) if something else is at its path by then.
     pub fn remove(&self, known: &Known, how: &Remove) -> Result<Removed> {
+        self.remove_held(known, how, false)
+    }
+
+    /// Removes it; `held` says that the caller has its lease.
+    pub(super) fn remove_held(&self, known: &Known, how: &Remove, held: bool) -> Result<Removed> {
         let _lock = self.lock()?;
         let path = known.git.path.clone();
         let Some(known) = self.all()?.into_iter().find(|known| known.git.path == path) else {
@@ -89,8 +94,8 @@ impl Worktrees {
         };
         // Before the look: what is moved must be what was looked at.
         let is = identity(&path);
-        let lease = FileLock::try_take(&self.lease_file(&path))?;
-        let mut found = self.hindrances_but_mine(&known, how.here.as_deref(), lease.is_some())?;
+        let lease = if held { None } else { FileLock::try_take(&self.lease_file(&path))? };
+        let mut found = self.hindrances_but_mine(&known, how.here.as_deref(), held || lease.is_some())?;
         if how.force {
             found.retain(Hindrance::is_final);
         }
