@@ -43,6 +43,9 @@ mod store;
 #[cfg(unix)]
 #[path = "cli/undo.rs"]
 mod undo;
+#[cfg(all(unix, feature = "worktrees"))]
+#[path = "cli/worktree.rs"]
+mod worktree;
 
 /// What a call left behind.
 struct Done {

@@ -59,3 +59,8 @@ fn deploy_with_undo() {
     assert_eq!(undo("change-schema").unwrap().agent.as_deref(), Some("restorer"));
     assert_eq!(undo("upload-pictures").unwrap().agent, None, "by the same agent");
 }
+
+#[test]
+fn parallel_worktrees() {
+    assert_eq!(numbers(&plan("parallel-worktrees.json")), (2, 6, 5, 2, minutes(8), minutes(3)));
+}
