@@ -51,7 +51,7 @@ pub fn conflicts(git: &Git, results: &[(String, Oid)]) -> Result<Vec<Conflict>> 
 /// let conflict = |one: &str, other: &str| Conflict { one: one.into(), other: other.into(), paths: vec!["x".into()] };
 /// let conflicts = [conflict("docs", "api"), conflict("docs", "ui")];
 /// let builds_on = |one: usize, other: usize| (one, other) == (2, 1);
-/// assert_eq!(merge_order(&names, &conflicts, builds_on), [1, 2, 3, 0]);
+/// assert_eq!(merge_order(&names, &conflicts, builds_on), [1, 2, 0, 3]);
 /// ```
 pub fn merge_order(names: &[String], conflicts: &[Conflict], builds_on: impl Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut left: Vec<usize> = (0..names.len()).collect();
