@@ -207,6 +207,8 @@ impl Worktrees {
     fn fill(&self, new: &New, mut made: Made) -> Result<Made> {
         let here = self.git.at(&made.path);
         here.call(["reset", "--hard", "--quiet", "--no-recurse-submodules"]).writes().run()?;
+        // Files as young as the index are read as a whole by each look at the worktree, until the index is written once more.
+        drop(here.call(["status", "--porcelain", "--untracked-files=no"]).writes().run());
         if !new.bare {
             self.set_up(&made)?;
         }
