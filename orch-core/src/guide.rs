@@ -208,6 +208,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0118-a-task-s-result-is-a-commit.md")]
     pub mod d0118_a_task_s_result_is_a_commit {}
+
+    #[doc = include_str!("../docs/decisions/0128-routes-are-asked-in-one-order.md")]
+    pub mod d0128_routes_are_asked_in_one_order {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -14,6 +14,7 @@ Examples:
   orch worktree remove login                        refuses while something is only there
   orch worktree remove login --force                into the trash
   orch worktree restore login                       back, as it was
+  orch worktree route 'fix: the cover of the book'  which worktree that belongs to, and why
   orch worktree sync                                moves on what has nothing of its own
   orch worktree merge login docs --how squash --check 'make test'
   orch run review-all.json --agent '*=claude -p' --worktrees
@@ -151,6 +152,27 @@ pub(super) enum WorktreeCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Say which worktree a task belongs to, and why
+    Route {
+        /// What the task is about: a message, a description
+        #[arg(value_name = "TEXT", default_value = "", hide_default_value = true)]
+        text: String,
+        /// A configuration file; several are read as one [default: those of the repository, if there are any]
+        #[arg(short, long, value_name = "FILE")]
+        config: Vec<PathBuf>,
+        /// The type of the task, which goes before its text
+        #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "", hide_default_value = true)]
+        kind: String,
+        /// The branch that the task is for
+        #[arg(short, long, value_name = "BRANCH")]
+        branch: Option<String>,
+        /// What no rule places goes to the worktrees in turn: whose turn it is, from 0 [default: to main]
+        #[arg(long, value_name = "N")]
+        turn: Option<u64>,
+        /// Where and why, as JSON on stdout
+        #[arg(long)]
+        json: bool,
+    },
     /// Lock a worktree, so that nobody removes it by mistake
     Lock {
         #[arg(value_name = "NAME")]
@@ -213,6 +235,7 @@ impl Worktree {
             | C::Restore { json, .. }
             | C::Report { json, .. }
             | C::Merge { json, .. }
+            | C::Route { json, .. }
             | C::Prune { json } => *json,
             C::Lock { .. } | C::Unlock { .. } | C::Move { .. } | C::Repair { .. } => false,
         }

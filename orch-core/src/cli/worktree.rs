@@ -1,5 +1,6 @@
 //! `orch worktree`: makes, shows, removes and merges worktrees.
 
+mod route;
 mod settings;
 mod table;
 
@@ -21,7 +22,9 @@ use super::{
 use crate::{
     Clock, Printable,
     error::{Error, ErrorKind, Result},
-    ext::worktree::{Base, Candidate, Gate, Hindrance, Known, Look, New, Remove, Removed, Trashed, Worktrees},
+    ext::worktree::{
+        Base, Candidate, Gate, Hindrance, Known, Look, New, Remove, Removed, RouteQuery, Trashed, Worktrees,
+    },
     git::BranchName,
 };
 
@@ -29,6 +32,12 @@ use crate::{
 pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
     use WorktreeCommand as C;
     let directory = args.directory.as_ref().map_or_else(|| here.to_owned(), |directory| here.join(directory));
+    if let C::Route { text, config, kind, branch, turn, json } = &args.command {
+        let (kind, text) = (kind.clone(), text.clone());
+        let query = RouteQuery { kind, text, branch: branch.clone(), turn: *turn };
+        let files: Vec<PathBuf> = config.iter().map(|file| here.join(file)).collect();
+        return route::main(&query, &files, &directory, *json, console);
+    }
     let config = Config::load(None, &directory)?;
     let (yes, hooks) = match &args.command {
         C::New { yes, hooks, .. } => (*yes, *hooks),
@@ -131,6 +140,8 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
             }
             Ok(if report.refused.is_empty() { Exit::Done } else { Exit::Failed })
         }
+        // Answered above: it needs no repository.
+        C::Route { .. } => Ok(Exit::Done),
         C::Lock { name, reason } => worktrees.keep(&worktrees.find(name)?, reason).map(|()| Exit::Done),
         C::Unlock { name } => worktrees.let_go(&worktrees.find(name)?).map(|()| Exit::Done),
         C::Move { name, to } => {

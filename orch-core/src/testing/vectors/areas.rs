@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+#[cfg(feature = "worktrees")]
+use super::worktrees;
 use super::{cache, cost, definition, locks, money, recovery, run as runs};
 use crate::{Error, ErrorKind, Result};
 
@@ -9,7 +11,7 @@ use crate::{Error, ErrorKind, Result};
 type Answer = fn(Value) -> Result<Value>;
 
 /// Every area and who answers it.
-const ANSWERS: [(&str, Answer); 10] = [
+const ANSWERS: &[(&str, Answer)] = &[
     ("cache", cache::run),
     ("command", definition::command),
     ("condition", definition::condition),
@@ -20,6 +22,8 @@ const ANSWERS: [(&str, Answer); 10] = [
     ("money", money::run),
     ("recovery", recovery::run),
     ("run", runs::run),
+    #[cfg(feature = "worktrees")]
+    ("worktrees", worktrees::run),
 ];
 
 /// The names of all areas, in order. A language that knows another number of them has skipped one.

@@ -23,5 +23,7 @@ mod money;
 mod recovery;
 mod run;
 mod shape;
+#[cfg(feature = "worktrees")]
+mod worktrees;
 
 pub use areas::{areas, run};
