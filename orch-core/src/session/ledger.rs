@@ -152,7 +152,7 @@ impl Charge {
         ChargeRow { at, usd: self.usd, body: serde_json::to_string(self).unwrap_or_default() }
     }
 
-    fn read(row: &ChargeRow) -> Result<Self> {
+    pub(super) fn read(row: &ChargeRow) -> Result<Self> {
         let body: Self = serde_json::from_str(&row.body).map_err(|error| unreadable("a charge", error))?;
         Ok(Self { at: row.at, usd: row.usd, ..body })
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    facts::{Fact, FactQuery, Facts},
     ledger::{Book, ChargeRow},
     outbox::{Delivery, Letter, LetterRow, Outbox},
     seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish},
@@ -44,6 +45,7 @@ struct Content {
     cache: HashMap<String, (CacheRow, WallTime)>,
     wishes: HashMap<RunId, Vec<Wish>>,
     outbox: Outbox,
+    facts: Facts,
     cells: BTreeMap<String, String>,
     charges: Vec<ChargeRow>,
 }
@@ -390,5 +392,13 @@ impl Store for MemoryStore {
 
     fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
         Ok(self.content().outbox.letters(limit))
+    }
+
+    fn keep_facts(&self, facts: &[Fact]) -> Result<usize> {
+        Ok(self.content().facts.keep(facts))
+    }
+
+    fn facts(&self, query: &FactQuery<'_>) -> Result<Vec<Fact>> {
+        Ok(self.content().facts.find(query))
     }
 }

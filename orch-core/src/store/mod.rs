@@ -1,7 +1,7 @@
 //! KEEP: what outlives the process, behind one seam.
 //!
 //! A [`Store`] keeps the journals of runs, large values by their content, leases with fences, what caches keep, a ledger of money,
-//! wishes that one process has of the run of another, and letters to the world that wait to be delivered. [`MemoryStore`] keeps all
+//! wishes that one process has of the run of another, letters to the world that wait to be delivered, and facts for who looks back. [`MemoryStore`] keeps all
 //! that while the process lives, for tests; `SqliteStore`
 //! (feature `sqlite`) keeps it in one file that any number of processes on one machine share, with no server.
 //!
@@ -40,6 +40,7 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod facts;
 mod ledger;
 mod memory;
 mod outbox;
@@ -47,6 +48,7 @@ mod seam;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use facts::{Fact, FactQuery};
 pub use ledger::{Book, ChargeRow};
 pub use memory::MemoryStore;
 pub use outbox::{Delivery, LONGEST_WAIT, Letter, LetterRow, LetterState};

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::facts::{Fact, FactQuery};
 use super::ledger::{Book, ChargeRow};
 use super::outbox::{Delivery, Letter, LetterRow};
 use crate::{
@@ -136,6 +137,12 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// The letters, the latest first, at most `limit`.
     fn letters(&self, limit: usize) -> Result<Vec<LetterRow>>;
+
+    /// Keeps facts; those whose key is known among their kind stay as they are. Answers how many were new.
+    fn keep_facts(&self, facts: &[Fact]) -> Result<usize>;
+
+    /// The facts that were asked for, by time; those of one time as they were kept.
+    fn facts(&self, query: &FactQuery<'_>) -> Result<Vec<Fact>>;
 }
 
 /// What begins a part of a run.

@@ -24,6 +24,7 @@
 
 mod cached;
 mod care;
+mod facts;
 mod fault;
 mod leases;
 mod ledger;
@@ -49,6 +50,7 @@ pub use self::{
 };
 use self::{fault::Fault, owner::Owner};
 use super::{
+    facts::{Fact, FactQuery},
     ledger::{Book, ChargeRow},
     outbox::{Delivery, Letter, LetterRow},
     seam::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Store, Wish},
@@ -331,6 +333,14 @@ impl Store for SqliteStore {
 
     fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
         self.reading(|on| outbox::letters(on, self.fault(), limit))
+    }
+
+    fn keep_facts(&self, facts: &[Fact]) -> Result<usize> {
+        self.writing(|on| facts::keep(on, self.fault(), facts))
+    }
+
+    fn facts(&self, query: &FactQuery<'_>) -> Result<Vec<Fact>> {
+        self.reading(|on| facts::find(on, self.fault(), query))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     units::Usd,
 };
 
+mod facts;
 mod letters;
 
 /// Makes an empty store whose leases and entries end by that clock's time of day.
@@ -66,6 +67,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("a letter that was taken comes back when nobody says how it went", letters::come_back),
     ("of many who take letters each gets others", letters::have_one_taker),
     ("a clock that goes back does not hold letters for ever", letters::survive_clocks),
+    ("a fact is kept once, as it was written", facts::are_kept_once),
+    ("facts are found by kind, time and what they are about", facts::are_found),
 ];
 
 fn run(number: u128) -> RunId {

@@ -132,4 +132,10 @@ impl Store for Fatal {
     fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
         self.store.letters(limit)
     }
+    fn keep_facts(&self, facts: &[orch_core::store::Fact]) -> Result<usize> {
+        self.store.keep_facts(facts)
+    }
+    fn facts(&self, query: &orch_core::store::FactQuery<'_>) -> Result<Vec<orch_core::store::Fact>> {
+        self.store.facts(query)
+    }
 }

@@ -106,6 +106,12 @@ impl Store for Faulty {
     fn letters(&self, limit: usize) -> Result<Vec<LetterRow>> {
         self.store.letters(limit)
     }
+    fn keep_facts(&self, facts: &[orch_core::store::Fact]) -> Result<usize> {
+        self.store.keep_facts(facts)
+    }
+    fn facts(&self, query: &orch_core::store::FactQuery<'_>) -> Result<Vec<orch_core::store::Fact>> {
+        self.store.facts(query)
+    }
 }
 
 /// Runs a graph whose store fails at an append, again and again, until it is through. What was told is never begun again.

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use rusqlite::params;
 use serde::Serialize;
 
-use super::{SqliteStore, fault::Fault, leases, tables};
+use super::{SqliteStore, facts, fault::Fault, leases, tables};
 use crate::{
     clock::WallTime,
     error::{Error, ErrorKind, Result},
@@ -92,6 +92,9 @@ impl SqliteStore {
         match self.cells("").and_then(|_| self.charges(WallTime(0), WallTime(u64::MAX))) {
             Ok(charges) => checked.charges = charges.len() as u64,
             Err(error) => checked.problems.push(error.to_string()),
+        }
+        if let Err(error) = self.reading(|on| facts::check(on, self.fault())) {
+            checked.problems.push(error.to_string());
         }
         for hash in self.blobs()? {
             match self.blob(hash) {

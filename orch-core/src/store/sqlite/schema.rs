@@ -104,6 +104,20 @@ CREATE TABLE outbox (
     UNIQUE (key, target)
 );
 CREATE INDEX outbox_by_due ON outbox (state, due);
+", "
+-- What else happened, for those who look back: commits, say. Each once by its key.
+CREATE TABLE facts (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL,
+    key TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (kind, key)
+);
+CREATE INDEX facts_by_time ON facts (kind, at);
+CREATE INDEX facts_by_about ON facts (kind, about, at);
 "];
 
 /// The version that this orch writes.
