@@ -209,6 +209,14 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0118-a-task-s-result-is-a-commit.md")]
     pub mod d0118_a_task_s_result_is_a_commit {}
 
+    #[doc = include_str!("../docs/decisions/0125-facts-are-a-table-of-their-own.md")]
+    pub mod d0125_facts_are_a_table_of_their_own {}
+    #[doc = include_str!("../docs/decisions/0126-hooks-of-git-run-what-was-there-first.md")]
+    pub mod d0126_hooks_of_git_run_what_was_there_first {}
+
+    #[doc = include_str!("../docs/decisions/0127-a-hook-fails-open.md")]
+    pub mod d0127_a_hook_fails_open {}
+
     #[doc = include_str!("../docs/decisions/0128-routes-are-asked-in-one-order.md")]
     pub mod d0128_routes_are_asked_in_one_order {}
 }

@@ -20,6 +20,9 @@ use tempfile::TempDir;
 #[cfg(unix)]
 #[path = "cli/hooks.rs"]
 mod hooks;
+#[cfg(unix)]
+#[path = "cli/hooks_git.rs"]
+mod hooks_git;
 #[path = "cli/money.rs"]
 mod money;
 #[cfg(unix)]

@@ -99,7 +99,7 @@ pub(super) enum Command {
     /// Send what runs had to tell, list it, or try the addresses
     #[command(after_help = NOTIFY_EXAMPLES)]
     Notify(Notify),
-    /// Keep interactive agents within the budgets: put the hooks in, take them out
+    /// Keep interactive agents within the budgets, and commits where they belong: put the hooks in, take them out
     #[command(subcommand, after_help = HOOKS_EXAMPLES)]
     Hooks(Hooks),
     /// Answer a hook: what `orch hooks` puts in calls this

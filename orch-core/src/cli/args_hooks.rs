@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::args::Place;
 use crate::units::Usd;
@@ -21,6 +21,39 @@ pub(super) enum Hook {
     /// Answer a hook of Claude Code: budgets, usage, task list
     #[command(after_help = HOOK_EXAMPLES)]
     Claude(HookClaude),
+    /// Answer a hook of git: may the commit be made, and what is recorded of it
+    #[command(after_help = HOOK_GIT_EXAMPLES)]
+    Git(HookGit),
+}
+
+pub(super) const HOOK_GIT_EXAMPLES: &str = "\
+Git calls this, by what `orch hooks install git` wrote.
+
+Exits with 3 if `[hooks.git]` of orch.toml refuses the commit; else with 0, also where something goes wrong, which is one
+line on stderr.";
+
+/// `orch hook git`.
+#[derive(Debug, Args)]
+pub(super) struct HookGit {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Which hook
+    #[arg(value_name = "HOOK")]
+    pub(super) which: WhichGit,
+    /// What git says to the hook
+    #[arg(value_name = "ARGUMENT")]
+    pub(super) more: Vec<String>,
+}
+
+/// A hook of git.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum WhichGit {
+    /// Before a commit
+    PreCommit,
+    /// After a commit
+    PostCommit,
+    /// After a merge
+    PostMerge,
 }
 
 /// `orch hook claude`.
@@ -49,6 +82,17 @@ Examples:
   orch hooks status claude
   orch hooks tasks                                  the task lists of the sessions
   orch hooks uninstall claude
+  orch hooks install git                            in this repository and all its worktrees
+  orch hooks uninstall git                          what was there before is there again
+
+With the hooks of git each commit and merge is recorded with its worktree, task, agent and cost. Which commits are refused
+is written in orch.toml; the first rule that fits counts:
+  [[hooks.git.rule]]
+  branch = \"main\"             patterns, or a list; HEAD: no branch
+  task = [\"feat\", \"fix\"]     of the task, its agent, ORCH_TASK_TYPE, or the branch up to its first slash
+  worktree = \"main\"           only in the main one; or \"linked\"
+  action = \"block\"            or \"warn\", \"allow\"
+  run = \"orch worktree new {task}\"
 
 Budgets are written in orch.toml: `[[budget]]`, `usd = 15`, `per = \"month\"`.
 `orch cost` has what sessions spent, `orch budget` how the budgets stand.";
@@ -74,6 +118,8 @@ pub(super) enum Hooks {
 pub(super) enum Install {
     /// Claude Code
     Claude(InstallClaude),
+    /// Git, in this repository
+    Git(InstallGit),
 }
 
 /// From which program.
@@ -81,6 +127,8 @@ pub(super) enum Install {
 pub(super) enum Uninstall {
     /// Claude Code
     Claude(UninstallClaude),
+    /// Git, in this repository
+    Git(UninstallGit),
 }
 
 /// Of which program.
@@ -88,6 +136,8 @@ pub(super) enum Uninstall {
 pub(super) enum Status {
     /// Claude Code
     Claude(StatusClaude),
+    /// Git, in this repository
+    Git(StatusGit),
 }
 
 /// Which settings file of Claude Code.
@@ -139,6 +189,39 @@ pub(super) struct UninstallClaude {
 /// `orch hooks status claude`.
 #[derive(Debug, Args)]
 pub(super) struct StatusClaude {
+    /// What there is as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `orch hooks install git`.
+#[derive(Debug, Args)]
+pub(super) struct InstallGit {
+    /// What is called [default: this program]
+    #[arg(long, value_name = "PATH")]
+    pub(super) program: Option<PathBuf>,
+    /// Also where the hooks are not the repository's own, and over hooks of orch that somebody has changed
+    #[arg(long)]
+    pub(super) force: bool,
+    /// What was done as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `orch hooks uninstall git`.
+#[derive(Debug, Args)]
+pub(super) struct UninstallGit {
+    /// Also where the hooks are not the repository's own, and hooks of orch that somebody has changed
+    #[arg(long)]
+    pub(super) force: bool,
+    /// What was done as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `orch hooks status git`.
+#[derive(Debug, Args)]
+pub(super) struct StatusGit {
     /// What there is as JSON on stdout
     #[arg(long)]
     pub(super) json: bool,

@@ -16,6 +16,7 @@ use crate::{
     cost::budget::Limits,
     error::{Error, ErrorKind, Result},
     executor::models::{Endpoint, Endpoints},
+    ext::hooks::GitPolicy,
     id::Printable,
     session,
     units::parse_duration,
@@ -42,6 +43,8 @@ pub(super) struct Config {
     pub(super) budget: Limits,
     /// How it uses worktrees.
     pub(super) worktrees: worktree::Settings,
+    /// Which commits are refused: `[hooks.git]`.
+    pub(super) git_policy: GitPolicy,
     /// Whether the user named the file, which is an approval too.
     pub(super) named: bool,
 }
@@ -81,6 +84,7 @@ impl Config {
             prices: super::cost::current()?,
             budget: Limits::default(),
             worktrees: worktree::Settings::default(),
+            git_policy: GitPolicy::default(),
             named: false,
         })
     }
@@ -88,9 +92,10 @@ impl Config {
     /// Reads that file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = session::load_text(path)?;
-        let Parsed { run, agents, models, prices, budget, worktrees } = parse(&text, true)
+        let Parsed { run, agents, models, prices, budget, worktrees, git_policy } = parse(&text, true)
             .map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
-        Ok(Self { path: Some(path.to_owned()), text, run, agents, models, prices, budget, worktrees, named: false })
+        let path = Some(path.to_owned());
+        Ok(Self { path, text, run, agents, models, prices, budget, worktrees, git_policy, named: false })
     }
 }
 
@@ -122,6 +127,7 @@ struct Parsed {
     prices: PriceTable,
     budget: Limits,
     worktrees: worktree::Settings,
+    git_policy: GitPolicy,
 }
 
 fn parse(text: &str, with_run: bool) -> Result<Parsed> {
@@ -136,6 +142,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     let mut prices = super::cost::current()?;
     let mut budget = Limits::default();
     let mut worktrees = worktree::Settings::default();
+    let mut git_policy = GitPolicy::default();
     for (key, value) in &table {
         match (key.as_str(), value) {
             ("run", Value::Table(table)) if with_run => run = parse_run(table)?,
@@ -146,6 +153,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
             }
             ("budget", value) if with_run => budget = session::limits_of(&data(value)?)?,
             ("worktrees", value) if with_run => worktrees = worktree::parse(value)?,
+            ("hooks", value) if with_run => git_policy = parse_hooks(value)?,
             ("agents", Value::Table(table)) => {
                 for (name, value) in table {
                     agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
@@ -172,7 +180,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                     key,
                     "",
                     if with_run {
-                        &["agents", "budget", "models", "prices", "run", "worktrees"]
+                        &["agents", "budget", "hooks", "models", "prices", "run", "worktrees"]
                     } else {
                         &["agents", "models"]
                     },
@@ -180,7 +188,24 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
             }
         }
     }
-    Ok(Parsed { run, agents, models, prices, budget, worktrees })
+    Ok(Parsed { run, agents, models, prices, budget, worktrees, git_policy })
+}
+
+/// `[hooks]`, which has `[hooks.git]`.
+fn parse_hooks(value: &Value) -> Result<GitPolicy> {
+    let Value::Table(table) = value else { return Err(invalid("`hooks` must hold tables: `[[hooks.git.rule]]`")) };
+    let mut policy = GitPolicy::default();
+    for (key, value) in table {
+        if key != "git" {
+            return Err(unknown(key, "hooks.", &["git"]));
+        }
+        policy = value
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| invalid(format!("`hooks.git`: {}", Printable(error.message()))))?;
+        policy.check()?;
+    }
+    Ok(policy)
 }
 
 /// The same as JSON has it: what is no number there is none here.
@@ -304,7 +329,7 @@ mod tests {
         );
         assert_eq!(
             refusal("zzz = 1"),
-            "there is no setting `zzz`; known here: agents, budget, models, prices, run, worktrees"
+            "there is no setting `zzz`; known here: agents, budget, hooks, models, prices, run, worktrees"
         );
     }
 
@@ -324,6 +349,11 @@ mod tests {
             "[agents.x]\nargv = ['']",
             "[agents.x]\nargv = [3]",
             "[agents.x]\nargv = 'claude -p'",
+            "hooks = 3",
+            "[hooks.github]\nrule = []",
+            "[[hooks.git.rule]]\nbranch = 3",
+            "[[hooks.git.rule]]\naction = 'stop'",
+            "[[hooks.git.rule]]\ntask = 'a\\'",
             "prices = 3",
             "[prices]\nm = 3",
             "[prices.m]\ninput = 3",

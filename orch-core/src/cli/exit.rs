@@ -11,6 +11,8 @@ pub(super) enum Exit {
     Failed,
     /// 2: bad input or usage.
     Bad,
+    /// 3: `orch hook git pre-commit` refuses the commit.
+    Refused,
     /// 130: interrupted by Ctrl-C, as shells have it (128 + SIGINT).
     Interrupted,
     /// 143: ended by SIGTERM (128 + SIGTERM).
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Bad => 2,
+            Exit::Refused => crate::ext::hooks::GitHook::REFUSED,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
             Exit::HungUp => 129,

@@ -1,4 +1,4 @@
-//! `orch hook` and `orch hooks`: hooks of interactive agents.
+//! `orch hook` and `orch hooks`: hooks of interactive agents; those of git are in [`hooks_git`].
 
 use std::{
     env,
@@ -12,7 +12,7 @@ use super::{
     args_hooks::{Hook, HookClaude, Hooks, Install, InstallClaude, Scope, Status, Tasks, Uninstall},
     config::Config,
     exit::Exit,
-    store,
+    hooks_git, store,
     streams::Console,
 };
 use crate::{
@@ -27,7 +27,10 @@ use crate::{
 
 /// Runs `orch hook`. What goes wrong never stops the session, unless it is to.
 pub(super) fn hook(hook: &Hook, here: &Path, console: &mut Console<'_>) -> Exit {
-    let Hook::Claude(args) = hook;
+    let args = match hook {
+        Hook::Claude(args) => args,
+        Hook::Git(args) => return hooks_git::hook(args, here, console),
+    };
     let input = session::read_text(std::io::stdin(), "stdin").and_then(|text| HookInput::read(&text));
     let answer = match &input {
         Ok(input) => answer(args, input, here),
@@ -83,6 +86,9 @@ pub(super) fn main(args: &Hooks, here: &Path, console: &mut Console<'_>) -> Resu
             Ok(Exit::Done)
         }
         Hooks::Status(Status::Claude(args)) => status(args.json, here, console),
+        Hooks::Install(Install::Git(args)) => hooks_git::install(args, here, console),
+        Hooks::Uninstall(Uninstall::Git(args)) => hooks_git::uninstall(args, here, console),
+        Hooks::Status(Status::Git(args)) => hooks_git::status(args, here, console),
         Hooks::Tasks(args) => tasks(args, here, console),
     }
 }

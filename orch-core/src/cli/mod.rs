@@ -29,6 +29,7 @@ mod cost;
 mod demo;
 mod exit;
 mod hooks;
+mod hooks_git;
 mod notify;
 mod optimize;
 mod otel;

@@ -78,6 +78,9 @@ fn wants_json(command: &Command) -> bool {
         Command::Hooks(Hooks::Install(Install::Claude(args))) => args.json,
         Command::Hooks(Hooks::Uninstall(Uninstall::Claude(args))) => args.json,
         Command::Hooks(Hooks::Status(Status::Claude(args))) => args.json,
+        Command::Hooks(Hooks::Install(Install::Git(args))) => args.json,
+        Command::Hooks(Hooks::Uninstall(Uninstall::Git(args))) => args.json,
+        Command::Hooks(Hooks::Status(Status::Git(args))) => args.json,
         Command::Hooks(Hooks::Tasks(args)) => args.json,
         Command::Hook(_) | Command::Trust(_) | Command::Completions(_) => false,
     }

@@ -23,7 +23,7 @@ use crate::{
 /// Stands for the default place, and for the latest run.
 pub(super) const DEFAULT: &str = "";
 
-fn path(named: Option<&Path>, here: &Path) -> Result<PathBuf> {
+pub(super) fn path(named: Option<&Path>, here: &Path) -> Result<PathBuf> {
     store_path(named, here, |name| std::env::var_os(name))
 }
 

@@ -1,10 +1,14 @@
-//! HOOKS: keeps interactive agents within the budgets, by the programs that they call at each step.
+//! HOOKS: keeps interactive agents within the budgets, and commits where they belong, by the programs that agents and git call at each step.
 //!
 //! [`Claude`] answers the hooks of Claude Code: it books what a session and its subagents used, as its transcripts say, denies the
 //! next call of a tool when a budget is used up, and keeps the task list. [`Settings`] puts the calls into a settings file
 //! and takes them out again, and leaves every other byte of it as it is.
 //!
-//! What it does not do: it starts no program, asks no network, and knows no settings of its own; limits and prices are given to it.
+//! [`GitHooks`] puts small programs into a repository that git calls around commits, runs what was there before first, and takes them
+//! out again; [`GitPolicy`] says which commits are refused, and [`GitPlace`] what is
+//! [recorded](crate::session::record_commit) of the others.
+//!
+//! What it does not do: it starts no program but git, asks no network, and knows no settings of its own; limits and prices are given to it.
 //! What is under way when a budget ends is not stopped: each agent may pass it by the one answer that it waits for.
 //!
 //! ```
@@ -25,6 +29,7 @@
 //! ```
 
 mod claude;
+mod git;
 mod input;
 mod json_text;
 mod record;
@@ -33,6 +38,9 @@ mod tasks;
 mod transcript;
 
 pub use claude::Claude;
+pub use git::{
+    Action, GitHook, GitHooks, GitPlace, GitPolicy, GitRule, GitWorker, HookState, HookStatus, Place, Side, Told,
+};
 pub use input::HookInput;
 pub use settings::{Installed, Settings};
 pub use tasks::{TaskItem, TaskList};
