@@ -231,6 +231,6 @@ mod tests {
             assert!(serde_json::from_value::<GitPolicy>(serde_json::json!({ "rule": wrong })).is_err());
         }
         let error = policy(serde_json::json!([{}, {"branch": "a\\"}])).check().unwrap_err().to_string();
-        assert!(error.starts_with("rule 2 of `hooks.git`: `a\\\\` is no pattern"), "{error}");
+        assert!(error.starts_with("rule 2 of `hooks.git`: `a\\` is no pattern"), "{error}");
     }
 }
