@@ -68,6 +68,11 @@ class Ready {
     return links.subarray(at + 1, at + 1 + links[at])
   }
 
+  /** The same functions for another form of the graph. */
+  of(graph) {
+    return Object.assign(new Ready(graph), this, { graph, plans: new Map() })
+  }
+
   /** The plan; made once for each number of workers. */
   plan(workers) {
     let plan = this.plans.get(workers)
@@ -231,20 +236,32 @@ class Graph {
 
   /** Checks everything, once; for runs that are kept, with the code of the functions. @returns {Ready} */
   _ready(kept = false) {
-    return kept ? (this.#kept ??= this.#compile(true)) : (this.#ready ??= this.#compile(false))
+    const ready = (this.#ready ??= this.#compile())
+    return kept ? (this.#kept ??= ready.of(ready.graph.withFunctions(...this.#codes()))) : ready
   }
 
-  #compile(kept) {
+  /** The hashes of the code of the functions, each once, and which of them each task has. */
+  #codes() {
+    const numbers = new Map()
+    const places = Uint32Array.from(this.#fns, (fn, place) => {
+      const code = this.#entries.get(place)?.core?.sources?.tools?.function ?? codeOf(fn)
+      let number = numbers.get(code)
+      if (number === undefined) numbers.set(code, (number = numbers.size))
+      return number
+    })
+    return [[...numbers.keys()], places]
+  }
+
+  #compile() {
     let { missing, estimates, options } = {}
     const undos = new Map()
     for (const [place, task] of this.#entries) {
       if (task.estimate !== undefined) (estimates ??= []).push([place, task.estimate])
       if (task.undo !== undefined) undos.set(place, task.undo)
-      if (task.core !== undefined && !kept) {
+      if (task.core !== undefined) {
         ;(options ??= []).push([place, shares(task.core) ? withCode(task.core, this.#fns[place]) : task.core])
       }
     }
-    if (kept) options = this.#fns.map((fn, place) => [place, withCode(this.#entries.get(place)?.core, fn)])
     const links = this.#waits ? this.#completed((place, id) => (missing ??= []).push([place, id])) : this.#links
     const ids = this.#ids.slice()
     const between = this.#hasBetween ? betweenAll(ids) : BETWEEN
@@ -317,16 +334,21 @@ function shares(core) {
 /** The hashes of the code of functions. */
 const codes = new WeakMap()
 
-/** Options in which the code of the function stands as a tool: with other code it makes something else. */
-function withCode(core, fn) {
+function codeOf(fn) {
   let code = codes.get(fn)
   if (code === undefined) {
     code = raised(() => native.contentHash(JSON.stringify(String(fn))))
     codes.set(fn, code)
   }
-  const tools = { function: code, ...core?.sources?.tools }
-  return { ...core, sources: { ...core?.sources, tools } }
+  return code
 }
+
+/** Options in which the code of the function stands as a tool: with other code it makes something else. */
+function withCode(core, fn) {
+  const tools = { function: codeOf(fn), ...core.sources?.tools }
+  return { ...core, sources: { ...core.sources, tools } }
+}
+
 
 /** Something that parts the names wherever one ends. */
 function betweenAll(ids) {

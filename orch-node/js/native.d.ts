@@ -5,6 +5,8 @@
 export declare class Graph {
   /** `ids` are the names, `between` between them. `links` holds what each task waits for: how many, and their places. */
   static build(name: string, ids: string, between: string, links: Uint32Array, extras?: string | undefined | null): Graph
+  /** The same graph, where what each task does is a function with one of these hashes: which, by place. */
+  withFunctions(hashes: Array<string>, places: Uint32Array): Graph
   /** The graph of a definition's text. */
   static parse(text: string, file: string | undefined | null, options: string): Graph
   /** The graph that [`json`](Self::json) wrote. */

@@ -70,6 +70,13 @@ impl Graph {
         builder.build().raised().map(Self)
     }
 
+    /// The same graph, where what each task does is a function with one of these hashes: which, by place.
+    #[napi]
+    pub fn with_functions(&self, hashes: Vec<String>, places: &[u32]) -> Self {
+        let hash = |&place: &u32| hashes.get(place as usize).cloned().unwrap_or_default();
+        Self(self.0.with_functions(places.iter().map(hash)))
+    }
+
     /// The graph of a definition's text.
     #[napi(factory)]
     pub fn parse(text: String, file: Option<String>, options: String) -> napi::Result<Self> {

@@ -90,6 +90,11 @@ impl Graph {
         graph.raised(py).map(Self)
     }
 
+    /// The same graph, where what each task does is the function with that hash, by place.
+    fn with_functions(&self, py: Python<'_>, functions: Vec<Text>) -> Self {
+        py.detach(|| Self(self.0.with_functions(functions.into_iter().map(|hash| hash.0))))
+    }
+
     /// The text of a file, at most 64 MiB.
     #[staticmethod]
     fn text_of(py: Python<'_>, path: PathBuf) -> PyResult<String> {

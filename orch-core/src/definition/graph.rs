@@ -35,6 +35,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Graph(Arc<Inner>);
 
+#[derive(Clone)]
 pub(super) struct Inner {
     pub(super) name: String,
     pub(super) tasks: Vec<Task>,
@@ -51,7 +52,7 @@ pub(super) struct Inner {
 }
 
 /// From names to places, without a second copy of the names.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Index {
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -256,6 +257,29 @@ impl Graph {
         tasks.retain(|task| !gone.contains(&task.id));
         tasks.iter_mut().for_each(|task| task.after.retain(|id| !gone.contains(id)));
         self.builder_of(tasks).build()
+    }
+
+    /// The same graph, of which each task is done by the function with that hash, in the order of the tasks: it stands as the tool
+    /// `function` in the [sources](crate::TaskOptions::sources) of the task, instead of one of that name. So a task whose function was
+    /// edited is another task.
+    ///
+    /// ```
+    /// use orch_core::{Graph, Task};
+    ///
+    /// let graph = Graph::builder("g").task(Task::new("a")).build()?;
+    /// let [once, again, edited] = ["1f", "1f", "2c"].map(|hash| graph.with_functions([hash]).hash());
+    /// assert!(once == again && once != edited);
+    /// # Ok::<(), orch_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_functions<H: Into<String>>(&self, hashes: impl IntoIterator<Item = H>) -> Self {
+        let mut inner = Inner { hash: OnceLock::new(), ..Inner::clone(&self.0) };
+        for (task, hash) in inner.tasks.iter_mut().zip(hashes) {
+            let options = task.options.get_or_insert_default();
+            let sources = options.sources.get_or_insert_default();
+            sources.tools.insert("function".to_owned(), hash.into());
+        }
+        Self(Arc::new(inner))
     }
 
     /// A builder that holds what this graph holds.

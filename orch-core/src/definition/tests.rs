@@ -1,6 +1,6 @@
 //! Graphs of a size and shape that break careless code.
 
-use crate::{Graph, Plan, PlanOptions, Task};
+use crate::{Graph, Plan, PlanOptions, Task, definition::Sources};
 
 #[test]
 fn a_cycle_of_50_000_tasks_is_told_as_its_path() {
@@ -46,4 +46,22 @@ fn of_two_names_as_near_the_suggestion_is_always_the_same() {
     assert_eq!(nearest("te@t", ["test", "text"].into_iter()), Some("test"));
     assert_eq!(nearest("te@t", ["text", "test"].into_iter()), Some("test"));
     assert_eq!(nearest("@", ["a"].into_iter()), None, "a name of one character is near to everything");
+}
+
+#[test]
+fn functions_of_tasks_are_among_their_sources() {
+    let task = |id: &str| Task::new(id).after("a").sources(Sources::files(["x"]).tool("rg", "1"));
+    let build = |a: Task, b: Task| Graph::builder("g").task(a).task(b).build().unwrap();
+    let of = |hash: &str| Sources::default().tool("function", hash);
+    let with = |hash: &str| Sources { files: vec!["x".into()], ..of(hash).tool("rg", "1") };
+    let plain = build(Task::new("a"), task("b"));
+    assert_ne!(plain.hash(), plain.with_functions(["1", "2"]).hash(), "what was computed before does not count");
+
+    let made = build(Task::new("a").sources(of("1")), Task::new("b").after("a").sources(with("2")));
+    let given = plain.with_functions(["0", "0"]).with_functions(["1", "2"]);
+    assert_eq!(given.hash(), made.hash());
+    assert_eq!(given.find("b"), plain.find("b"));
+    assert_eq!(given.parents(1.into()).collect::<Vec<_>>(), plain.parents(1.into()).collect::<Vec<_>>());
+    assert_eq!(plain.task(0.into()).options().sources, None, "the other is as it was");
+    assert_eq!(plain.with_functions(["1"]).task(1.into()).options(), plain.task(1.into()).options());
 }

@@ -11,7 +11,7 @@ from orch._errors import InvalidValue
 from orch._keys import form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from orch._graph import Task
 
@@ -33,6 +33,21 @@ def content(task: Task[Any]) -> str:
     (True, False)
     """
     return content_of(task.fn, task.options.get("args") or {})
+
+
+def contents(tasks: Iterable[Task[Any]]) -> list[str]:
+    """The same of many: each function once, however many tasks call it."""
+    known: dict[int, str] = {}
+    found = []
+    for task in tasks:
+        if task.options.get("args"):
+            found.append(content(task))
+            continue
+        key = id(task.fn)
+        if key not in known:
+            known[key] = content_of(task.fn)
+        found.append(known[key])
+    return found
 
 
 def content_of(function: Any, given: Mapping[str, Any] | None = None) -> str:

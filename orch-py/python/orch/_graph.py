@@ -99,6 +99,14 @@ class Ready:
             setattr(ready, name, copy(getattr(self, name)))
         return ready
 
+    def of(self, graph: _orch.Graph) -> Ready:
+        """The same functions for another form of the graph."""
+        from copy import copy
+
+        ready = copy(self)
+        ready.graph, ready.plans = graph, {}
+        return ready
+
     def plan(self, workers: int | None = None) -> _orch.Plan:
         """The plan; made once for each number of workers."""
         plan = self.plans.get(workers)
@@ -130,6 +138,8 @@ class Graph:
         self._tasks: dict[str, Task[Any]] = {}
         self._settings: dict[str, Any] = {}
         self._ready: Ready | None = None
+        self._kept: tuple[Ready, list[str], Ready] | None = None
+        """Of what, and of which functions, the last graph for a store was made."""
 
     @overload
     def task(self, fn: Callable[..., Awaitable[T]], /) -> Task[T]: ...
@@ -246,9 +256,12 @@ class Graph:
 
     def ready_to_keep(self) -> Ready:
         """The same for a store: what a function is belongs to the definition of its task. That is looked at anew each time."""
-        from orch._resolve import resolve
+        from orch._content import contents
 
-        return resolve(self.name, self._tasks, self._settings, by_content=True)
+        ready, functions = self.ready(), contents(self._tasks.values())
+        if self._kept is None or self._kept[0] is not ready or self._kept[1] != functions:
+            self._kept = ready, functions, ready.of(ready.graph.with_functions(functions))
+        return self._kept[2]
 
     @property
     def source(self) -> str:

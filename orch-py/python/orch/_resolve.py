@@ -110,7 +110,7 @@ def _shares(outputs: Any) -> bool:
     return hasattr(outputs, "values") and any(outputs.values())
 
 
-def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any], *, by_content: bool = False) -> Ready:
+def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any]) -> Ready:
     """The graph, checked by the core, and how each task's function is called."""
     parts = []
     given = {}
@@ -119,7 +119,7 @@ def resolve(name: str, tasks: Mapping[str, Task[Any]], settings: dict[str, Any],
         after = _after(task, given[task.id])
         estimate = task.options.get("estimate")
         options = for_core(task.options)
-        if by_content or _shares(task.options.get("outputs")):
+        if _shares(task.options.get("outputs")):
             from orch._content import content
 
             options = {**(options or {}), "sources": {"tools": {"function": content(task)}}}
