@@ -219,6 +219,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0128-routes-are-asked-in-one-order.md")]
     pub mod d0128_routes_are_asked_in_one_order {}
+
+    #[doc = include_str!("../docs/decisions/0165-capabilities-are-dealt-before-the-run.md")]
+    pub mod d0165_capabilities_are_dealt_before_the_run {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 #[cfg(unix)]
+#[path = "cli/assign.rs"]
+mod assign;
+#[cfg(unix)]
 #[path = "cli/hooks.rs"]
 mod hooks;
 #[cfg(unix)]

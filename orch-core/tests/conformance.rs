@@ -69,6 +69,11 @@ fn every_area_has_a_runner() {
 }
 
 #[test]
+fn assignments() {
+    check("assign");
+}
+
+#[test]
 fn caches() {
     check("cache");
 }

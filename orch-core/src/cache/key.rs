@@ -109,6 +109,7 @@ impl KeyParts {
             inputs,
             outputs,
             params,
+            capability: _,
             phase: _,
             group: _,
             claims: _,

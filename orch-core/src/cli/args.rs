@@ -285,6 +285,9 @@ pub(super) struct Plan {
     /// At most so many tasks at once [default: 32]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_parallel: Option<u32>,
+    /// A TOML file of agents, for tasks that ask for a capability: says who would do them
+    #[arg(long, value_name = "FILE")]
+    pub(super) agents: Option<PathBuf>,
     /// Form of the answer: text, json, mermaid, dot or html
     #[arg(long, value_enum, default_value = "text", hide_possible_values = true)]
     pub(super) format: PlanFormat,

@@ -21,6 +21,7 @@ mod args;
 mod args_hooks;
 mod args_money;
 mod args_worktree;
+mod assign;
 mod budget;
 mod check;
 mod config;

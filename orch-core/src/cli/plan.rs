@@ -1,12 +1,13 @@
 //! `orch plan`: what would run, in which order, for how long.
 
-use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use super::{
     args::{self, PlanFormat},
-    config::Config,
+    assign,
+    config::{self, Config},
     exit::Exit,
     run::MAX_PARALLEL,
     source::{self, Loaded},
@@ -19,7 +20,7 @@ use crate::{
     definition::{Graph, Rollback, Undo, export},
     error::{Problem, Result},
     id::{Printable, TaskId, TaskIx},
-    plan::{History, Learned, LearnedBy, Plan, PlanOptions},
+    plan::{Assigned, History, Learned, LearnedBy, Plan, PlanOptions},
     report::{Short, render},
     run::{Rules, simulate},
     session::{AgainForm, Resume, ResumeForm},
@@ -41,10 +42,17 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
         loaded.complain(console);
         return Ok(Exit::Bad);
     };
+    let mut agents = config.agents.clone();
+    if let Some(path) = &args.agents {
+        agents =
+            config::load_agents(path)?.0.iter().fold(agents, |all, (name, agent)| all.with_agent(name, agent.clone()));
+    }
     if let Some(named) = &args.resume {
         let store = store::open_present(args.place.store.as_deref(), here)?;
         let row = store::find(&store, named, Some(&store::source(&args.source.file)))?;
-        let resume = Resume::load(&store, row.run, Some(graph), None, Some(here))?;
+        let before = assign::before(&store, row.run)?;
+        let (graph, _) = assign::assign(graph, &agents, &before, Some(&store), config)?;
+        let resume = Resume::load(&store, row.run, Some(&graph), None, Some(here))?;
         if format == PlanFormat::Json {
             console.json(&resume.form());
         } else {
@@ -53,16 +61,23 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
         return Ok(Exit::Done);
     }
     let store = args.place.store.as_deref().map(|named| store::open_present(Some(named), here)).transpose()?;
-    let history = store.map(|store| store::history(&store, &args.source.file, config)).transpose()?;
+    let history = store.as_ref().map(|store| store::history(store, &args.source.file, config)).transpose()?;
+    let (graph, assigned) = match agents.is_empty() {
+        // Nobody to choose from: what the tasks need is shown all the same.
+        true => (graph.clone(), Vec::new()),
+        false => assign::assign(graph, &agents, &BTreeMap::new(), store.as_ref(), config)?,
+    };
+    let graph = &graph;
     let plan = planned(graph, max_parallel, history)?;
     let forecast = Forecast::new(&plan, max_parallel, config)?;
     match format {
-        PlanFormat::Json => console.json(&Form::new(&plan, &forecast, problems)),
+        PlanFormat::Json => console.json(&Form::new(&plan, &forecast, &assigned, problems)),
         PlanFormat::Mermaid => console.result(&export::mermaid(graph, &[])),
         PlanFormat::Dot => console.result(&export::dot(graph, &[])),
         PlanFormat::Html => console.result(&render::html::plan(&plan)),
         PlanFormat::Text => {
-            let text = text(&plan, &forecast, console.width_out(), console.paint_out());
+            let mut text = text(&plan, &forecast, console.width_out(), console.paint_out());
+            assigned.iter().take(SHOWN).for_each(|one| line(&mut text, &one.to_string()));
             console.result(&text);
         }
     }
@@ -133,6 +148,8 @@ struct Form<'a> {
     one_more_ms: Option<Millis>,
     cost: Option<CostForm<'a>>,
     steps: Vec<StepForm<'a>>,
+    /// Who does the tasks that ask for a capability, and why.
+    assigned: &'a [Assigned],
     problems: &'a [Problem],
 }
 
@@ -169,6 +186,7 @@ impl<'a> CostForm<'a> {
 struct StepForm<'a> {
     id: &'a TaskId,
     agent: Option<&'a str>,
+    capability: Option<&'a str>,
     after: Vec<&'a TaskId>,
     level: u32,
     estimate_ms: Millis,
@@ -198,13 +216,14 @@ impl From<Learned> for LearnedForm {
 }
 
 impl<'a> Form<'a> {
-    fn new(plan: &'a Plan, forecast: &'a Forecast, problems: &'a [Problem]) -> Self {
+    fn new(plan: &'a Plan, forecast: &'a Forecast, assigned: &'a [Assigned], problems: &'a [Problem]) -> Self {
         let graph = plan.graph();
         let step = |ix: TaskIx| {
             let step = plan.step(ix);
             StepForm {
                 id: graph.id(ix),
                 agent: graph.task(ix).options().agent.as_deref(),
+                capability: graph.task(ix).options().capability.as_deref(),
                 after: graph.parents(ix).map(|parent| graph.id(parent)).collect(),
                 level: step.level,
                 estimate_ms: Millis(step.estimate),
@@ -216,6 +235,7 @@ impl<'a> Form<'a> {
             }
         };
         Self {
+            assigned,
             version: Version::default(),
             name: Some(graph.name()),
             tasks: Some(graph.len()),

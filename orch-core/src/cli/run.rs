@@ -20,7 +20,7 @@ use self::{
     signals::{Signals, Stop},
 };
 use super::{
-    args,
+    args, assign,
     config::Config,
     exit::Exit,
     notify, otel,
@@ -73,13 +73,23 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         }
     }
     let kept = kept::open(args, here)?;
+    let known = if args.dry_run { None } else { Some(agents::known(args, config)?) };
+    let graph = match &known {
+        Some(known) => {
+            let before = kept::agents_before(args, kept.as_ref())?;
+            let (graph, assigned) = assign::assign(&graph, &known.agents, &before, kept.as_ref(), config)?;
+            assigned.iter().for_each(|one| console.note(one));
+            graph
+        }
+        None => graph,
+    };
     let wanted = inputs_are_given.then_some(&inputs);
     let resume =
         kept.as_ref().map(|store| kept::resume(args, store, &graph, wanted, here, console)).transpose()?.flatten();
     let graph = resume.as_ref().map_or(graph, |resume| resume.graph().clone());
-    let chosen = if args.dry_run { None } else { Some(agents::choose(args, config, &graph)?) };
-    let graph = match &chosen {
-        Some((agents, models)) if resume.is_none() => agents::claim_models(graph, agents, models)?,
+    known.as_ref().map(|known| agents::check(known, args, config, &graph)).transpose()?;
+    let graph = match &known {
+        Some(known) if resume.is_none() => agents::claim_limits(graph, &known.agents, &known.models)?,
         _ => graph,
     };
     let history = kept.as_ref().map(|kept| store::history(kept, &args.source.file, config)).transpose()?;
@@ -88,7 +98,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     let trace = telemetry.as_ref().map(|(trace, _)| trace.clone());
     let mut notices = None;
     let mut prompt = None;
-    let engine = if let Some((agents, models)) = chosen {
+    let engine = if let Some(agents::Known { agents, models, .. }) = known {
         let options = ProcessOptions { cwd: Some(here.to_owned()), trace, ..ProcessOptions::default() };
         let policy = loaded.command.as_ref().map(Command::cache_policy).unwrap_or_default();
         let executor = AgentExecutor::new(ProcessExecutor::new(agents, options), Models::new(models));

@@ -49,7 +49,7 @@ pub(super) fn find(store: &dyn Store, named: &str, source: Option<&str>) -> Resu
 }
 
 /// How many past runs a plan learns from.
-const LEARNS_FROM: usize = History::KEPT;
+pub(super) const LEARNS_FROM: usize = History::KEPT;
 
 /// What past runs of that file teach.
 pub(super) fn history(store: &dyn Store, file: &Path, config: &Config) -> Result<Arc<History>> {

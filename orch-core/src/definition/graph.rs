@@ -282,6 +282,17 @@ impl Graph {
         Self(Arc::new(inner))
     }
 
+    /// The same graph, where those of whom `agent` knows one are done by that agent.
+    pub(crate) fn with_agents<'a>(&self, agent: impl Fn(&TaskId) -> Option<&'a str>) -> Self {
+        let mut inner = Inner { hash: OnceLock::new(), ..Inner::clone(&self.0) };
+        for task in &mut inner.tasks {
+            if let Some(agent) = agent(&task.id) {
+                task.options.get_or_insert_default().agent = Some(agent.to_owned());
+            }
+        }
+        Self(Arc::new(inner))
+    }
+
     /// A builder that holds what this graph holds.
     pub fn to_builder(&self) -> GraphBuilder {
         self.builder_of(self.definitions())

@@ -44,7 +44,6 @@ pub use optimize::{Change, Edit, Optimized};
 pub use prefix::{Prefix, PrefixKept};
 pub use redundant::{RedundantEdge, RedundantEdges};
 pub use sources::Sources;
-#[cfg(feature = "process")]
 pub(crate) use task::millis;
 pub use task::{Backoff, Expand, Input, OutputSpec, Retry, Task, TaskOptions};
 pub use undo::{Rollback, Undo, UndoOn, UndoScope};

@@ -94,6 +94,13 @@ impl Task {
         self.with(|options| options.agent = Some(agent))
     }
 
+    /// Is done by an agent that can do that: [`assign`](crate::plan::assign) says which.
+    #[must_use]
+    pub fn capability(self, capability: impl Into<String>) -> Self {
+        let capability = capability.into();
+        self.with(|options| options.capability = Some(capability))
+    }
+
     /// Runs only while that condition holds; else it is skipped, and its dependents go on.
     #[must_use]
     pub fn when(self, condition: Condition) -> Self {
@@ -202,6 +209,9 @@ pub struct TaskOptions {
     /// Who does it: the key under which an executor looks up a program or a function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// What the agent must be able to do, where the task names none: [`assign`](crate::plan::assign) finds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capability: Option<String>,
     /// What to do, in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,

@@ -22,11 +22,13 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod assign;
 mod history;
 mod model;
 mod order;
 mod select;
 
+pub use assign::{Assigned, Candidate, Other, Performance, assign};
 pub use history::{History, Learned, LearnedBy, LearnedCost, Sample};
 pub use model::{Plan, PlanOptions, Step};
 pub use select::select;

@@ -1,6 +1,6 @@
 //! What a store has of a run: its events, its report, and what belongs to it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,11 +11,12 @@ use crate::{
     cost::{PriceSource, price},
     definition::Graph,
     error::{Error, ErrorKind, Result},
-    event::{Event, stored},
+    event::{Event, TaskState, stored},
     id::{RunId, TaskId, TaskIx},
-    plan::{History, Plan, PlanOptions},
+    plan::{History, Performance, Plan, PlanOptions},
     report::{Earlier, Report},
     store::{BlobHash, RunRow, Store},
+    units::Usd,
 };
 
 /// What belongs to a part of a run beside its events: the text in [`RunRow::options`].
@@ -148,6 +149,44 @@ pub fn history(store: &dyn Store, source: &str, runs: usize, prices: &dyn PriceS
         }
     }
     Ok(history)
+}
+
+/// How the tasks of each agent went in the latest runs of the store, whatever they ran, at most that many runs, with costs by these
+/// prices: what [`assign`](crate::plan::assign) chooses by. Runs that cannot be read show nothing. Blocks.
+///
+/// # Errors
+///
+/// Those of [`Store::runs`].
+pub fn performance(store: &dyn Store, runs: usize, prices: &dyn PriceSource) -> Result<BTreeMap<String, Performance>> {
+    let mut past: BTreeMap<String, (Performance, Vec<Duration>, Vec<Usd>)> = BTreeMap::new();
+    for row in store.runs(None, runs)? {
+        let Ok(StoredRun { mut report, row, .. }) = StoredRun::load(store, row.run) else { continue };
+        report.price_with(|usage| price(prices, usage, row.created).complete());
+        for task in report.tasks().filter(|task| task.attempts() > 0) {
+            let Some(agent) = &task.task().options().agent else { continue };
+            let (of, took, cost) = past.entry(agent.clone()).or_default();
+            match task.state() {
+                TaskState::Succeeded => {
+                    of.succeeded += 1;
+                    took.push(task.duration());
+                    cost.extend(task.cost());
+                }
+                TaskState::Failed => of.failed += 1,
+                _ => {}
+            }
+        }
+    }
+    let middle = |(of, mut took, mut cost): (Performance, Vec<Duration>, Vec<Usd>)| {
+        took.sort_unstable();
+        cost.sort_unstable();
+        Performance { median: lower_middle(&took), cost: lower_middle(&cost), ..of }
+    };
+    Ok(past.into_iter().map(|(agent, past)| (agent, middle(past))).collect())
+}
+
+/// Of an even number the lower one: it was so once.
+fn lower_middle<T: Copy>(sorted: &[T]) -> Option<T> {
+    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
 /// A hash of what these files hold now; one that is never met again where they cannot be read.

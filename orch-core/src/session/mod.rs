@@ -56,7 +56,7 @@ pub use breakers::Breakers;
 pub use budget::{Budget, Gatekeeper};
 pub use commits::{CommitRecord, commits, record_commit};
 pub use files::{FileLimits, file_states};
-pub use kept::{StoredRun, history};
+pub use kept::{StoredRun, history, performance};
 pub use leased::{StoreLocks, StoreLocksOptions};
 pub use ledger::{
     Allowed, Answer, Booked, Charge, Entry, Gate, InFlight, Ledger, News, NewsKind, Priced, Question, Spent, add_up,

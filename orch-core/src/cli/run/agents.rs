@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Agents, Claim, Error, Graph, GraphBuilder, Problem, Result, Task, TaskId,
+    Agents, Claim, Error, Graph, GraphBuilder, Problem, Resource, ResourceId, Result, Task, TaskId,
     cli::{
         args,
         config::{self, Config},
@@ -14,8 +14,16 @@ use crate::{
     ext::worktree::GATE_AGENT,
 };
 
-/// The programs of all agents of the graph, and the models of those that are models: those of `--agent` before those of `--agents`, and those before the settings.
-pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result<(Agents, Endpoints)> {
+/// The programs of agents, and the models of those that are models.
+pub(super) struct Known {
+    pub(super) agents: Agents,
+    pub(super) models: Endpoints,
+    /// The settings have more, which nobody approved.
+    held_back: bool,
+}
+
+/// All that there are: those of `--agent` before those of `--agents`, and those before the settings.
+pub(super) fn known(args: &args::Run, config: &Config) -> Result<Known> {
     // A model is sent what tasks say, and a key: whoever names it wants to be approved as well.
     let names_any = !config.agents.is_empty() || !config.models.is_empty();
     let held_back = names_any && !args.yes && !trust::is_trusted(config);
@@ -31,6 +39,12 @@ pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result
     for flag in &args.agent {
         agents = agents.with_flag(flag)?;
     }
+    Ok(Known { agents, models, held_back })
+}
+
+/// Whether they are all that the graph needs.
+pub(super) fn check(known: &Known, args: &args::Run, config: &Config, graph: &Graph) -> Result<()> {
+    let Known { agents, models, held_back } = known;
     let mut problems = agents.problems(graph);
     if args.worktrees.is_some() {
         // That one runs no program.
@@ -40,12 +54,12 @@ pub(super) fn choose(args: &args::Run, config: &Config, graph: &Graph) -> Result
     if args.no_undo {
         problems.retain(|problem| !problem.path.ends_with(".undo"));
     }
-    problems.extend(unknown_models(&agents, &models, graph));
+    problems.extend(unknown_models(agents, models, graph));
     if problems.is_empty() {
-        return Ok((agents, models));
+        return Ok(());
     }
     let path = config.path.as_deref().map(shown).unwrap_or_default();
-    let message = if held_back {
+    let message = if *held_back {
         format!(
             "`{path}` names programs that nobody approved: see and allow them with `orch trust`, or run with `--yes`"
         )
@@ -75,9 +89,9 @@ fn unknown_models(agents: &Agents, models: &Endpoints, graph: &Graph) -> Vec<Pro
     problems
 }
 
-/// The graph in which tasks claim the models that they ask, where these take only so much a minute: a model is a resource like any
-/// other, and its limits hold for all tasks together.
-pub(super) fn claim_models(graph: Graph, agents: &Agents, models: &Endpoints) -> Result<Graph> {
+/// The graph in which tasks claim the models that they ask, where these take only so much a minute, and the agents that do only so many
+/// tasks at once: both are resources like any other, and their limits hold for all tasks together.
+pub(super) fn claim_limits(graph: Graph, agents: &Agents, models: &Endpoints) -> Result<Graph> {
     let mut limited = BTreeMap::new();
     let mut claims: BTreeMap<TaskId, Vec<Claim>> = BTreeMap::new();
     for task in graph.tasks() {
@@ -97,6 +111,15 @@ pub(super) fn claim_models(graph: Graph, agents: &Agents, models: &Endpoints) ->
                 limited.insert(resource.name.clone(), resource);
             }
         }
+    }
+    for task in graph.tasks() {
+        let name = task.options().agent.as_deref();
+        let Some((name, at_once)) = name.and_then(|name| Some((name, agents.find(Some(name)).ok()?.at_once?))) else {
+            continue;
+        };
+        let resource = ResourceId::from(format!("agent:{name}"));
+        claims.entry(task.id().clone()).or_default().push(Claim::shared(resource.clone()));
+        limited.entry(resource.clone()).or_insert_with(|| Resource::new(resource).capacity(at_once.get()));
     }
     if claims.values().all(Vec::is_empty) {
         return Ok(graph);

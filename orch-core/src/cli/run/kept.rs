@@ -1,13 +1,14 @@
 //! Runs that are kept, and go on.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    Graph, Result, Resume, RunOptions,
+    Graph, Result, Resume, RunOptions, TaskId,
     cli::{
         args::{self, Sync},
+        assign,
         store::{self, find},
         streams::Console,
     },
@@ -31,6 +32,12 @@ pub(super) fn open(args: &args::Run, here: &Path) -> Result<Option<SqliteStore>>
             store::open(place.as_deref(), synchronous, here).map(Some)
         }
     }
+}
+
+/// Who had which task in the run that goes on.
+pub(super) fn agents_before(args: &args::Run, store: Option<&SqliteStore>) -> Result<BTreeMap<TaskId, String>> {
+    let (Some(named), Some(store)) = (&args.resume, store) else { return Ok(BTreeMap::new()) };
+    assign::before(store, find(store, named, Some(&store::source(&args.source.file)))?.run)
 }
 
 /// How the run goes on that the command line names.

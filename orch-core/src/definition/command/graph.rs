@@ -232,6 +232,7 @@ fn task(agent: &Agent, phase: &Phase) -> Task {
     }
     task.with(|options| {
         options.agent.clone_from(&agent.agent);
+        options.capability.clone_from(&agent.capability);
         options.description.clone_from(&agent.task);
         options.phase = Some(phase.name.clone());
         options.priority = agent.priority;

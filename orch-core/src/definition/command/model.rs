@@ -129,6 +129,8 @@ pub struct Agent {
     pub id: String,
     /// Who does it (`agentId`, `type` or `name`).
     pub agent: Option<String>,
+    /// What who does it must be able to do, where it is not said who (`capability`).
+    pub capability: Option<String>,
     /// What to do (`task` or `description`).
     pub task: String,
     /// The ids that it waits for, as given.

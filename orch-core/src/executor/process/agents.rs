@@ -1,6 +1,6 @@
 //! Which program an agent is.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,12 @@ pub struct Agent {
     #[cfg(feature = "agents")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<crate::executor::models::PipelineStep>,
+    /// What it can do, in words, for tasks that ask for a [capability](crate::TaskOptions::capability) instead of an agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// How many tasks it does at once. Default: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<NonZeroU32>,
     /// What its exit codes mean, before [`ProcessOptions::exit_codes`](super::ProcessOptions::exit_codes).
     #[serde(default, with = "codes", skip_serializing_if = "BTreeMap::is_empty")]
     pub exit_codes: BTreeMap<i32, ExitMeaning>,

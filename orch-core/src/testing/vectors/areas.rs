@@ -4,7 +4,7 @@ use serde_json::Value;
 
 #[cfg(feature = "worktrees")]
 use super::worktrees;
-use super::{cache, cost, definition, locks, money, recovery, run as runs};
+use super::{assign, cache, cost, definition, locks, money, recovery, run as runs};
 use crate::{Error, ErrorKind, Result};
 
 /// Makes of `input` what must equal `want`.
@@ -12,6 +12,7 @@ type Answer = fn(Value) -> Result<Value>;
 
 /// Every area and who answers it.
 const ANSWERS: &[(&str, Answer)] = &[
+    ("assign", assign::run),
     ("cache", cache::run),
     ("command", definition::command),
     ("condition", definition::condition),

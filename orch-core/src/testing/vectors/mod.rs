@@ -15,6 +15,7 @@
 //! ```
 
 mod areas;
+mod assign;
 mod cache;
 mod cost;
 mod definition;

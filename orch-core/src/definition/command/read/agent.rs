@@ -25,9 +25,10 @@ use crate::{
 };
 
 /// The fields of an agent that are read; every other goes to its `params`.
-const READ: [&str; 21] = [
+const READ: [&str; 22] = [
     "agentId",
     "cacheKey",
+    "capability",
     "circuitBreaker",
     "compensation",
     "conditional",
@@ -71,7 +72,8 @@ impl Reader {
             }
         };
         let agent = ["agentId", "type", "name"].iter().find_map(|key| self.text(fields, key, at));
-        if agent.is_none() {
+        let capability = self.text(fields, "capability", at);
+        if agent.is_none() && capability.is_none() {
             let message = "an agent needs `agentId`, the kind of agent that does the task";
             self.warn("MISSING_FIELD", message, at.key("agentId"));
         }
@@ -94,6 +96,7 @@ impl Reader {
             place,
             id,
             agent,
+            capability,
             task,
             dependencies: self.dependencies(fields, at),
             estimate,
