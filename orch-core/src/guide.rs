@@ -219,6 +219,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0128-routes-are-asked-in-one-order.md")]
     pub mod d0128_routes_are_asked_in_one_order {}
+
+    #[doc = include_str!("../docs/decisions/0140-readers-of-the-page-take.md")]
+    pub mod d0140_readers_of_the_page_take {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
