@@ -38,6 +38,7 @@ mod plan;
 mod program;
 mod run;
 mod runs;
+mod serve;
 mod source;
 mod store;
 mod streams;

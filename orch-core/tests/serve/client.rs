@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     /// How much of it there is, where that is said.
     length: Option<usize>,
     chunked: bool,
+    /// Whether the other side said that this is all.
+    pub(crate) whole: bool,
     text: String,
 }
 
@@ -44,7 +46,8 @@ pub(crate) fn send(port: u16, head: &str) -> Answer {
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
-    let mut answer = Answer { status, headers, stream, length: None, chunked: false, text: String::new() };
+    let mut answer =
+        Answer { status, headers, stream, length: None, chunked: false, whole: false, text: String::new() };
     answer.length = answer.header("content-length").map(|length| length.parse().unwrap());
     answer.chunked = answer.header("transfer-encoding") == Some("chunked");
     answer
@@ -90,6 +93,7 @@ impl Answer {
             return false;
         }
         let length = usize::from_str_radix(line.trim_end(), 16).unwrap();
+        self.whole |= length == 0;
         let mut bytes = vec![0; length + 2];
         if self.stream.read_exact(&mut bytes).is_err() || length == 0 {
             return false;
