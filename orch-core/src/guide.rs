@@ -144,8 +144,10 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0060-what-is-installed-holds-what-it-uses.md")]
     pub mod d0060_what_is_installed_holds_what_it_uses {}
+
     #[doc = include_str!("../docs/decisions/0061-claims-among-processes-are-leases-behind-gates.md")]
     pub mod d0061_claims_among_processes_are_leases_behind_gates {}
+
     #[doc = include_str!("../docs/decisions/0062-the-store-is-proved-by-what-goes-wrong.md")]
     pub mod d0062_the_store_is_proved_by_what_goes_wrong {}
 
@@ -172,28 +174,40 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0078-time-zones-from-jiff.md")]
     pub mod d0078_time_zones_from_jiff {}
+
     #[doc = include_str!("../docs/decisions/0086-letters-wait-in-the-store.md")]
     pub mod d0086_letters_wait_in_the_store {}
+
     #[doc = include_str!("../docs/decisions/0090-the-classes-of-the-scripts-keep-their-file.md")]
     pub mod d0090_the_classes_of_the_scripts_keep_their_file {}
+
     #[doc = include_str!("../docs/decisions/0095-dollars-are-numbers-in-javascript.md")]
     pub mod d0095_dollars_are_numbers_in_javascript {}
+
     #[doc = include_str!("../docs/decisions/0096-a-history-is-read-line-by-line.md")]
     pub mod d0096_a_history_is_read_line_by_line {}
+
     #[doc = include_str!("../docs/decisions/0100-budgets-ask-step-down-and-keep-money-for-the-critical.md")]
     pub mod d0100_budgets_ask_step_down_and_keep_money_for_the_critical {}
+
     #[doc = include_str!("../docs/decisions/0101-agents-say-what-they-use-while-they-run.md")]
     pub mod d0101_agents_say_what_they_use_while_they_run {}
+
     #[doc = include_str!("../docs/decisions/0102-news-of-budgets-are-booked-with-their-charge.md")]
     pub mod d0102_news_of_budgets_are_booked_with_their_charge {}
+
     #[doc = include_str!("../docs/decisions/0108-names-of-models-are-found-once.md")]
     pub mod d0108_names_of_models_are_found_once {}
+
     #[doc = include_str!("../docs/decisions/0109-hooks-charge-by-the-name-of-the-answer.md")]
     pub mod d0109_hooks_charge_by_the_name_of_the_answer {}
+
     #[doc = include_str!("../docs/decisions/0110-settings-are-edited-as-text.md")]
     pub mod d0110_settings_are_edited_as_text {}
+
     #[doc = include_str!("../docs/decisions/0111-telemetry-without-the-sdk.md")]
     pub mod d0111_telemetry_without_the_sdk {}
+
     #[doc = include_str!("../docs/decisions/0112-newer-prices-are-one-file.md")]
     pub mod d0112_newer_prices_are_one_file {}
 
@@ -211,6 +225,7 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0125-facts-are-a-table-of-their-own.md")]
     pub mod d0125_facts_are_a_table_of_their_own {}
+
     #[doc = include_str!("../docs/decisions/0126-hooks-of-git-run-what-was-there-first.md")]
     pub mod d0126_hooks_of_git_run_what_was_there_first {}
 
@@ -219,6 +234,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0128-routes-are-asked-in-one-order.md")]
     pub mod d0128_routes_are_asked_in_one_order {}
+
+    #[doc = include_str!("../docs/decisions/0140-readers-of-the-page-take.md")]
+    pub mod d0140_readers_of_the_page_take {}
 
     #[doc = include_str!("../docs/decisions/0165-capabilities-are-dealt-before-the-run.md")]
     pub mod d0165_capabilities_are_dealt_before_the_run {}

@@ -41,6 +41,12 @@ mod prices;
 #[path = "cli/process.rs"]
 mod process;
 #[cfg(unix)]
+#[path = "cli/serve.rs"]
+mod serve;
+#[cfg(unix)]
+#[path = "serve/client.rs"]
+mod serve_client;
+#[cfg(unix)]
 #[path = "notify/server.rs"]
 mod server;
 #[cfg(unix)]

@@ -83,6 +83,9 @@ pub(super) enum Command {
     /// List the runs that were kept, look at one, or leave word for its owner
     #[command(after_help = RUNS_EXAMPLES)]
     Runs(Runs),
+    /// Show runs, worktrees and costs live on a page of this machine
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
     /// The report of a run that was kept
     Report(Report),
     /// Check, compact or copy the store that keeps runs
@@ -375,6 +378,35 @@ pub(super) struct Place {
     /// The store that keeps runs [default: that of the repository, else the user's]
     #[arg(long, global = true, value_name = "PATH", env = "ORCH_STORE", hide_env_values = true)]
     pub(super) store: Option<PathBuf>,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  orch serve                                        prints the address of the page
+  orch serve --port 8080 --json                     {\"version\": 1, \"url\": .., \"port\": 8080, \"store\": ..}
+  orch run review-all.json --store                  in another terminal: shows up while it goes on
+
+The page is for this machine only. Whoever has its address can read all that it shows, so keep it to
+yourself. From elsewhere: ssh -L PORT:127.0.0.1:PORT, with the same port on both sides.
+Ctrl-C ends it at once (130; 143 for SIGTERM, 129 for SIGHUP); a port that is taken is 2.";
+
+/// `orch serve`.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The port on 127.0.0.1; 0: any that is free
+    #[arg(short, long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub(super) port: u16,
+    /// One line of JSON on stdout, with the address
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Settings instead of the nearest orch.toml upwards of here
+    #[arg(long, value_name = "PATH", conflicts_with = "no_config")]
+    pub(super) config: Option<PathBuf>,
+    /// Read no orch.toml
+    #[arg(long)]
+    pub(super) no_config: bool,
+    #[command(flatten)]
+    pub(super) place: Place,
 }
 
 const RUNS_EXAMPLES: &str = "\

@@ -39,6 +39,7 @@ mod plan;
 mod program;
 mod run;
 mod runs;
+mod serve;
 mod source;
 mod store;
 mod streams;

@@ -6,7 +6,7 @@ mod kept;
 mod money;
 mod prompt;
 mod results;
-mod signals;
+pub(super) mod signals;
 mod undo;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -1,7 +1,9 @@
 //! `orch worktree`: makes, shows, removes and merges worktrees.
 
+mod overviews;
 mod route;
 mod settings;
+mod spend;
 mod table;
 
 use std::{
@@ -11,7 +13,10 @@ use std::{
 
 use serde_json::json;
 
-pub(super) use self::settings::{Settings, parse, pool};
+pub(super) use self::{
+    overviews::Overviews,
+    settings::{Settings, parse, pool},
+};
 use super::{
     args_worktree::{Worktree, WorktreeCommand},
     config::Config,

@@ -18,5 +18,7 @@ pub mod hooks;
 pub mod notify;
 #[cfg(feature = "otel")]
 pub mod otel;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "worktrees")]
 pub mod worktree;

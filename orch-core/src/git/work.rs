@@ -216,7 +216,14 @@ impl Git {
     ///
     /// Those of [`Call::run`](super::Call::run).
     pub fn commit_tree(&self, tree: &Oid, parents: &[&Oid], message: &str) -> Result<Oid> {
+        self.commit_of(tree, parents, message, None)
+    }
+
+    fn commit_of(&self, tree: &Oid, parents: &[&Oid], message: &str, time: Option<&str>) -> Result<Oid> {
         let mut call = self.call(["commit-tree", tree.as_str()]);
+        if let Some(time) = time {
+            call = call.env("GIT_AUTHOR_DATE", time).env("GIT_COMMITTER_DATE", time);
+        }
         for parent in parents {
             call = call.arg("-p").arg(parent.as_str());
         }
@@ -240,6 +247,20 @@ impl Git {
     ///
     /// Those of [`Call::run`](super::Call::run).
     pub fn snapshot(&self, scratch: &Path, message: &str) -> Result<Oid> {
+        self.snapshot_at(scratch, message, None)
+    }
+
+    /// The same as a [snapshot](Git::snapshot), but of no time: the same files on the same commit are the same commit, so that who looks
+    /// again and again leaves nothing more behind.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Call::run`](super::Call::run).
+    pub fn glimpse(&self, scratch: &Path, message: &str) -> Result<Oid> {
+        self.snapshot_at(scratch, message, Some("@0 +0000"))
+    }
+
+    fn snapshot_at(&self, scratch: &Path, message: &str, time: Option<&str>) -> Result<Oid> {
         let head = self.reference("HEAD")?;
         // The index of here, so that only what changed is read again.
         let own = self.own_dir()?.join("index");
@@ -252,12 +273,12 @@ impl Git {
             };
             copy().map_err(|error| Error::new(ErrorKind::Io, "the index could not be copied").caused_by(error))?;
         }
-        let made = self.snapshot_with(scratch, head.as_ref(), message);
+        let made = self.snapshot_with(scratch, head.as_ref(), message, time);
         drop(std::fs::remove_file(scratch));
         made
     }
 
-    fn snapshot_with(&self, scratch: &Path, head: Option<&Oid>, message: &str) -> Result<Oid> {
+    fn snapshot_with(&self, scratch: &Path, head: Option<&Oid>, message: &str, time: Option<&str>) -> Result<Oid> {
         let mut add = self.call(["add", "--all", "--", "."]);
         for inner in self.inner_repositories(true)? {
             // Git would note its commit only, and refuse where it has none.
@@ -269,8 +290,8 @@ impl Git {
         let tree: Oid = self.call(["write-tree"]).env("GIT_INDEX_FILE", scratch).writes().line()?.parse()?;
         match head {
             Some(head) if self.tree(head)? == tree => Ok(head.clone()),
-            Some(head) => self.commit_tree(&tree, &[head], message),
-            None => self.commit_tree(&tree, &[], message),
+            Some(head) => self.commit_of(&tree, &[head], message, time),
+            None => self.commit_of(&tree, &[], message, time),
         }
     }
 

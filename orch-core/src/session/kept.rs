@@ -98,29 +98,9 @@ impl StoredRun {
         let unknown =
             || Error::new(ErrorKind::NotFound, format!("there is no run `{run}` in the store; `orch runs` lists them"));
         let row = store.run(run)?.ok_or_else(unknown)?;
-        let damaged =
-            |what: &str| Error::new(ErrorKind::Corrupt, format!("{what} of the run `{run}` is not as it was kept"));
-        let text = store.blob(row.graph)?.ok_or_else(|| damaged("the graph"))?;
-        let graph: Graph = serde_json::from_slice(&text).map_err(|error| damaged("the graph").caused_by(error))?;
+        let graph = read_graph(store, &row)?;
         let mut about = About::of(&row)?;
-        let mut find = |name: &str| {
-            let hash = name.parse().map_err(|_| damaged("the name of a value"))?;
-            let bytes = store.blob(hash)?.ok_or_else(|| damaged("a value"))?;
-            serde_json::from_slice(&bytes).map_err(|error| damaged("a value").caused_by(error))
-        };
-        let (mut events, mut noted) = (Vec::new(), Vec::new());
-        for record in store.read(run, row.fence, 0)? {
-            for line in record.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                match stored::read(line, &mut find)? {
-                    stored::Line::Event(kind, at) => events.push(Event { seq: events.len() as u64, at, kind }),
-                    stored::Line::Files { task, hash } => noted.push((task, hash)),
-                }
-            }
-            // The part may have grown since its row was read.
-            if events.len() as u64 != record.seq + u64::from(record.events) {
-                return Err(damaged("the number of events"));
-            }
-        }
+        let (events, noted) = read_events(store, &row, 0)?;
         let row = RunRow { events: events.len() as u64, ..row };
         let mut report = Report::new(&Plan::new(&graph, &PlanOptions::default())?);
         events.iter().for_each(|event| report.on(event));
@@ -132,6 +112,50 @@ impl StoredRun {
         let inputs = std::mem::take(&mut about.inputs);
         Ok(Self { row, graph, inputs, events, report, about, files })
     }
+}
+
+pub(super) fn damaged(run: RunId, what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("{what} of the run `{run}` is not as it was kept"))
+}
+
+/// The graph with which the latest part of a run began.
+pub(super) fn read_graph(store: &dyn Store, row: &RunRow) -> Result<Graph> {
+    let text = store.blob(row.graph)?.ok_or_else(|| damaged(row.run, "the graph"))?;
+    serde_json::from_slice(&text).map_err(|error| damaged(row.run, "the graph").caused_by(error))
+}
+
+/// The hashes of the files that tasks read, by task.
+type Noted = Vec<(TaskIx, String)>;
+
+/// The events of the part that the row is of, from number `from` on.
+pub(super) fn read_events(store: &dyn Store, row: &RunRow, from: u64) -> Result<(Vec<Event>, Noted)> {
+    let damaged = |what: &str| damaged(row.run, what);
+    let mut find = |name: &str| {
+        let hash = name.parse().map_err(|_| damaged("the name of a value"))?;
+        let bytes = store.blob(hash)?.ok_or_else(|| damaged("a value"))?;
+        serde_json::from_slice(&bytes).map_err(|error| damaged("a value").caused_by(error))
+    };
+    let (mut events, mut noted) = (Vec::new(), Vec::new());
+    let mut next = None;
+    for record in store.read(row.run, row.fence, from)? {
+        // The first record may begin before what is asked for; one that begins after it shows below.
+        let mut seq = next.unwrap_or_else(|| record.seq.min(from));
+        for line in record.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match stored::read(line, &mut find)? {
+                stored::Line::Event(kind, at) => {
+                    events.extend((seq >= from).then_some(Event { seq, at, kind }));
+                    seq += 1;
+                }
+                stored::Line::Files { task, hash } => noted.push((task, hash)),
+            }
+        }
+        // The part may have grown since its row was read.
+        if seq != record.seq + u64::from(record.events) {
+            return Err(damaged("the number of events"));
+        }
+        next = Some(seq);
+    }
+    Ok((events, noted))
 }
 
 /// How long tasks took in the latest runs of that source, at most that many of them, and what they cost by these prices. Runs that

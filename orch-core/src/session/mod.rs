@@ -32,6 +32,7 @@ mod claims;
 mod commits;
 mod context;
 mod files;
+mod follow;
 mod io;
 mod journal;
 mod kept;
@@ -56,6 +57,7 @@ pub use breakers::Breakers;
 pub use budget::{Budget, Gatekeeper};
 pub use commits::{CommitRecord, commits, record_commit};
 pub use files::{FileLimits, file_states};
+pub use follow::{Follow, FollowNews};
 pub use kept::{StoredRun, history, performance};
 pub use leased::{StoreLocks, StoreLocksOptions};
 pub use ledger::{

@@ -1,10 +1,11 @@
 //! A headless Chromium, where the machine has one.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
+
+#[path = "../support/chromium.rs"]
+mod chromium;
+
+pub(super) use chromium::find;
 
 /// What came of a page in the browser.
 pub(super) struct Seen {
@@ -42,22 +43,6 @@ const PRELUDE: &str =
 /// Writes down what the frames tell. Frames are there because a window cannot be as narrow as a phone.
 const FRAME: &str = "<!doctype html><script>addEventListener('message', ({ data: [name, value] }) =>
     document.documentElement.setAttribute(name, value));</script>";
-
-/// The browser: `ORCH_CHROMIUM`, else the first of the usual names that starts. Without one, answers `None` and says so.
-pub(super) fn find() -> Option<PathBuf> {
-    let named = env::var_os("ORCH_CHROMIUM").map(PathBuf::from);
-    let usual = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"].map(PathBuf::from);
-    let starts = |name: &PathBuf| Command::new(name).arg("--version").output().is_ok_and(|said| said.status.success());
-    let found = named.into_iter().chain(usual).find(starts);
-    if found.is_none() {
-        assert!(
-            env::var_os("ORCH_CHROMIUM_REQUIRED").is_none_or(|required| required != "1"),
-            "no browser starts, and ORCH_CHROMIUM_REQUIRED=1"
-        );
-        eprintln!("skipped: no chromium");
-    }
-    found
-}
 
 /// Opens the page in a frame of that width, then does what `then`, a piece of JavaScript, says.
 pub(super) fn open(browser: &Path, page: &str, width: u32, then: &str) -> Seen {

@@ -146,3 +146,16 @@ fn only_what_has_nothing_of_its_own_moves_on() {
         ("two\n", "one\n")
     );
 }
+
+/// Who watches looks every few seconds: what is not committed must not become another commit each time.
+#[test]
+fn looking_again_leaves_nothing_more_behind() {
+    let repository = Repository::new();
+    let worktrees = repository.worktrees();
+    let dirty = make(&worktrees, "dirty");
+    write(&repository.at("dirty"), "new", "n\n");
+    let brings = worktrees.results(&[dirty]).unwrap();
+    let [(_, commit)] = &brings[..] else { panic!("{brings:?}") };
+    let time = git(&repository.main, &["show", "-s", "--format=%at %ct %s", commit.as_str()]);
+    assert_eq!(time, "0 0 what is in a worktree\n");
+}

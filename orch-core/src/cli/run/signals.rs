@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 
 /// Listens for requests to stop.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(in crate::cli) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -17,14 +17,14 @@ pub(super) struct Signals {
 
 /// A request to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(in crate::cli) enum Stop {
     Interrupted,
     Terminated,
     HungUp,
 }
 
 impl Stop {
-    pub(super) fn reason(self) -> &'static str {
+    pub(in crate::cli) fn reason(self) -> &'static str {
         match self {
             Self::Interrupted => "interrupted",
             Self::Terminated => "asked to terminate",
@@ -32,7 +32,7 @@ impl Stop {
         }
     }
 
-    pub(super) fn exit(self) -> Exit {
+    pub(in crate::cli) fn exit(self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
             Self::Terminated => Exit::Terminated,
@@ -43,7 +43,7 @@ impl Stop {
 
 impl Signals {
     /// Takes them over from the system, which would end the program.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::cli) fn listen() -> io::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -60,7 +60,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) -> Stop {
+    pub(in crate::cli) async fn next(&mut self) -> Stop {
         #[cfg(unix)]
         let hang_up = async {
             match &mut self.hang_up {

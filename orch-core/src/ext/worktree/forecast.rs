@@ -76,11 +76,12 @@ pub fn merge_order(names: &[String], conflicts: &[Conflict], builds_on: impl Fn(
 }
 
 impl Worktrees {
-    /// What each of these worktrees would bring: its commit, or, where something is not committed, one of all that is there.
+    /// What each of these worktrees would bring: its commit, or, where something is not committed, one of all that is there, which is
+    /// the same each time while that is.
     ///
     /// # Errors
     ///
-    /// Those of [`Git::snapshot`]. Worktrees without a folder or a commit are left out.
+    /// Those of [`Git::glimpse`]. Worktrees without a folder or a commit are left out.
     pub fn results(&self, known: &[Known]) -> Result<Vec<(String, Oid)>> {
         let mut results = Vec::new();
         for known in known {
@@ -91,7 +92,7 @@ impl Worktrees {
                 Ok(status) if status.is_clean() => head.clone(),
                 // Half of a merge has no tree yet.
                 Ok(status) if status.conflicted > 0 => head.clone(),
-                Ok(_) => git.snapshot(&own.join("orch.forecast"), "what is in a worktree\n")?,
+                Ok(_) => git.glimpse(&own.join("orch.forecast"), "what is in a worktree\n")?,
                 Err(_) => continue,
             };
             results.push((known.name(), result));

@@ -1,0 +1,111 @@
+//! Many readers, slow ones, and none.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use orch_core::{Error, ErrorKind};
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn readers_are_bounded_and_places_come_free() {
+    let store = store();
+    let options = ServeOptions { store: Some(shared(&store)), readers: 2, ..ServeOptions::default() };
+    let serving = Serving::new(options, Vec::new());
+    let (mut one, mut two) = (serving.events(None, None), serving.events(None, None));
+    one.wait("hello");
+    two.wait("hello");
+    let third = serving.get("events");
+    assert_eq!((third.status, third.header("retry-after")), (503, Some("5")));
+    assert_eq!(serving.get("").status, 200, "the page is there all the same");
+    one.leave();
+    // Free as soon as the server has seen it.
+    while serving.get("events").status != 200 {
+        std::thread::yield_now();
+    }
+    two.leave();
+}
+
+#[test]
+fn who_reads_nothing_is_let_go_and_hinders_nobody() {
+    let store = store();
+    // More than the system keeps for a connection.
+    let work = async |_: TaskContext| "x".repeat(100_000);
+    let engine = Engine::builder().executor(work).store(store.clone()).build().unwrap();
+    let run = runtime().block_on(engine.run(&chain(300), RunOptions::default())).unwrap().run().unwrap();
+    let options = ServeOptions {
+        store: Some(shared(&store)),
+        readers: 2,
+        patience: Duration::from_millis(300),
+        output: 1_000_000,
+        ..ServeOptions::default()
+    };
+    let serving = Serving::new(options, Vec::new());
+    let mut slow = serving.events(Some(run), None);
+    let mut quick = serving.events(Some(run), None);
+    assert_eq!(serving.get("events").status, 503);
+    let ended = quick.until(|said| said.event == "head" && said.data["run"]["state"] != "running");
+    assert_eq!(ended.data["counts"]["succeeded"], 300);
+    // The place of the slow one comes free without a word of it.
+    while serving.get("events").status != 200 {
+        std::thread::yield_now();
+    }
+    let mut heard = 0;
+    while let Some(said) = slow.next() {
+        heard += said.data.as_array().map_or(0, Vec::len);
+    }
+    assert!(heard < 900 && !slow.whole, "it was let go before the end, and its connection with it");
+}
+
+#[test]
+fn panes_are_looked_at_while_somebody_reads_and_told_when_they_change() {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = looks.clone();
+    let pane = Pane::new("worktrees", move || match counted.fetch_add(1, Ordering::SeqCst) {
+        0..=4 => Ok(json!({"items": ["a"]})),
+        5 => Err(Error::new(ErrorKind::Io, "the disk is gone")),
+        _ => Ok(json!({"items": ["b"]})),
+    });
+    let serving = Serving::new(ServeOptions::default(), vec![pane.every(Duration::from_millis(1))]);
+    assert_eq!(serving.get("").status, 200);
+    assert_eq!(looks.load(Ordering::SeqCst), 0, "nobody reads");
+    let mut events = serving.events(None, None);
+    let said: Vec<_> = (0..3).map(|_| events.wait("worktrees").data).collect();
+    assert_eq!(said, [json!({"items": ["a"]}), json!({"error": "the disk is gone"}), json!({"items": ["b"]})]);
+    events.leave();
+    let mut later = serving.events(None, None);
+    assert_eq!(later.wait("worktrees").data, json!({"items": ["b"]}));
+}
+
+#[test]
+fn nothing_is_left_when_the_server_goes() {
+    let store = store();
+    let serving = Serving::of(&store);
+    let going = Going::start(&store, &chain(2));
+    let mut events = serving.events(Some(going.run), None);
+    events.wait("part");
+    let port = serving.port;
+    drop(serving);
+    while events.next().is_some() {}
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn without_a_store_there_are_no_runs_until_there_is_one() {
+    let (there, store) = (Arc::new(AtomicUsize::new(0)), store());
+    let (asked, found) = (there.clone(), shared(&store));
+    let options = ServeOptions {
+        finds: Some(Arc::new(move || Ok((asked.load(Ordering::SeqCst) > 0).then(|| found.clone())))),
+        every: Duration::from_millis(5),
+        ..ServeOptions::default()
+    };
+    let serving = Serving::new(options, Vec::new());
+    let mut events = serving.events(None, None);
+    assert_eq!(events.wait("runs").data, json!({"store": false, "runs": []}));
+    there.store(1, Ordering::SeqCst);
+    let going = Going::start(&store, &chain(1));
+    events.until(|said| said.event == "runs" && said.data["runs"][0]["run"] == json!(going.run));
+}
