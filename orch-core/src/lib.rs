@@ -73,6 +73,8 @@
 //! | `otel` | [`ext::otel`]: runs as spans and metrics of OpenTelemetry |
 //! | `git` | [`git`]: the only caller of the `git` program |
 //! | `worktrees` | [`ext::worktree`]: a checkout of its own for each task |
+//! | `metrics` | [`ext::metrics`]: what orchestration costs and saves |
+//! | `badges` | [`ext::badges`]: figures for a README |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -88,7 +90,15 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
-#[cfg(any(feature = "budget-files", feature = "notify", feature = "hooks", feature = "otel", feature = "worktrees"))]
+#[cfg(any(
+    feature = "badges",
+    feature = "budget-files",
+    feature = "hooks",
+    feature = "metrics",
+    feature = "notify",
+    feature = "otel",
+    feature = "worktrees"
+))]
 pub mod ext;
 #[cfg(test)]
 mod fixtures;

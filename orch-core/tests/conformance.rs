@@ -60,12 +60,25 @@ fn check(area: &str) {
 fn every_area_has_a_runner() {
     let known: BTreeSet<String> = vectors::areas().map(str::to_owned).collect();
     let mut there = names(folder());
-    if !cfg!(feature = "worktrees") {
-        // The engine has no such part then.
-        there.remove("worktrees");
+    let parts = [
+        ("badges", cfg!(feature = "badges")),
+        ("metrics", cfg!(feature = "metrics")),
+        ("worktrees", cfg!(feature = "worktrees")),
+    ];
+    for (area, is_here) in parts {
+        if !is_here {
+            // The engine has no such part then.
+            there.remove(area);
+        }
     }
     assert_eq!(there, known);
     assert!(vectors::run("weather", Value::Null).is_err());
+}
+
+#[test]
+#[cfg(feature = "badges")]
+fn badges() {
+    check("badges");
 }
 
 #[test]
@@ -101,6 +114,12 @@ fn inferences() {
 #[test]
 fn locks() {
     check("locks");
+}
+
+#[test]
+#[cfg(feature = "metrics")]
+fn metrics() {
+    check("metrics");
 }
 
 #[test]

@@ -23,7 +23,8 @@ from orch import _orch
 from orch._load import LoadedGraph
 
 FOLDER = pathlib.Path(__file__).parents[2] / "orch-core" / "tests" / "vectors"
-AREAS = ["cache", "command", "condition", "cost", "expand", "inferred", "locks", "money", "recovery", "run", "worktrees"]
+AREAS = ["badges", "cache", "command", "condition", "cost", "expand", "inferred", "locks", "metrics", "money"]
+AREAS += ["recovery", "run", "worktrees"]
 FILES = sorted(path for path in FOLDER.rglob("*") if not path.is_dir())
 
 

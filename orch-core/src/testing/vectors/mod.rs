@@ -15,10 +15,14 @@
 //! ```
 
 mod areas;
+#[cfg(feature = "badges")]
+mod badges;
 mod cache;
 mod cost;
 mod definition;
 mod locks;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod money;
 mod recovery;
 mod run;
