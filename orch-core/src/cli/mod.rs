@@ -19,8 +19,10 @@
 
 mod args;
 mod args_hooks;
+mod args_metrics;
 mod args_money;
 mod args_worktree;
+mod badges;
 mod budget;
 mod check;
 mod config;
@@ -30,6 +32,7 @@ mod demo;
 mod exit;
 mod hooks;
 mod hooks_git;
+mod metrics;
 mod notify;
 mod optimize;
 mod otel;
