@@ -238,6 +238,24 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0140-readers-of-the-page-take.md")]
     pub mod d0140_readers_of_the_page_take {}
 
+    #[doc = include_str!("../docs/decisions/0150-measured-and-modelled-stand-apart.md")]
+    pub mod d0150_measured_and_modelled_stand_apart {}
+
+    #[doc = include_str!("../docs/decisions/0151-a-history-is-counted-whole.md")]
+    pub mod d0151_a_history_is_counted_whole {}
+
+    #[doc = include_str!("../docs/decisions/0152-badges-are-those-of-shields.md")]
+    pub mod d0152_badges_are_those_of_shields {}
+
+    #[doc = include_str!("../docs/decisions/0153-blocks-of-readmes-have-two-marks.md")]
+    pub mod d0153_blocks_of_readmes_have_two_marks {}
+
+    #[doc = include_str!("../docs/decisions/0154-records-are-linked-before-they-go.md")]
+    pub mod d0154_records_are_linked_before_they_go {}
+
+    #[doc = include_str!("../docs/decisions/0155-local-badges-are-asked-for-once.md")]
+    pub mod d0155_local_badges_are_asked_for_once {}
+
     #[doc = include_str!("../docs/decisions/0165-capabilities-are-dealt-before-the-run.md")]
     pub mod d0165_capabilities_are_dealt_before_the_run {}
 }

@@ -74,6 +74,8 @@
 //! | `git` | [`git`]: the only caller of the `git` program |
 //! | `worktrees` | [`ext::worktree`]: a checkout of its own for each task |
 //! | `serve` | [`ext::serve`]: a local page of runs, live |
+//! | `metrics` | [`ext::metrics`]: what orchestration costs and saves |
+//! | `badges` | [`ext::badges`]: figures for a README |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -90,9 +92,11 @@ pub mod error;
 pub mod event;
 pub mod executor;
 #[cfg(any(
+    feature = "badges",
     feature = "budget-files",
-    feature = "notify",
     feature = "hooks",
+    feature = "metrics",
+    feature = "notify",
     feature = "otel",
     feature = "serve",
     feature = "worktrees"

@@ -26,6 +26,9 @@ mod hooks;
 #[cfg(unix)]
 #[path = "cli/hooks_git.rs"]
 mod hooks_git;
+#[cfg(unix)]
+#[path = "cli/metrics.rs"]
+mod metrics;
 #[path = "cli/money.rs"]
 mod money;
 #[cfg(unix)]

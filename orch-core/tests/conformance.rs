@@ -60,9 +60,16 @@ fn check(area: &str) {
 fn every_area_has_a_runner() {
     let known: BTreeSet<String> = vectors::areas().map(str::to_owned).collect();
     let mut there = names(folder());
-    if !cfg!(feature = "worktrees") {
-        // The engine has no such part then.
-        there.remove("worktrees");
+    let parts = [
+        ("badges", cfg!(feature = "badges")),
+        ("metrics", cfg!(feature = "metrics")),
+        ("worktrees", cfg!(feature = "worktrees")),
+    ];
+    for (area, is_here) in parts {
+        if !is_here {
+            // The engine has no such part then.
+            there.remove(area);
+        }
     }
     assert_eq!(there, known);
     assert!(vectors::run("weather", Value::Null).is_err());
@@ -71,6 +78,12 @@ fn every_area_has_a_runner() {
 #[test]
 fn assignments() {
     check("assign");
+}
+
+#[test]
+#[cfg(feature = "badges")]
+fn badges() {
+    check("badges");
 }
 
 #[test]
@@ -106,6 +119,12 @@ fn inferences() {
 #[test]
 fn locks() {
     check("locks");
+}
+
+#[test]
+#[cfg(feature = "metrics")]
+fn metrics() {
+    check("metrics");
 }
 
 #[test]

@@ -36,7 +36,10 @@ function of(area) {
 }
 
 test('every area is known', () => {
-  assert.deepEqual(areas, ['assign', 'cache', 'command', 'condition', 'cost', 'expand', 'inferred', 'locks', 'money', 'recovery', 'run', 'worktrees'])
+  assert.deepEqual(areas, [
+    'assign', 'badges', 'cache', 'command', 'condition', 'cost', 'expand', 'inferred', 'locks', 'metrics', 'money',
+    'recovery', 'run', 'worktrees'
+  ])
   assert.deepEqual(native.vectorAreas(), areas)
   for (const area of areas) assert.ok(of(area).length > 0, `no vector in ${area}`)
   assert.throws(() => native.vector('weather', '{"input": null}'), (error) => ofNative(error).code === 'NOT_FOUND')

@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod graph;
 mod memo;
+mod metrics;
 mod money;
 mod notices;
 mod plan;
@@ -53,6 +54,12 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(compat::ask_models, module)?)?;
     module.add_function(wrap_pyfunction!(compat::tokens_used, module)?)?;
     module.add_function(wrap_pyfunction!(compat::tokens_cost, module)?)?;
+    module.add_class::<metrics::Metrics>()?;
+    module.add_function(wrap_pyfunction!(metrics::is_zone, module)?)?;
+    module.add_function(wrap_pyfunction!(metrics::savings_color, module)?)?;
+    module.add_function(wrap_pyfunction!(metrics::badge_markdown, module)?)?;
+    module.add_function(wrap_pyfunction!(metrics::write_block, module)?)?;
+    module.add_function(wrap_pyfunction!(metrics::rotate, module)?)?;
     module.add_function(wrap_pyfunction!(cli::main, module)?)?;
     module.add_function(wrap_pyfunction!(convert::plain, module)?)?;
     #[cfg(feature = "vectors")]

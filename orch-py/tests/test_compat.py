@@ -52,13 +52,24 @@ SIGNATURES = {
     },
     "OrchestrationMetricsAggregator": {
         "__init__": "()",
+        "calculate_monthly_metrics": "()",
+        "aggregate_metrics": "()",
         "get_badge_data": "()",
     },
     "OrchestrationBadgeGenerator": {
         "__init__": "()",
+        "get_color_for_savings": "(percentage)",
+        "generate_badges": "()",
+        "update_readme_with_orchestration_badges": "(badges, check=False)",
+        "generate_orchestration_report": "()",
+    },
+    "MetricsRotation": {
+        "__init__": "()",
+        "should_rotate": "()",
+        "rotate": "(force=False)",
     },
 }
-COMING = ("OptimizedWorktreeManager", "OrchestrationMetricsAggregator", "OrchestrationBadgeGenerator")
+COMING = ("OptimizedWorktreeManager",)
 """Whose part of the engine is not built yet."""
 SHAPES = {
     "CostInfo": ("claude_cost openai_cost total_cost total_spent remaining_budget milestone_reached executions prs_generated"),

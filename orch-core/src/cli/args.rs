@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     args_hooks::{HOOKS_EXAMPLES, Hook, Hooks},
+    args_metrics::{BADGES_EXAMPLES, Badges, METRICS_EXAMPLES, Metrics},
     args_money::{BUDGET_EXAMPLES, Budget, COST_EXAMPLES, Cost, Demo},
     args_worktree::{WORKTREE_EXAMPLES, Worktree},
     pair::Pair,
@@ -111,6 +112,12 @@ pub(super) enum Command {
     /// Make, show, remove, restore and merge worktrees
     #[command(after_help = WORKTREE_EXAMPLES)]
     Worktree(Box<Worktree>),
+    /// Show what orchestration costs and saves; write, rotate and report it
+    #[command(after_help = METRICS_EXAMPLES)]
+    Metrics(Box<Metrics>),
+    /// Badges of what orchestration costs and saves
+    #[command(after_help = BADGES_EXAMPLES)]
+    Badges(Box<Badges>),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),

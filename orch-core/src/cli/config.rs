@@ -10,7 +10,7 @@ use std::{
 
 use toml::{Table, Value};
 
-use super::worktree;
+use super::{metrics, worktree};
 use crate::{
     Agent, Agents, PriceTable, Rates,
     cost::budget::Limits,
@@ -45,6 +45,8 @@ pub(super) struct Config {
     pub(super) worktrees: worktree::Settings,
     /// Which commits are refused: `[hooks.git]`.
     pub(super) git_policy: GitPolicy,
+    /// What orchestration saves, and how that is counted.
+    pub(super) metrics: metrics::Settings,
     /// Whether the user named the file, which is an approval too.
     pub(super) named: bool,
 }
@@ -85,6 +87,7 @@ impl Config {
             budget: Limits::default(),
             worktrees: worktree::Settings::default(),
             git_policy: GitPolicy::default(),
+            metrics: metrics::Settings::default(),
             named: false,
         })
     }
@@ -92,10 +95,10 @@ impl Config {
     /// Reads that file.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = session::load_text(path)?;
-        let Parsed { run, agents, models, prices, budget, worktrees, git_policy } = parse(&text, true)
+        let Parsed { run, agents, models, prices, budget, worktrees, git_policy, metrics } = parse(&text, true)
             .map_err(|error| error.with("file", Printable(&path.display().to_string()).to_string()))?;
         let path = Some(path.to_owned());
-        Ok(Self { path, text, run, agents, models, prices, budget, worktrees, git_policy, named: false })
+        Ok(Self { path, text, run, agents, models, prices, budget, worktrees, git_policy, metrics, named: false })
     }
 }
 
@@ -128,6 +131,7 @@ struct Parsed {
     budget: Limits,
     worktrees: worktree::Settings,
     git_policy: GitPolicy,
+    metrics: metrics::Settings,
 }
 
 fn parse(text: &str, with_run: bool) -> Result<Parsed> {
@@ -143,6 +147,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
     let mut budget = Limits::default();
     let mut worktrees = worktree::Settings::default();
     let mut git_policy = GitPolicy::default();
+    let mut metrics = metrics::Settings::default();
     for (key, value) in &table {
         match (key.as_str(), value) {
             ("run", Value::Table(table)) if with_run => run = parse_run(table)?,
@@ -154,6 +159,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
             ("budget", value) if with_run => budget = session::limits_of(&data(value)?)?,
             ("worktrees", value) if with_run => worktrees = worktree::parse(value)?,
             ("hooks", value) if with_run => git_policy = parse_hooks(value)?,
+            ("metrics", value) if with_run => metrics = metrics::parse(value)?,
             ("agents", Value::Table(table)) => {
                 for (name, value) in table {
                     agents = agents.with_agent(name.as_str(), parse_agent(name, value)?);
@@ -180,7 +186,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
                     key,
                     "",
                     if with_run {
-                        &["agents", "budget", "hooks", "models", "prices", "run", "worktrees"]
+                        &["agents", "budget", "hooks", "metrics", "models", "prices", "run", "worktrees"]
                     } else {
                         &["agents", "models"]
                     },
@@ -188,7 +194,7 @@ fn parse(text: &str, with_run: bool) -> Result<Parsed> {
             }
         }
     }
-    Ok(Parsed { run, agents, models, prices, budget, worktrees, git_policy })
+    Ok(Parsed { run, agents, models, prices, budget, worktrees, git_policy, metrics })
 }
 
 /// `[hooks]`, which has `[hooks.git]`.
@@ -329,7 +335,7 @@ mod tests {
         );
         assert_eq!(
             refusal("zzz = 1"),
-            "there is no setting `zzz`; known here: agents, budget, hooks, models, prices, run, worktrees"
+            "there is no setting `zzz`; known here: agents, budget, hooks, metrics, models, prices, run, worktrees"
         );
     }
 
@@ -352,6 +358,10 @@ mod tests {
             "hooks = 3",
             "[hooks.github]\nrule = []",
             "[[hooks.git.rule]]\nbranch = 3",
+            "metrics = 3",
+            "[metrics]\npolicy = 'guess'",
+            "[metrics]\nfolder = '../elsewhere'",
+            "[metrics]\nzone = 'Nowhere'",
             "[[hooks.git.rule]]\naction = 'stop'",
             "[[hooks.git.rule]]\ntask = 'a\\'",
             "prices = 3",

@@ -70,6 +70,8 @@ fn record(args: &HookGit, hook: GitHook, here: &Path) -> Result<Exit> {
     let path = store::path(args.place.store.as_deref(), here)?;
     let store = SqliteStore::open(path, SqliteOptions { patience: PATIENCE, ..SqliteOptions::default() })?;
     session::record_commit(&store, &commit, begun)?;
+    drop(store);
+    super::badges::refresh(here, &place.common)?;
     Ok(Exit::Done)
 }
 

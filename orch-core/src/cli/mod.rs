@@ -19,9 +19,11 @@
 
 mod args;
 mod args_hooks;
+mod args_metrics;
 mod args_money;
 mod args_worktree;
 mod assign;
+mod badges;
 mod budget;
 mod check;
 mod config;
@@ -31,6 +33,7 @@ mod demo;
 mod exit;
 mod hooks;
 mod hooks_git;
+mod metrics;
 mod notify;
 mod optimize;
 mod otel;

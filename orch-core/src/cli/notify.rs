@@ -20,7 +20,7 @@ use crate::{
     store::{LetterState, Store},
 };
 
-fn outbox(store: Arc<dyn Store>) -> Result<Outbox> {
+pub(super) fn outbox(store: Arc<dyn Store>) -> Result<Outbox> {
     let targets = Target::of_variables(|name| std::env::var(name).ok())?;
     Ok(Outbox::new(store, targets, Clock::system()))
 }

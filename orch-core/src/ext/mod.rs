@@ -10,10 +10,14 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+#[cfg(feature = "badges")]
+pub mod badges;
 #[cfg(feature = "budget-files")]
 pub mod budget_file;
 #[cfg(feature = "hooks")]
 pub mod hooks;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "notify")]
 pub mod notify;
 #[cfg(feature = "otel")]

@@ -56,7 +56,7 @@ impl Default for GitOptions {
 #[derive(Debug, Clone)]
 pub struct Git {
     directory: PathBuf,
-    options: GitOptions,
+    pub(super) options: GitOptions,
 }
 
 impl Git {
@@ -94,7 +94,7 @@ impl Git {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Call<'a> {
-    git: &'a Git,
+    pub(super) git: &'a Git,
     arguments: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
     stdin: Option<Vec<u8>>,
@@ -141,7 +141,7 @@ impl Call<'_> {
     }
 
     /// Its name, for messages.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let named = self.arguments.iter().take_while(|argument| !argument.as_encoded_bytes().starts_with(b"-")).take(2);
         let words: Vec<_> = named.map(|argument| argument.to_string_lossy().into_owned()).collect();
         format!("git {}", Printable(&words.join(" ")))
@@ -215,7 +215,7 @@ impl Call<'_> {
         Ok(Answer { code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let options = &self.git.options;
         let mut command = Command::new(&options.program);
         for (name, _) in std::env::vars_os() {
@@ -249,7 +249,7 @@ impl Call<'_> {
         command
     }
 
-    fn feed(&self, child: &mut Child) -> Result<()> {
+    pub(super) fn feed(&self, child: &mut Child) -> Result<()> {
         let (Some(mut stdin), Some(bytes)) = (child.stdin.take(), self.stdin.clone()) else { return Ok(()) };
         // In a thread of its own: it may answer before it has read all. A broken pipe says that it did not want to.
         let feed = move || drop(stdin.write_all(&bytes));
@@ -259,7 +259,7 @@ impl Call<'_> {
             .map_err(|error| self.io("there is no thread for it").caused_by(error))
     }
 
-    fn hear(&self, pipe: &Receiver<io::Result<Option<Vec<u8>>>>) -> Result<Vec<u8>> {
+    pub(super) fn hear(&self, pipe: &Receiver<io::Result<Option<Vec<u8>>>>) -> Result<Vec<u8>> {
         let timeout = self.git.options.timeout;
         match pipe.recv_timeout(timeout) {
             Ok(Ok(Some(bytes))) => Ok(bytes),
@@ -272,11 +272,11 @@ impl Call<'_> {
         }
     }
 
-    fn io(&self, why: &str) -> Error {
+    pub(super) fn io(&self, why: &str) -> Error {
         Error::new(ErrorKind::Io, format!("`{}` did not answer: {why}", self.name()))
     }
 
-    fn not_started(&self, error: &io::Error) -> Error {
+    pub(super) fn not_started(&self, error: &io::Error) -> Error {
         let directory = self.git.directory.display().to_string();
         let directory = Printable(&directory);
         let message = if self.git.directory.is_dir() {
@@ -321,7 +321,10 @@ impl Answer {
     }
 }
 
-fn listen(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Result<Receiver<io::Result<Option<Vec<u8>>>>> {
+pub(super) fn listen(
+    pipe: Option<impl Read + Send + 'static>,
+    limit: usize,
+) -> Result<Receiver<io::Result<Option<Vec<u8>>>>> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let read = move || {
         let mut bytes = Vec::new();
@@ -337,19 +340,19 @@ fn listen(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Result<Rece
 }
 
 /// Ends a call and all that it started.
-struct Ends {
+pub(super) struct Ends {
     #[cfg(unix)]
     group: Option<rustix::process::Pid>,
 }
 
 impl Ends {
     #[cfg(unix)]
-    fn of(child: &Child) -> Self {
+    pub(super) fn of(child: &Child) -> Self {
         Self { group: i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) }
     }
 
     #[cfg(unix)]
-    fn now(&self) {
+    pub(super) fn now(&self) {
         if let Some(group) = self.group {
             // INVARIANT: the child is not reaped yet, so its number is still that of its group.
             _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
@@ -357,13 +360,13 @@ impl Ends {
     }
 
     #[cfg(not(unix))]
-    fn of(_: &Child) -> Self {
+    pub(super) fn of(_: &Child) -> Self {
         Self {}
     }
 
     #[cfg(not(unix))]
     #[expect(clippy::unused_self, reason = "same shape as on Unix")]
-    fn now(&self) {}
+    pub(super) fn now(&self) {}
 }
 
 #[cfg(test)]

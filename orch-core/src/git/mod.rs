@@ -24,14 +24,17 @@
 //! ```
 
 mod call;
+mod log;
 mod merge;
 mod name;
 mod parse;
+mod records;
 #[cfg(test)]
 mod tests;
 mod work;
 
 pub use call::{Answer, Call, Git, GitOptions};
+pub use log::LogEntry;
 pub use merge::{Merged, Mergings};
 pub use name::{BranchName, Oid};
 pub use parse::{Status, Worktree};

@@ -116,3 +116,61 @@ fn hooks_are_run_only_when_asked() {
     git.clone().with_hooks(true).call(["checkout", "--quiet", "--detach"]).writes().run().unwrap();
     assert!(mark.exists());
 }
+
+#[test]
+fn a_history_is_told_commit_by_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = repository(folder.path(), &[("a", "1")]);
+    let first = git.commit("HEAD").unwrap();
+    let at = |call: super::Call<'_>, seconds: &str| {
+        call.env("GIT_COMMITTER_DATE", format!("{seconds} +0530")).line().unwrap()
+    };
+    let tree = git.tree(&first).unwrap();
+    let message = "subject\n\nbody of\n\nlines \u{fc}\n";
+    let call = || {
+        let call = git.call(["commit-tree", tree.as_str(), "-p", first.as_str()]).stdin(message).writes();
+        call.env("GIT_AUTHOR_NAME", "A \u{1f}B")
+            .env("GIT_AUTHOR_EMAIL", "a b@c")
+            .env("GIT_COMMITTER_NAME", "c")
+            .env("GIT_COMMITTER_EMAIL", "d")
+    };
+    let second: Oid = at(call(), "1751740569").parse().unwrap();
+    let merge = git.commit_tree(&tree, &[&first, &second], "merge\n").unwrap();
+    let mut told = Vec::new();
+    git.log(&merge, |entry| {
+        let (author, email) = (entry.author.to_string(), entry.email.to_string());
+        told.push((entry.hash.to_string(), entry.parents, entry.at.0, author, email, entry.message.to_string()));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(told.len(), 3);
+    let second = told.iter().find(|one| one.0 == second.as_str()).unwrap();
+    let (parents, time, author, email, said) =
+        (second.1, second.2, second.3.as_str(), second.4.as_str(), second.5.as_str());
+    assert_eq!((parents, time, author, email, said), (1, 1_751_740_569_000, "A \u{1f}B", "a b@c", message));
+    assert_eq!(told.iter().find(|one| one.0 == merge.as_str()).unwrap().1, 2);
+    let error = git.log(&merge, |_| Err(crate::Error::new(ErrorKind::Cancelled, "enough"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn commits_that_touch_a_path_are_found_on_all_branches() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = repository(folder.path(), &[("a", "1")]);
+    let first = git.commit("HEAD").unwrap();
+    let blob = git.call(["hash-object", "-w", "--stdin"]).stdin("x").writes().line().unwrap();
+    let inner = git.call(["mktree"]).stdin(format!("100644 blob {blob}\tx\n")).writes().line().unwrap();
+    let tree: Oid = git
+        .call(["mktree"])
+        .stdin(format!("040000 tree {inner}\tworktrees\n"))
+        .writes()
+        .line()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let other = git.commit_tree(&tree, &[&first], "other\n").unwrap();
+    git.set_reference("refs/heads/other", &other, None).unwrap();
+    let found = git.touching("*worktrees/*").unwrap();
+    assert_eq!(found.iter().map(|(hash, _)| hash.as_str()).collect::<Vec<_>>(), [other.as_str()]);
+    assert_eq!(git.touching("*nothing/*").unwrap(), []);
+}

@@ -28,6 +28,8 @@ pub struct CommitRecord {
     pub worktree: String,
     /// The worktree's path.
     pub path: String,
+    /// Whether orch made the worktree.
+    pub managed: bool,
     /// The branch, where `HEAD` was on one.
     pub branch: Option<String>,
     /// The run of the task.

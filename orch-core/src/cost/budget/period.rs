@@ -133,17 +133,46 @@ fn offset(text: &str) -> Option<i64> {
 const DAY: i64 = 86_400_000;
 
 impl Zone {
+    /// What calendar and clock show there at that time: the day since 1970-01-01, and milliseconds since its midnight.
+    ///
+    /// ```
+    /// use orch_core::cost::budget::Zone;
+    ///
+    /// let zone: Zone = "+05:30".parse()?;
+    /// assert_eq!(zone.reading("1970-01-02T20:00:00Z".parse()?), (2, 90 * 60_000));
+    /// assert_eq!(zone.moment(2, 90 * 60_000), "1970-01-02T20:00:00Z".parse()?);
+    /// # Ok::<(), orch_core::Error>(())
+    /// ```
+    pub fn reading(&self, at: WallTime) -> (i64, i64) {
+        let millis = i64::try_from(at.0).unwrap_or(i64::MAX / 2);
+        let shown = millis + self.offset(millis);
+        (shown.div_euclid(DAY), shown.rem_euclid(DAY))
+    }
+
+    /// When calendar and clock show that there. Of two such times it is the earlier; where the clock leaves it out, it is as long after the gap
+    /// as it is after the gap's beginning. Never before 1970.
+    pub fn moment(&self, day: i64, millis: i64) -> WallTime {
+        let shown = day.saturating_mul(DAY).saturating_add(millis);
+        // By the offset of a day before, and if that is not the one of the time it gives, by that of a day after.
+        let before = shown - self.offset(shown - DAY);
+        let found = if before + self.offset(before) == shown { before } else { shown - self.offset(shown + DAY) };
+        let found = if found + self.offset(found) == shown { found } else { before };
+        WallTime(u64::try_from(found).unwrap_or(0))
+    }
+
+    /// Milliseconds that the clock there is ahead of UTC at that time.
+    fn offset(&self, millis: i64) -> i64 {
+        match &self.kind {
+            Kind::Fixed(minutes) => minutes * 60_000,
+            #[cfg(feature = "zones")]
+            Kind::Named(zone) => jiff::Timestamp::from_millisecond(millis)
+                .map_or(0, |time| i64::from(zone.to_offset(time).seconds()) * 1000),
+        }
+    }
+
     /// The day of that time, since 1970-01-01.
     fn day(&self, at: WallTime) -> i64 {
-        let millis = i64::try_from(at.0).unwrap_or(i64::MAX / 2);
-        match &self.kind {
-            Kind::Fixed(minutes) => (millis + minutes * 60_000).div_euclid(DAY),
-            #[cfg(feature = "zones")]
-            Kind::Named(zone) => {
-                let Ok(time) = jiff::Timestamp::from_millisecond(millis) else { return millis.div_euclid(DAY) };
-                (millis + i64::from(zone.to_offset(time).seconds()) * 1000).div_euclid(DAY)
-            }
-        }
+        self.reading(at).0
     }
 
     /// When that day begins.
@@ -208,6 +237,26 @@ mod tests {
             ["2026-10", "2026-10-01T04:00Z", "2026-11-01T04:00Z"]
         );
         assert_eq!(span(Period::Month, "America/New_York", "2026-11-30T12:00:00Z")[2], "2026-12-01T05:00Z");
+    }
+
+    #[test]
+    #[cfg(feature = "zones")]
+    fn clocks_are_read_and_set() {
+        let zone: Zone = "America/New_York".parse().unwrap();
+        let moment = |day: &str, hours: i64, minutes: i64| {
+            let day = i64::try_from(at(day).0).unwrap() / DAY;
+            zone.moment(day, (hours * 60 + minutes) * 60_000).to_string()
+        };
+        assert_eq!(moment("2025-07-01", 14, 36), "2025-07-01T18:36:00.000Z");
+        assert_eq!(moment("2025-01-01", 0, 0), "2025-01-01T05:00:00.000Z");
+        // Twice in autumn: the first; not at all in spring.
+        assert_eq!(moment("2025-11-02", 1, 30), "2025-11-02T05:30:00.000Z");
+        assert_eq!(moment("2025-03-09", 2, 30), "2025-03-09T07:30:00.000Z");
+        for time in ["2025-03-09T06:59:59Z", "2025-03-09T07:00:00Z", "2025-11-02T07:10:00Z", "2025-07-01T18:36:09.747Z"]
+        {
+            let (day, millis) = zone.reading(at(time));
+            assert_eq!(zone.moment(day, millis), at(time), "{time}");
+        }
     }
 
     #[test]

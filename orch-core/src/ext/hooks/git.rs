@@ -129,6 +129,7 @@ impl GitPlace {
             commit: self.commit.as_ref()?.as_str().to_owned(),
             worktree: self.top.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             path: self.top.to_string_lossy().into_owned(),
+            managed: self.made.is_some(),
             branch: self.branch.clone(),
             run,
             task,

@@ -2,6 +2,10 @@
 
 use serde_json::Value;
 
+#[cfg(feature = "badges")]
+use super::badges;
+#[cfg(feature = "metrics")]
+use super::metrics;
 #[cfg(feature = "worktrees")]
 use super::worktrees;
 use super::{assign, cache, cost, definition, locks, money, recovery, run as runs};
@@ -13,6 +17,8 @@ type Answer = fn(Value) -> Result<Value>;
 /// Every area and who answers it.
 const ANSWERS: &[(&str, Answer)] = &[
     ("assign", assign::run),
+    #[cfg(feature = "badges")]
+    ("badges", badges::run),
     ("cache", cache::run),
     ("command", definition::command),
     ("condition", definition::condition),
@@ -20,6 +26,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("expand", definition::expansion),
     ("inferred", definition::inferred),
     ("locks", locks::run),
+    #[cfg(feature = "metrics")]
+    ("metrics", metrics::run),
     ("money", money::run),
     ("recovery", recovery::run),
     ("run", runs::run),

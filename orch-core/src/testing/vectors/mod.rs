@@ -16,10 +16,14 @@
 
 mod areas;
 mod assign;
+#[cfg(feature = "badges")]
+mod badges;
 mod cache;
 mod cost;
 mod definition;
 mod locks;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod money;
 mod recovery;
 mod run;

@@ -23,7 +23,12 @@ from orch.compat._budget import (
     WorkflowSucceeded,
 )
 from orch.compat._discord import DiscordNotifier
-from orch.compat._metrics import BadgeData, OrchestrationBadgeGenerator, OrchestrationMetricsAggregator
+from orch.compat._metrics import (
+    BadgeData,
+    MetricsRotation,
+    OrchestrationBadgeGenerator,
+    OrchestrationMetricsAggregator,
+)
 from orch.compat._worktree import OptimizedWorktreeManager, TokenCostTracker
 
 __all__ = [
@@ -33,6 +38,7 @@ __all__ = [
     "BudgetTracker",
     "CostInfo",
     "DiscordNotifier",
+    "MetricsRotation",
     "OptimizedWorktreeManager",
     "OrchestrationBadgeGenerator",
     "OrchestrationMetricsAggregator",
