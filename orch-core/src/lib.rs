@@ -73,6 +73,7 @@
 //! | `otel` | [`ext::otel`]: runs as spans and metrics of OpenTelemetry |
 //! | `git` | [`git`]: the only caller of the `git` program |
 //! | `worktrees` | [`ext::worktree`]: a checkout of its own for each task |
+//! | `actions` | [`ext::actions`]: what workflows of GitHub Actions waste, and safe edits of them |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -88,7 +89,14 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod executor;
-#[cfg(any(feature = "budget-files", feature = "notify", feature = "hooks", feature = "otel", feature = "worktrees"))]
+#[cfg(any(
+    feature = "actions",
+    feature = "budget-files",
+    feature = "notify",
+    feature = "hooks",
+    feature = "otel",
+    feature = "worktrees"
+))]
 pub mod ext;
 #[cfg(test)]
 mod fixtures;

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    args_actions::{ACTIONS_EXAMPLES, Actions},
     args_hooks::{HOOKS_EXAMPLES, Hook, Hooks},
     args_money::{BUDGET_EXAMPLES, Budget, COST_EXAMPLES, Cost, Demo},
     args_worktree::{WORKTREE_EXAMPLES, Worktree},
@@ -108,6 +109,9 @@ pub(super) enum Command {
     /// Make, show, remove, restore and merge worktrees
     #[command(after_help = WORKTREE_EXAMPLES)]
     Worktree(Box<Worktree>),
+    /// Say what workflows of GitHub Actions waste, and repair what is safe
+    #[command(after_help = ACTIONS_EXAMPLES)]
+    Actions(Box<Actions>),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),

@@ -5,6 +5,7 @@ use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::{
+    actions,
     args::{Cli, Command, Global, NotifyCommand, PlanFormat, RunsCommand, Source, StoreCommand, When},
     args_hooks::{Hooks, Install, Status, Uninstall},
     args_money::Demo,
@@ -75,6 +76,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Budget(args) => args.json,
         Command::Demo(Demo::Budget { json }) => *json,
         Command::Worktree(args) => args.wants_json(),
+        Command::Actions(args) => args.wants_json(),
         Command::Hooks(Hooks::Install(Install::Claude(args))) => args.json,
         Command::Hooks(Hooks::Uninstall(Uninstall::Claude(args))) => args.json,
         Command::Hooks(Hooks::Status(Status::Claude(args))) => args.json,
@@ -107,6 +109,7 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Hooks(args) => hooks::main(args, &here, console),
         Command::Hook(args) => Ok(hooks::hook(args, &here, console)),
         Command::Worktree(args) => worktree::main(args, &here, console),
+        Command::Actions(args) => actions::main(args, &here, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

@@ -10,6 +10,8 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+#[cfg(feature = "actions")]
+pub mod actions;
 #[cfg(feature = "budget-files")]
 pub mod budget_file;
 #[cfg(feature = "hooks")]
