@@ -238,3 +238,30 @@ pub(super) fn branches(yaml: &Yaml<'_>, branch: &str) -> Result<Edit, String> {
     let text = format!("{space}branches: [{branch}]{end}");
     Ok(Edit { at: at..at, text, intended: Intended::one(&["on", "push", "branches"], value) })
 }
+
+/// `workflow_dispatch` in place of `schedule`.
+pub(super) fn take_over(yaml: &Yaml<'_>) -> Result<Edit, String> {
+    let root = yaml.root().ok_or("there is no document")?;
+    let on = root.get("on").filter(|on| on.is_map() && !on.is_flow()).ok_or("`on` is not written in lines")?;
+    let (key, schedule) = on.entry("schedule").ok_or("it has no `schedule`")?;
+    let space = indent(yaml, key)?;
+    let end = line_end(yaml, key.span().start);
+    let at = above(yaml, key)..yaml.next_line(schedule.span().end);
+    let old = yaml.text().get(at.clone()).unwrap_or_default();
+    let inside = |span: &&Range<usize>| at.start <= span.start && span.end <= at.end;
+    let gone = yaml
+        .comments
+        .iter()
+        .filter(inside)
+        .filter_map(|span| yaml.text().get(span.clone()))
+        .map(str::to_owned)
+        .collect();
+    let mut changes = vec![(vec!["on".to_owned(), "schedule".to_owned()], None)];
+    let mut text = String::new();
+    if on.get("workflow_dispatch").is_none() {
+        let close = if old.ends_with('\n') { end } else { "" };
+        text = format!("{space}workflow_dispatch:{close}");
+        changes.push((vec!["on".to_owned(), "workflow_dispatch".to_owned()], Some(Plain::text(""))));
+    }
+    Ok(Edit { at, text, intended: Intended { changes, comments: 0, gone } })
+}
