@@ -76,6 +76,7 @@
 //! | `serve` | [`ext::serve`]: a local page of runs, live |
 //! | `metrics` | [`ext::metrics`]: what orchestration costs and saves |
 //! | `badges` | [`ext::badges`]: figures for a README |
+//! | `actions` | [`ext::actions`]: what workflows of GitHub Actions waste, and safe edits of them |
 //! | `full` | all of the above |
 //! | `testing` | aids for tests: random graphs for proptest |
 //! | `vectors` | what answers the conformance vectors |
@@ -92,6 +93,7 @@ pub mod error;
 pub mod event;
 pub mod executor;
 #[cfg(any(
+    feature = "actions",
     feature = "badges",
     feature = "budget-files",
     feature = "hooks",

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    args_actions::{ACTIONS_EXAMPLES, Actions},
     args_hooks::{HOOKS_EXAMPLES, Hook, Hooks},
     args_metrics::{BADGES_EXAMPLES, Badges, METRICS_EXAMPLES, Metrics},
     args_money::{BUDGET_EXAMPLES, Budget, COST_EXAMPLES, Cost, Demo},
@@ -118,6 +119,9 @@ pub(super) enum Command {
     /// Badges of what orchestration costs and saves
     #[command(after_help = BADGES_EXAMPLES)]
     Badges(Box<Badges>),
+    /// Say what workflows of GitHub Actions waste, and repair what is safe
+    #[command(after_help = ACTIONS_EXAMPLES)]
+    Actions(Box<Actions>),
     /// Allow the programs that a project's orch.toml names
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(Trust),

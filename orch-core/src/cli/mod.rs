@@ -17,7 +17,9 @@
 //! # Ok::<(), std::string::FromUtf8Error>(())
 //! ```
 
+mod actions;
 mod args;
+mod args_actions;
 mod args_hooks;
 mod args_metrics;
 mod args_money;

@@ -5,6 +5,7 @@ use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser as _};
 
 use super::{
+    actions,
     args::{Cli, Command, Global, NotifyCommand, PlanFormat, RunsCommand, Source, StoreCommand, When},
     args_hooks::{Hooks, Install, Status, Uninstall},
     args_money::Demo,
@@ -78,6 +79,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Worktree(args) => args.wants_json(),
         Command::Metrics(args) => args.json,
         Command::Badges(args) => args.json,
+        Command::Actions(args) => args.wants_json(),
         Command::Hooks(Hooks::Install(Install::Claude(args))) => args.json,
         Command::Hooks(Hooks::Uninstall(Uninstall::Claude(args))) => args.json,
         Command::Hooks(Hooks::Status(Status::Claude(args))) => args.json,
@@ -113,6 +115,7 @@ fn command(cli: &Cli, console: &mut Console<'_>) -> Result<Exit> {
         Command::Worktree(args) => worktree::main(args, &here, console),
         Command::Metrics(args) => metrics::main(args, &here, console),
         Command::Badges(args) => badges::main(args, &here, console),
+        Command::Actions(args) => actions::main(args, &here, console),
         Command::Trust(args) => trust::main(args, &here, console),
         Command::Completions(args) => {
             let mut text = Vec::new();

@@ -10,6 +10,8 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+#[cfg(feature = "actions")]
+pub mod actions;
 #[cfg(feature = "badges")]
 pub mod badges;
 #[cfg(feature = "budget-files")]
