@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    args,
+    args_definition::Check,
     exit::Exit,
     plan::count,
     source::{self, Loaded},
@@ -41,7 +41,7 @@ impl<'a> FileForm<'a> {
 }
 
 /// Runs `orch check`.
-pub(super) fn main(args: &args::Check, console: &mut Console<'_>) -> Result<Exit> {
+pub(super) fn main(args: &Check, console: &mut Console<'_>) -> Result<Exit> {
     let options = GraphOptions { strict: args.strict, ..GraphOptions::default() };
     let files: Vec<Loaded> = args.files.iter().map(|file| source::load_file(file, &options)).collect();
     let ok = files.iter().all(|file| file.graph.is_some());

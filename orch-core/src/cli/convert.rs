@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Serialize;
 
 use super::{
-    args,
+    args_definition::Convert,
     exit::Exit,
     source::{self, shown},
     streams::Console,
@@ -25,7 +25,7 @@ struct Form<'a> {
 }
 
 /// Runs `orch convert`.
-pub(super) fn main(args: &args::Convert, console: &mut Console<'_>) -> Result<Exit> {
+pub(super) fn main(args: &Convert, console: &mut Console<'_>) -> Result<Exit> {
     let conversion = convert(&source::text(&args.file)?, source::stem(&args.file))?;
     let text = render::pretty_json(&conversion.command);
     if let Some(output) = &args.output {

@@ -20,6 +20,7 @@
 mod actions;
 mod args;
 mod args_actions;
+mod args_definition;
 mod args_hooks;
 mod args_metrics;
 mod args_money;

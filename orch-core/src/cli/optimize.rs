@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{args, config::Config, exit::Exit, plan::count, source, streams::Console};
+use super::{args_definition::Optimize, config::Config, exit::Exit, plan::count, source, streams::Console};
 use crate::{definition::Edit, error::Result, id::TaskId};
 
 /// The JSON form, version 1.
@@ -25,7 +25,7 @@ enum ChangeForm<'a> {
 }
 
 /// Runs `orch optimize`.
-pub(super) fn main(args: &args::Optimize, config: &Config, console: &mut Console<'_>) -> Result<Exit> {
+pub(super) fn main(args: &Optimize, config: &Config, console: &mut Console<'_>) -> Result<Exit> {
     let loaded = source::load(&args.source, &config.run, Vec::new());
     let Some(graph) = &loaded.graph else {
         if args.json {

@@ -161,6 +161,7 @@ impl Zone {
     }
 
     /// Milliseconds that the clock there is ahead of UTC at that time.
+    #[cfg_attr(not(feature = "zones"), expect(unused_variables, reason = "only zones by name change their offset"))]
     fn offset(&self, millis: i64) -> i64 {
         match &self.kind {
             Kind::Fixed(minutes) => minutes * 60_000,
