@@ -271,3 +271,26 @@ fn settings_say_what_is_counted() {
     );
     assert_eq!(repository.orch(&[alert.as_slice(), &["--rate", "50"]].concat()), "no target is missed\n");
 }
+
+#[test]
+fn a_target_that_is_missed_is_told_once_a_month() {
+    let repository = Repository::new(&["a worktree", "b", "c"]);
+    // The hook makes the store, which remembers what was told.
+    repository.orch(&["hooks", "install", "git", "--program", env!("CARGO_BIN_EXE_orch")]);
+    repository.git(&["commit", "--quiet", "--allow-empty", "-m", "d"]);
+    repository.write("work/orch.toml", "[metrics]\ntargets = { rate = 60, commits = 1 }\n");
+    let server = server::Server::new(|_| server::answer("204 No Content", "", ""));
+    let address = server.address();
+    let alert = |args: &[&'static str]| {
+        let words = [with(&["metrics", "alert", "--json", "--rev", "HEAD~1"]).as_slice(), args].concat();
+        let env = [("DISCORD_WEBHOOK_URL", address.as_str()), ("ORCH_WEBHOOK_LOCAL", "1")];
+        let (code, stdout, stderr) = parts(repository.call(env!("CARGO_BIN_EXE_orch"), &words, &env));
+        let form: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}"));
+        (code, form["told"].clone(), form["missed"].as_array().map(Vec::len))
+    };
+    assert_eq!(alert(&["--dry-run"]), (1, Value::Null, Some(1)));
+    assert_eq!(alert(&[]), (1, json!(1), Some(1)));
+    assert_eq!(alert(&[]), (1, json!(0), Some(1)), "it was told");
+    assert_eq!(alert(&["--rate", "30"]), (0, Value::Null, Some(0)));
+    assert_eq!(server.titles(), ["📉 Orchestration below its target"]);
+}
