@@ -37,7 +37,8 @@ pub(super) fn text(aggregate: &Aggregate, leaderboard: bool, paint: Paint) -> St
         let is = &part.measured;
         vec![
             name.clone(),
-            is.usd.to_string(),
+            // Runs without charges say nothing of money.
+            if is.charges > 0 { is.usd.to_string() } else { "-".to_owned() },
             is.tokens.to_string(),
             is.runs.to_string(),
             is.hit_rate().map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1} %")),

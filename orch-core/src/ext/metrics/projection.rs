@@ -34,8 +34,9 @@ pub struct Projection {
 impl Projection {
     /// How much, in a few words: what is modelled and what is measured.
     pub fn text(&self) -> String {
-        let measured =
-            self.measured_usd.map_or_else(|| "nothing was measured".to_owned(), |usd| format!("${usd:.2} as measured"));
+        let measured = self
+            .measured_usd
+            .map_or_else(|| "nothing was measured in those weeks".to_owned(), |usd| format!("${usd:.2} as measured"));
         format!("${:.2} as modelled, {measured}", self.modelled_usd)
     }
 

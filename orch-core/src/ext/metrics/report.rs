@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    aggregate::{Aggregate, Part},
+    aggregate::{Aggregate, Measured, Part},
     policy::Policy,
 };
 
@@ -93,13 +93,14 @@ fn measured(out: &mut String, aggregate: &Aggregate, month: &Part, all: &Part) {
     }
     out.push_str("| Metric | This month | All time |\n|--------|-----------:|---------:|\n");
     let (one, ever) = (&month.measured, &all.measured);
+    let spent = |it: &Measured| if it.charges > 0 { it.usd.to_string() } else { "–".to_owned() };
     let rate = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}%"));
     _ = write!(
         out,
         "| **Spent** | {} | {} |\n| **Tokens** | {} | {} |\n| **Charges** | {} | {} |\n| **Runs** | {} | {} |\n| **Cache Hit Rate** | {} | {} |\n\
          | **Saved by hits** | {} | {} |\n| **Tokens saved by hits** | {} | {} |\n\n",
-        one.usd,
-        ever.usd,
+        spent(one),
+        spent(ever),
         grouped(one.tokens),
         grouped(ever.tokens),
         one.charges,
