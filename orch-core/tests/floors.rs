@@ -258,6 +258,17 @@ fn no_file_names_the_machine_it_was_written_on() {
 }
 
 #[test]
+fn every_package_brings_the_terms() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |path: String| fs::read_to_string(root.join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    for package in ["orch-py", "orch-node"] {
+        for (name, from) in [("LICENSE-MIT", ""), ("LICENSE-APACHE", ""), ("NOTICE.md", "orch-core/")] {
+            assert_eq!(read(format!("{package}/{name}")), read(format!("{from}{name}")), "{package}/{name} is no copy");
+        }
+    }
+}
+
+#[test]
 fn every_document_is_in_the_guide() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let guide = fs::read_to_string(root.join("src/guide.rs")).unwrap();
