@@ -1,6 +1,6 @@
 //! Badges as SVG, in the form that shields gives them. Pure.
 //!
-//! Geometry and text of the styles are those of badge-maker 6 (MIT or Apache-2.0, see `NOTICE.md` beside this file), byte for byte; logos and links are left
+//! Geometry and text of the styles are those of badge-maker 6 (MIT or Apache-2.0, see `NOTICE.md` of this crate), byte for byte; logos and links are left
 //! out.
 
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! How wide a text is in Verdana, as shields measures it. Pure.
 //!
-//! The widths are those of anafanafo 2 (MIT, see `NOTICE.md` beside this file), of the first two planes of Unicode: `widths.bin` has for each of the three fonts the
+//! The widths are those of anafanafo 2 (MIT, see `NOTICE.md` of this crate), of the first two planes of Unicode: `widths.bin` has for each of the three fonts the
 //! number of ranges, then of each range how many characters lie between it and the one before, how many more than one it has, and its width in
 //! hundredths of a pixel; all as numbers of seven bits a byte, the low ones first.
 
