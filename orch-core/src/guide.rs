@@ -8,6 +8,9 @@ pub mod architecture {}
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
 
+#[doc = include_str!("../docs/actions.md")]
+pub mod actions {}
+
 #[doc = include_str!("../docs/fuzzing.md")]
 pub mod fuzzing {}
 
@@ -258,6 +261,15 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0165-capabilities-are-dealt-before-the-run.md")]
     pub mod d0165_capabilities_are_dealt_before_the_run {}
+
+    #[doc = include_str!("../docs/decisions/0170-workflows-are-read-by-events.md")]
+    pub mod d0170_workflows_are_read_by_events {}
+
+    #[doc = include_str!("../docs/decisions/0171-edits-are-proved-by-reading-again.md")]
+    pub mod d0171_edits_are_proved_by_reading_again {}
+
+    #[doc = include_str!("../docs/decisions/0172-what-is-due-is-asked-of-the-last-answer.md")]
+    pub mod d0172_what_is_due_is_asked_of_the_last_answer {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

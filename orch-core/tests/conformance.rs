@@ -61,6 +61,7 @@ fn every_area_has_a_runner() {
     let known: BTreeSet<String> = vectors::areas().map(str::to_owned).collect();
     let mut there = names(folder());
     let parts = [
+        ("actions", cfg!(feature = "actions")),
         ("badges", cfg!(feature = "badges")),
         ("metrics", cfg!(feature = "metrics")),
         ("worktrees", cfg!(feature = "worktrees")),
@@ -73,6 +74,12 @@ fn every_area_has_a_runner() {
     }
     assert_eq!(there, known);
     assert!(vectors::run("weather", Value::Null).is_err());
+}
+
+#[test]
+#[cfg(feature = "actions")]
+fn actions() {
+    check("actions");
 }
 
 #[test]

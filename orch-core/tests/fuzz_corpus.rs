@@ -3,6 +3,9 @@
 
 use std::{fs, path::Path};
 
+#[cfg(feature = "actions")]
+#[path = "../fuzz/actions.rs"]
+mod actions;
 #[cfg(feature = "process")]
 #[path = "../fuzz/agents.rs"]
 mod agents;
@@ -51,4 +54,10 @@ fn markdown() {
 #[test]
 fn agents() {
     replay("agents", agents::agents);
+}
+
+#[cfg(feature = "actions")]
+#[test]
+fn actions() {
+    replay("actions", actions::actions);
 }

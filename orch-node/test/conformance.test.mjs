@@ -37,7 +37,7 @@ function of(area) {
 
 test('every area is known', () => {
   assert.deepEqual(areas, [
-    'assign', 'badges', 'cache', 'command', 'condition', 'cost', 'expand', 'inferred', 'locks', 'metrics', 'money',
+    'actions', 'assign', 'badges', 'cache', 'command', 'condition', 'cost', 'expand', 'inferred', 'locks', 'metrics', 'money',
     'recovery', 'run', 'worktrees'
   ])
   assert.deepEqual(native.vectorAreas(), areas)

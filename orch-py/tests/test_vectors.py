@@ -23,7 +23,7 @@ from orch import _orch
 from orch._load import LoadedGraph
 
 FOLDER = pathlib.Path(__file__).parents[2] / "orch-core" / "tests" / "vectors"
-AREAS = ["assign", "badges", "cache", "command", "condition", "cost", "expand", "inferred", "locks"]
+AREAS = ["actions", "assign", "badges", "cache", "command", "condition", "cost", "expand", "inferred", "locks"]
 AREAS += ["metrics", "money", "recovery", "run", "worktrees"]
 FILES = sorted(path for path in FOLDER.rglob("*") if not path.is_dir())
 

@@ -1,5 +1,9 @@
 //! `orch actions`: what workflows of GitHub Actions waste, and edits that are safe.
 
+mod due;
+mod report;
+mod schedule;
+
 use std::path::Path;
 
 use serde_json::json;
@@ -13,7 +17,7 @@ use crate::{
     Clock,
     error::{Error, ErrorKind, Result},
     ext::actions::{
-        Assumptions, AuditOptions, FixOptions, Fixing, Folder, History, Level, Rule, audit, fix, read_runs,
+        Assumptions, AuditOptions, FixOptions, Fixing, Folder, History, Level, Rule, audit, fix, read_runs, template,
     },
     id::Printable,
     session,
@@ -24,6 +28,24 @@ pub(super) fn main(args: &Actions, here: &Path, console: &mut Console<'_>) -> Re
     match &args.command {
         ActionsCommand::Audit(args) => audit_main(args, here, console),
         ActionsCommand::Fix(args) => fix_main(args, here, console),
+        ActionsCommand::Schedule(args) => schedule::main(args, here, console),
+        ActionsCommand::Due(args) => due::main(args, here, console),
+        ActionsCommand::Report(args) => report::main(args, here, console),
+        ActionsCommand::Template { path, branch } => {
+            let path = here.join(path);
+            let entries = std::fs::read_dir(&path).map_err(|error| {
+                let message = format!("could not read `{}`", Printable(&path.display().to_string()));
+                Error::new(ErrorKind::Io, message).caused_by(error)
+            })?;
+            let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            let text = template(&names, branch).ok_or_else(|| {
+                let message =
+                    "there is no Cargo.toml, package.json, pyproject.toml, requirements.txt, setup.py or go.mod here";
+                Error::new(ErrorKind::NotFound, message)
+            })?;
+            console.result(&text);
+            Ok(Exit::Done)
+        }
         ActionsCommand::Rules { json } => {
             rules(*json, console);
             Ok(Exit::Done)

@@ -42,6 +42,21 @@ pub(super) enum ActionsCommand {
     Audit(Audit),
     /// Repair what is safe; a diff, unless --write
     Fix(Fix),
+    /// Put all schedules into one dispatcher that makes up for late ticks; what it would do, unless --write
+    Schedule(Schedule),
+    /// Say what a dispatcher's table has due, and start it with --dispatch
+    Due(Due),
+    /// Show what runs were and cost: success, durations, minutes, money, trend
+    Report(Report),
+    /// Print a workflow that wastes little, for the languages that the repository has
+    Template {
+        /// A repository
+        #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+        path: PathBuf,
+        /// The branch whose pushes are tested
+        #[arg(long, value_name = "BRANCH", default_value = "main")]
+        branch: String,
+    },
     /// List the rules
     Rules {
         /// As JSON on stdout
@@ -55,6 +70,10 @@ impl Actions {
         match &self.command {
             ActionsCommand::Audit(args) => args.json || args.sarif,
             ActionsCommand::Fix(args) => args.json,
+            ActionsCommand::Schedule(args) => args.json,
+            ActionsCommand::Due(args) => args.json,
+            ActionsCommand::Report(args) => args.json,
+            ActionsCommand::Template { .. } => false,
             ActionsCommand::Rules { json } => *json,
         }
     }
@@ -138,6 +157,69 @@ pub(super) struct Fix {
     #[arg(long, value_name = "BRANCH", default_value = "main")]
     pub(super) branch: String,
     /// What was edited and what was not, as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `orch actions schedule`.
+#[derive(Debug, Args)]
+pub(super) struct Schedule {
+    /// A repository, or a folder of workflows
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(super) path: PathBuf,
+    /// Minutes between two ticks of the dispatcher: 5 to 60 that divide an hour, or whole hours
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+    pub(super) every: u32,
+    /// The command by which the dispatcher installs orch
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) install: Option<String>,
+    /// Write the dispatcher and its table, and take the schedules out of the workflows
+    #[arg(short, long)]
+    pub(super) write: bool,
+    /// As JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `orch actions due`.
+#[derive(Debug, Args)]
+pub(super) struct Due {
+    /// The table of the dispatcher
+    #[arg(long, value_name = "FILE", default_value = ".github/orch-schedule.json")]
+    pub(super) table: PathBuf,
+    /// What was started last, a JSON object of slots and times; may be missing
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    /// The time [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(super) now: Option<WallTime>,
+    /// Start what is due by `gh workflow run`, and keep in the state what was started
+    #[arg(long, requires = "state")]
+    pub(super) dispatch: bool,
+    /// The branch on which to start
+    #[arg(long = "ref", value_name = "BRANCH", requires = "dispatch")]
+    pub(super) branch: Option<String>,
+    /// As JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `orch actions report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// Files with what `gh run list --json ..` and the API say of runs and jobs; without any, `gh` is asked
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// The window begins then [default: 30 days before its end]
+    #[arg(long, value_name = "DATE")]
+    pub(super) from: Option<WallTime>,
+    /// The window ends before then [default: now]
+    #[arg(long, value_name = "DATE")]
+    pub(super) to: Option<WallTime>,
+    /// Also as a page
+    #[arg(long, value_name = "PATH")]
+    pub(super) html: Option<PathBuf>,
+    /// As JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
 }

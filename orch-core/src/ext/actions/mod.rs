@@ -32,6 +32,7 @@
 mod audit;
 mod cost;
 mod cron;
+mod dashboard;
 mod diff;
 mod due;
 mod edit;
@@ -44,6 +45,7 @@ mod rules;
 mod runs;
 mod sarif;
 mod schedule;
+mod template;
 #[cfg(test)]
 mod tests;
 mod workflow;
@@ -51,6 +53,7 @@ mod yaml;
 
 pub use audit::{Assumptions, Audit, AuditOptions, Basis, Finding, Scheduled, WorkflowFile, audit};
 pub use cron::Cron;
+pub use dashboard::{Dashboard, WorkflowStats};
 pub use diff::unified_diff;
 pub use due::{Answered, Due, Slot, Table, due};
 pub use fix::{FixOptions, Fixed, Refusal, Repair, fix};
@@ -59,3 +62,4 @@ pub use price::{PRICES_CHECKED, Runner, billed_minutes};
 pub use rules::{Fixing, Level, Rule};
 pub use runs::{Bill, History, RunJob, WorkflowRun, read_runs};
 pub use schedule::{Left, Schedule, ScheduleOptions, TABLE_PATH, Taken, schedule};
+pub use template::template;

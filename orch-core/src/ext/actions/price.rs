@@ -56,7 +56,7 @@ const fn since(year: i16, month: i8, mills: i64) -> Since {
 }
 
 /// Newest first.
-const SLIM: &[Since] = &[since(2026, 1, 2)];
+const SLIM: &[Since] = &[since(2025, 10, 2)];
 const LINUX: &[Since] = &[since(2026, 1, 6), since(2019, 11, 8)];
 const WINDOWS: &[Since] = &[since(2026, 1, 10), since(2019, 11, 16)];
 const MACOS: &[Since] = &[since(2026, 1, 62), since(2019, 11, 80)];
@@ -116,13 +116,13 @@ impl Runner {
             Self::Linux => LINUX,
             Self::Windows => WINDOWS,
             Self::Macos => MACOS,
-            Self::Linux4 => &[since(2026, 1, 12)],
-            Self::Linux8 => &[since(2026, 1, 22)],
-            Self::Linux16 => &[since(2026, 1, 42)],
-            Self::LinuxArm => &[since(2026, 1, 5)],
-            Self::LinuxArm4 => &[since(2026, 1, 8)],
-            Self::LinuxArm8 => &[since(2026, 1, 14)],
-            Self::Macos12 => &[since(2026, 1, 77)],
+            Self::Linux4 => &[since(2026, 1, 12), since(2023, 4, 16)],
+            Self::Linux8 => &[since(2026, 1, 22), since(2023, 4, 32)],
+            Self::Linux16 => &[since(2026, 1, 42), since(2023, 4, 64)],
+            Self::LinuxArm => &[since(2026, 1, 5), since(2023, 4, 5)],
+            Self::LinuxArm4 => &[since(2026, 1, 8), since(2023, 4, 10)],
+            Self::LinuxArm8 => &[since(2026, 1, 14), since(2023, 4, 20)],
+            Self::Macos12 => &[since(2026, 1, 77), since(2023, 4, 120)],
         };
         let valid = fixed.iter().find(|since| since.from <= on)?;
         Some(Usd::from_nanos(valid.mills * 1_000_000))
@@ -181,6 +181,7 @@ mod tests {
             assert_eq!(runner.price(now).map(Usd::nanos), price.map(|mills| mills * 1_000_000), "{labels:?}");
         }
         assert_eq!(Runner::Linux.price("2025-12-31".parse().unwrap()), Some(Usd::from_nanos(8_000_000)));
-        assert_eq!(Runner::LinuxSlim.price("2025-12-31".parse().unwrap()), None);
+        assert_eq!(Runner::Macos12.price("2025-07-01".parse().unwrap()), Some(Usd::from_nanos(120_000_000)));
+        assert_eq!(Runner::LinuxSlim.price("2025-06-30".parse().unwrap()), None);
     }
 }

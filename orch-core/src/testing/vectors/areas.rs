@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+#[cfg(feature = "actions")]
+use super::actions;
 #[cfg(feature = "badges")]
 use super::badges;
 #[cfg(feature = "metrics")]
@@ -16,6 +18,8 @@ type Answer = fn(Value) -> Result<Value>;
 
 /// Every area and who answers it.
 const ANSWERS: &[(&str, Answer)] = &[
+    #[cfg(feature = "actions")]
+    ("actions", actions::run),
     ("assign", assign::run),
     #[cfg(feature = "badges")]
     ("badges", badges::run),

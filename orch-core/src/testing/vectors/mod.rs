@@ -14,6 +14,8 @@
 //! # Ok::<_, orch_core::Error>(())
 //! ```
 
+#[cfg(feature = "actions")]
+mod actions;
 mod areas;
 mod assign;
 #[cfg(feature = "badges")]

@@ -233,7 +233,7 @@ fn workflow() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
     fn generated_workflows_keep_all_that_they_said(text in workflow()) {
         let fixed = holds(&text);
@@ -253,14 +253,14 @@ fn every_style_is_really_edited() {
     // The generator would prove nothing if all that it makes were refused.
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut repairs = std::collections::BTreeMap::<&str, usize>::new();
-    for _ in 0..300 {
+    for _ in 0..100 {
         let text = workflow().new_tree(&mut runner).unwrap().current();
         for repair in fix(&WorkflowFile::new("a.yml", text), &options()).repairs {
             *repairs.entry(repair.rule.id()).or_default() += 1;
         }
     }
     for (rule, least) in
-        [("missing-concurrency", 30), ("missing-timeout", 150), ("missing-cache", 50), ("cancel-in-progress", 3)]
+        [("missing-concurrency", 10), ("missing-timeout", 50), ("missing-cache", 15), ("cancel-in-progress", 1)]
     {
         assert!(repairs.get(rule).is_some_and(|count| *count >= least), "{rule}: {repairs:?}");
     }
@@ -269,12 +269,12 @@ fn every_style_is_really_edited() {
 #[test]
 fn five_thousand_lines_are_fixed() {
     let mut text = "on: pull_request\njobs:\n".to_owned();
-    for nth in 0..100 {
+    for nth in 0..10 {
         text += &format!("  job{nth}:\n    runs-on: ubuntu-latest # 🐧 {nth}\n    steps:\n      - run: |\n");
-        text += &"          echo \"a: b\" # no comment\n".repeat(46);
+        text += &"          echo \"a: b\" # no comment\n".repeat(500);
     }
     assert!(text.lines().count() > 5_000);
-    assert_eq!(holds(&text).repairs.len(), 101);
+    assert_eq!(holds(&text).repairs.len(), 11);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Jobs: how long they may take, on which machine, in how many pieces, and with whose actions.
 
+use std::collections::BTreeMap;
+
 use super::{
     super::{
         audit::{Basis, Findings, Looked},
@@ -197,9 +199,11 @@ fn tiny(looked: &Looked<'_>, findings: &mut Findings<'_>) {
         };
         small && job.copies() == 1 && job.calls().is_none() && job.node.get("environment").is_none()
     };
-    let mut groups: std::collections::BTreeMap<Vec<&str>, Vec<&Job<'_>>> = std::collections::BTreeMap::new();
+    // What waits for other jobs, or for none, cannot be one with what does not.
+    let mut groups: BTreeMap<[Vec<&str>; 2], Vec<&Job<'_>>> = BTreeMap::new();
     for job in looked.workflow.jobs.iter().filter(is_tiny) {
-        groups.entry(job.labels().into_iter().flatten().collect()).or_default().push(job);
+        let needs = job.node.get("needs").map(View::texts).unwrap_or_default();
+        groups.entry([job.labels().into_iter().flatten().collect(), needs]).or_default().push(job);
     }
     for jobs in groups.into_values().filter(|jobs| jobs.len() > 1) {
         let Some((first, others)) = jobs.split_first() else { continue };

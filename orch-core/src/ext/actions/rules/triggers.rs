@@ -74,8 +74,14 @@ fn paths(looked: &Looked<'_>, findings: &mut Findings<'_>) {
         }
         return;
     }
+    // Somebody looks already which files changed.
+    let looks = workflow.steps().any(|(_, step)| {
+        let script = step.run().is_some_and(|(run, _)| run.contains("git diff --name-only"));
+        let filters = ["dorny/paths-filter", "tj-actions/changed-files"];
+        script || step.action().is_some_and(|action| filters.contains(&action.as_str()))
+    });
     // A workflow that deploys or releases is about more than what it tests.
-    if filtered.is_some() || workflow.writes().is_some() || events.iter().all(|trigger| trigger.has("tags")) {
+    if looks || filtered.is_some() || workflow.writes().is_some() || events.iter().all(|trigger| trigger.has("tags")) {
         return;
     }
     let share = looked.options.assumptions.unrelated_percent / 100.0;
