@@ -80,6 +80,8 @@ pub(super) fn path(bytes: &[u8]) -> PathBuf {
 /// The state of a working tree, by `git status --porcelain=v2 --branch -z`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
+    /// The commit that `HEAD` stands on; `None` before the first one.
+    pub head: Option<Oid>,
     /// Paths whose index differs from the commit.
     pub staged: u32,
     /// Paths whose file differs from the index.
@@ -140,6 +142,8 @@ impl Status {
 
     fn header<'a>(&mut self, mut fields: impl Iterator<Item = &'a str>) -> Result<()> {
         match fields.next() {
+            // `(initial)` where there is none.
+            Some("branch.oid") => self.head = fields.next().and_then(|oid| oid.parse().ok()),
             Some("branch.upstream") => self.upstream = Some(fields.collect::<Vec<_>>().join(" ")),
             Some("branch.ab") => {
                 let number = |text: Option<&str>| text?.get(1..)?.parse().ok();
@@ -183,13 +187,14 @@ mod tests {
 
     #[test]
     fn a_status_is_counted() {
-        let text = b"# branch.oid 1\0# branch.head x\0# branch.upstream origin/x\0# branch.ab +2 -13\0\
+        let text = b"# branch.oid 0123456789abcdef0123456789abcdef01234567\0# branch.head x\0# branch.upstream origin/x\0# branch.ab +2 -13\0\
             1 M. N... 100644 100644 100644 a a staged\x001 .M N... 100644 100644 100644 a a changed here\0\
             1 MM N... 100644 100644 100644 a a both\x001 .D N... 100644 100644 000000 a a gone\0\
             2 R. N... 100644 100644 100644 a a R100 new name\0old name\x001 .M SC.. 160000 160000 160000 a a sub\0\
             u UU N... 100644 100644 100644 100644 a a a conflict\0? new file\0! ignored\0";
         let status = Status::parse(text).unwrap();
         let expected = Status {
+            head: Some("0123456789abcdef0123456789abcdef01234567".parse().unwrap()),
             staged: 3,
             modified: 4,
             untracked: 1,
@@ -201,7 +206,8 @@ mod tests {
             remote: Some((2, 13)),
         };
         assert_eq!(status, expected);
-        assert!(!status.is_clean() && Status::parse(b"# branch.oid 1\0! x\0").unwrap().is_clean());
+        let clean = Status::parse(b"# branch.oid (initial)\0! x\0").unwrap();
+        assert!(!status.is_clean() && clean.is_clean() && clean.head.is_none());
         for bad in [&b"x y\0"[..], b"1 M\0", b"2 R. N... a\0", b"# branch.ab +x -1\0"] {
             assert!(Status::parse(bad).is_err());
         }

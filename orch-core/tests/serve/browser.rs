@@ -122,7 +122,7 @@ impl Browser {
     #[track_caller]
     pub(crate) fn until(&mut self, condition: &str) {
         let script = format!(
-            "new Promise((done) => {{ const end = Date.now() + 30000;
+            "new Promise((done) => {{ const end = Date.now() + 120000;
                const look = () => {{ let is = false; try {{ is = {condition}; }} catch {{}}
                  if (is) done('yes'); else if (Date.now() > end) done(document.body ? document.body.innerText : 'nothing');
                  else setTimeout(look, 20); }}; look(); }})"

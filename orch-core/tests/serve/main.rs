@@ -51,6 +51,12 @@ impl Serving {
         client::get(self.port, &format!("{}{rest}", self.path))
     }
 
+    /// Nothing where there is no place.
+    fn try_events(&self, run: RunId, last: Option<&str>) -> Option<client::Answer> {
+        let answer = client::ask_events(self.port, &format!("{}events?run={run}", self.path), last);
+        (answer.status == 200).then_some(answer)
+    }
+
     fn events(&self, run: Option<RunId>, last: Option<&str>) -> client::Answer {
         let query = run.map(|run| format!("?run={run}")).unwrap_or_default();
         client::events(self.port, &format!("{}events{query}", self.path), last)

@@ -35,46 +35,80 @@ fn who_reads_nothing_is_let_go_and_hinders_nobody() {
     // More than the system keeps for a connection.
     let work = async |_: TaskContext| "x".repeat(100_000);
     let engine = Engine::builder().executor(work).store(store.clone()).build().unwrap();
-    let run = runtime().block_on(engine.run(&chain(300), RunOptions::default())).unwrap().run().unwrap();
+    let run = runtime().block_on(engine.run(&chain(120), RunOptions::default())).unwrap().run().unwrap();
     let options = ServeOptions {
         store: Some(shared(&store)),
         readers: 2,
-        patience: Duration::from_millis(300),
+        patience: Duration::from_secs(2),
         output: 1_000_000,
         ..ServeOptions::default()
     };
     let serving = Serving::new(options, Vec::new());
     let mut slow = serving.events(Some(run), None);
-    let mut quick = serving.events(Some(run), None);
-    assert_eq!(serving.get("events").status, 503);
-    let ended = quick.until(|said| said.event == "head" && said.data["run"]["state"] != "running");
-    assert_eq!(ended.data["counts"]["succeeded"], 300);
-    // The place of the slow one comes free without a word of it.
+    let path = format!("events?run={run}");
+    assert_eq!(serving.get(&path).status, 200);
+    // Also who reads may be let go, where the machine stands still for long: as a page does, he comes back to where he was.
+    let mut last: Option<String> = None;
+    let mut succeeded = None;
+    while succeeded.is_none() {
+        let Some(mut quick) = serving.try_events(run, last.as_deref()) else {
+            std::thread::yield_now();
+            continue;
+        };
+        while let Some(said) = quick.next() {
+            last = said.id.clone().or(last);
+            if said.event == "head" && said.data["run"]["state"] != "running" {
+                succeeded = Some(said.data["counts"]["succeeded"].clone());
+                break;
+            }
+        }
+    }
+    assert_eq!(succeeded, Some(json!(120)));
+    // Both places come free, without a word of the slow one.
+    let held = loop {
+        let one = serving.get("events");
+        if one.status == 200 {
+            break one;
+        }
+        std::thread::yield_now();
+    };
     while serving.get("events").status != 200 {
         std::thread::yield_now();
     }
+    drop(held);
     let mut heard = 0;
     while let Some(said) = slow.next() {
         heard += said.data.as_array().map_or(0, Vec::len);
     }
-    assert!(heard < 900 && !slow.whole, "it was let go before the end, and its connection with it");
+    assert!(heard < 240 && !slow.whole, "it was let go before the end, and its connection with it");
 }
 
 #[test]
 fn panes_are_looked_at_while_somebody_reads_and_told_when_they_change() {
-    let looks = Arc::new(AtomicUsize::new(0));
-    let counted = looks.clone();
-    let pane = Pane::new("worktrees", move || match counted.fetch_add(1, Ordering::SeqCst) {
-        0..=4 => Ok(json!({"items": ["a"]})),
-        5 => Err(Error::new(ErrorKind::Io, "the disk is gone")),
-        _ => Ok(json!({"items": ["b"]})),
+    let (looks, stage) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counted, staged) = (looks.clone(), stage.clone());
+    let pane = Pane::new("worktrees", move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        match staged.load(Ordering::SeqCst) {
+            0 => Ok(json!({"items": ["a"]})),
+            1 => Err(Error::new(ErrorKind::Io, "the disk is gone")),
+            _ => Ok(json!({"items": ["b"]})),
+        }
     });
     let serving = Serving::new(ServeOptions::default(), vec![pane.every(Duration::from_millis(1))]);
     assert_eq!(serving.get("").status, 200);
     assert_eq!(looks.load(Ordering::SeqCst), 0, "nobody reads");
     let mut events = serving.events(None, None);
-    let said: Vec<_> = (0..3).map(|_| events.wait("worktrees").data).collect();
-    assert_eq!(said, [json!({"items": ["a"]}), json!({"error": "the disk is gone"}), json!({"items": ["b"]})]);
+    let wanted = [json!({"items": ["a"]}), json!({"error": "the disk is gone"}), json!({"items": ["b"]})];
+    for (nth, wanted) in wanted.into_iter().enumerate() {
+        assert_eq!(events.wait("worktrees").data, wanted);
+        // What stays the same is not told again, however often it is looked at.
+        let seen = looks.load(Ordering::SeqCst);
+        while looks.load(Ordering::SeqCst) < seen + 5 {
+            std::thread::yield_now();
+        }
+        stage.store(nth + 1, Ordering::SeqCst);
+    }
     events.leave();
     let mut later = serving.events(None, None);
     assert_eq!(later.wait("worktrees").data, json!({"items": ["b"]}));
@@ -90,7 +124,10 @@ fn nothing_is_left_when_the_server_goes() {
     let port = serving.port;
     drop(serving);
     while events.next().is_some() {}
-    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    // Its tasks end one after the other.
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -10,7 +10,10 @@ mod keep;
 mod look;
 mod make;
 mod pool;
+mod real;
 mod run;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{
     fs,

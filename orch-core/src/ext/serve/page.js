@@ -236,14 +236,17 @@
       put($('run'), el('div', { class: 'empty' }, el('h1', {}, 'Nothing runs'), el('p', { class: 'soft' }, 'A run that is kept shows up here, also one of another process.')));
       return;
     }
+    // The list is drawn anew; who walks through it by keys stays where he is.
+    const at = list.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
     put(list, runs.map((run) => {
       const how = run.interrupted ? 'interrupted' : run.state;
       const cost = costs.by_run ? costs.by_run[run.run] : null;
-      const at = Date.parse(run.updated) - Date.parse(run.created);
+      const took = Date.parse(run.updated) - Date.parse(run.created);
       return el('li', {}, el('a', { href: `#run=${run.run}`, class: `entry m-${mark(how)}`, 'aria-current': R && R.id === run.run ? 'true' : null },
         icon(how), el('span', {}, bdi(run.name || 'unnamed', 'name'),
-          el('span', { class: 'soft' }, how, ' · ', el('time', { 'data-at': Date.parse(run.updated) }, ''), at > 0 ? ` · ${short(at)}` : '', cost ? ` · ${usd(cost)}` : ''))));
+          el('span', { class: 'soft' }, how, ' · ', el('time', { 'data-at': Date.parse(run.updated) }, ''), took > 0 ? ` · ${short(took)}` : '', cost ? ` · ${usd(cost)}` : ''))));
     }));
+    if (at) [...list.querySelectorAll('a')].find((link) => link.getAttribute('href') === at)?.focus({ preventScroll: true });
   };
 
   // ---- The run.

@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
-use super::place::{Known, Worktrees};
+use super::{
+    monitor::side_by_side,
+    place::{Known, Worktrees},
+};
 use crate::{
     error::Result,
-    git::{Git, Oid},
+    git::{Git, Oid, Status},
 };
 
 /// Two results that cannot both be merged without a person.
@@ -83,21 +86,26 @@ impl Worktrees {
     ///
     /// Those of [`Git::glimpse`]. Worktrees without a folder or a commit are left out.
     pub fn results(&self, known: &[Known]) -> Result<Vec<(String, Oid)>> {
-        let mut results = Vec::new();
-        for known in known {
-            let Some(head) = &known.git.head else { continue };
-            let git = self.git.at(&known.git.path);
-            let Some(own) = known.own.as_deref() else { continue };
-            let result = match git.status() {
-                Ok(status) if status.is_clean() => head.clone(),
-                // Half of a merge has no tree yet.
-                Ok(status) if status.conflicted > 0 => head.clone(),
-                Ok(_) => git.glimpse(&own.join("orch.forecast"), "what is in a worktree\n")?,
-                Err(_) => continue,
+        let looked: Vec<(Known, Option<Status>)> =
+            side_by_side(known, |known| (known.clone(), self.git.at(&known.git.path).status().ok()));
+        self.results_of(&looked)
+    }
+
+    /// The same where their files were looked at already.
+    pub(super) fn results_of(&self, looked: &[(Known, Option<Status>)]) -> Result<Vec<(String, Oid)>> {
+        let brings = |(known, status): &(Known, Option<Status>)| {
+            let (Some(head), Some(own), Some(status)) = (&known.git.head, known.own.as_deref(), status) else {
+                return Ok(None);
             };
-            results.push((known.name(), result));
-        }
-        Ok(results)
+            // Half of a merge has no tree yet.
+            let result = if status.is_clean() || status.conflicted > 0 {
+                head.clone()
+            } else {
+                self.git.at(&known.git.path).glimpse(&own.join("orch.forecast"), "what is in a worktree\n")?
+            };
+            Ok(Some((known.name(), result)))
+        };
+        side_by_side(looked, brings).into_iter().filter_map(Result::transpose).collect()
     }
 }
 

@@ -1,6 +1,14 @@
 //! How each worktree is.
 
-use std::{collections::BTreeMap, fs, path::Path, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    panic::resume_unwind,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -162,26 +170,22 @@ impl Worktrees {
         Ok(Overview { default_branch, rows, conflicts, at })
     }
 
-    /// One after the other they would take as long as git takes to start, times their number.
     fn rows(&self, all: &[Known], default: Option<&Oid>, look: &Look) -> Vec<Row> {
-        let workers = thread::available_parallelism().map_or(2, usize::from).saturating_mul(2).min(all.len()).max(1);
-        let share = all.len().div_ceil(workers).max(1);
-        thread::scope(|scope| {
-            let shares: Vec<_> = all
-                .chunks(share)
-                .map(|known| {
-                    scope.spawn(|| known.iter().map(|known| self.row(known, default, look)).collect::<Vec<_>>())
-                })
-                .collect();
-            shares.into_iter().flat_map(|share| share.join().unwrap_or_default()).collect()
+        // Many stand on the same commit: that is counted once.
+        let heads: BTreeSet<&Oid> = all.iter().filter_map(|known| known.git.head.as_ref()).collect();
+        let heads: Vec<&Oid> = heads.into_iter().collect();
+        let apart = side_by_side(&heads, |head| default.and_then(|default| self.git.apart(head, default).ok()));
+        let apart: BTreeMap<&Oid, Option<(u32, u32)>> = heads.into_iter().zip(apart).collect();
+        side_by_side(all, |known| {
+            let apart = known.git.head.as_ref().and_then(|head| apart.get(head).copied().flatten());
+            self.row(known, apart, look)
         })
     }
 
-    fn row(&self, known: &Known, default: Option<&Oid>, look: &Look) -> Row {
+    fn row(&self, known: &Known, apart: Option<(u32, u32)>, look: &Look) -> Row {
         let path = &known.git.path;
         let is_there = known.is_main || known.own.is_some() && path.is_dir();
         let status = (is_there && !known.git.bare).then(|| self.git.at(path).status().ok()).flatten();
-        let apart = known.git.head.as_ref().zip(default).and_then(|(head, default)| self.git.apart(head, default).ok());
         let own = known.own.clone().or_else(|| known.is_main.then(|| self.common.clone()));
         Row {
             states: Vec::new(),
@@ -260,8 +264,8 @@ impl Worktrees {
                 && (dirty || row.apart.is_some_and(|(ahead, _)| ahead > 0))
                 && row.integration != Some("merge_adds_nothing")
         };
-        let live: Vec<Known> = rows.iter().filter(brings).map(|row| row.known.clone()).collect();
-        let results = self.results(&live)?;
+        let live: Vec<_> = rows.iter().filter(brings).map(|row| (row.known.clone(), row.status.clone())).collect();
+        let results = self.results_of(&live)?;
         let Ok(found) = conflicts(&self.git, &results) else { return Ok(Vec::new()) };
         for row in rows {
             let name = row.known.name();
@@ -276,6 +280,29 @@ impl Worktrees {
         }
         Ok(found)
     }
+}
+
+/// The same for each of them, some at once: one after the other they would take as long as git takes to start, times their number. In order;
+/// who is done takes the next.
+pub(super) fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let workers = thread::available_parallelism().map_or(2, usize::from).saturating_mul(2).min(all.len());
+    let next = AtomicUsize::new(0);
+    let mut done: Vec<(usize, R)> = thread::scope(|scope| {
+        let turns = || {
+            let mut done = Vec::new();
+            loop {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                match all.get(nth) {
+                    Some(one) => done.push((nth, work(one))),
+                    None => return done,
+                }
+            }
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(turns)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    done.sort_unstable_by_key(|(nth, _)| *nth);
+    done.into_iter().map(|(_, done)| done).collect()
 }
 
 fn states(row: &Row, now: WallTime, stale_after: Duration) -> Vec<State> {
