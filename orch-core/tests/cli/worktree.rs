@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Done, Folder, process};
 
-fn git(folder: &Path, arguments: &[&str]) -> String {
+pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org"])
         .args(arguments)
@@ -23,7 +23,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// A repository with a commit on `main`, in the folder `app`.
-fn repository(folder: &Folder) -> PathBuf {
+pub(super) fn repository(folder: &Folder) -> PathBuf {
     let app = folder.path("app");
     fs::create_dir(&app).unwrap();
     git(&app, &["init", "-q", "-b", "main"]);
@@ -35,7 +35,7 @@ fn repository(folder: &Folder) -> PathBuf {
     app
 }
 
-fn worktree(app: &Path, args: &[&str]) -> Done {
+pub(super) fn worktree(app: &Path, args: &[&str]) -> Done {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let all = ["orch", "worktree", "-C", app.to_str().unwrap()].into_iter().chain(args.iter().copied());
     let code = orch_core::cli::main(all, &mut stdout, &mut stderr);
