@@ -17,7 +17,7 @@ const NAMED: usize = 3;
 pub enum AlertKind {
     /// Nobody used it for so long.
     Stale {
-        /// For how long, in whole seconds.
+        /// For how long, in seconds, whole minutes.
         idle_seconds: u64,
     },
     /// What is in it cannot be merged into that branch without a person.
@@ -92,7 +92,9 @@ impl Overview {
             if row.states.contains(&State::Prunable) {
                 alerts.push(of(AlertKind::Prunable));
             } else if row.states.contains(&State::Stale) {
-                alerts.push(of(AlertKind::Stale { idle_seconds: self.idle(row).as_secs() }));
+                // To the minute: else there were news each second.
+                let idle_seconds = self.idle(row).as_secs() / 60 * 60;
+                alerts.push(of(AlertKind::Stale { idle_seconds }));
             }
             if row.main_state == "would_conflict" {
                 let into = self.default_branch.as_ref().map_or_else(String::new, |branch| branch.as_str().to_owned());
