@@ -1,4 +1,6 @@
-"""Replaces the hand-written `execute_parallel_tasks`: a list of commands, so many at once, a summary.
+"""Replaces the hand-written `execute_parallel_tasks`: commands in worktrees of git, so many at once, a summary.
+
+The old script changes one import. Here it works in a repository that is made for it and thrown away.
 
 python examples/python/parallel_tasks.py
 """
@@ -6,85 +8,48 @@ python examples/python/parallel_tasks.py
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
 import sys
-from typing import TypedDict
+import tempfile
+from pathlib import Path
+from typing import Any
 
-import orch
-
-
-class Task(TypedDict):
-    """One entry of the list that the old scripts take."""
-
-    name: str
-    type: str
-    command: list[str]
+from orch.compat import OptimizedWorktreeManager
 
 
-class Result(TypedDict):
-    """What the old scripts answer for one task."""
-
-    success: bool
-    stdout: str
-    stderr: str
-    returncode: int
-
-
-async def run_command(command: list[str]) -> Result:
-    """Cancelled, it ends the program too."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    try:
-        out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    code = process.returncode or 0
-    return {
-        "success": code == 0,
-        "stdout": out.decode(),
-        "stderr": err.decode(),
-        "returncode": code,
-    }
-
-
-async def execute_parallel_tasks(tasks: list[Task], max_concurrent: int = 6) -> dict[str, object]:
-    """All tasks, at most so many at once; those that fail do not stop the others."""
-    graph = orch.Graph("parallel tasks")
-    added = [
-        graph.add(
-            run_command,
-            id=task["name"],
-            args={"command": task["command"]},
-            claims=f"worktree/{task['type']}",
-        )
-        for task in tasks
-    ]
-    report = await orch.run(graph, max_parallel=max_concurrent, on_failure="continue", check=False)
-    results = [{"task": task.id, "result": report.task(task).value} for task in added]
-    good = sum(bool(result["result"] and result["result"]["success"]) for result in results)
-    summary = {
-        "total_tasks": len(tasks),
-        "successful": good,
-        "duration": report.makespan,
-        "speedup": report.speedup,
-    }
-    return {"results": results, "summary": summary}
+def repository(folder: Path) -> Path:
+    """One with a commit on `main` and a branch beside it."""
+    shop = folder / "shop"
+    shop.mkdir()
+    (shop / "shop.py").write_text("print('open')\n", encoding="utf-8")
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    for words in ("init -q -b main", "add -A", "commit -q -m first", "branch feature/testing"):
+        subprocess.run(["git", *who, *words.split()], cwd=shop, check=True)
+    return shop
 
 
 async def main() -> None:
-    sleep = "import sys, time; time.sleep(0.05); print(sys.argv[1])"
-    tasks: list[Task] = [
-        {
-            "name": f"task {nth}",
-            "type": f"type {nth % 4}",
-            "command": [sys.executable, "-c", sleep, str(nth)],
-        }
-        for nth in range(8)
+    used = json.dumps({"type": "result", "result": "4 passed", "usage": {"input_tokens": 900, "output_tokens": 100}})
+    tasks: list[dict[str, Any]] = [
+        # What an agent says that it used counts for its task alone.
+        {"type": "test", "command": [sys.executable, "-c", f"print({used!r})"], "branch": "feature/testing"},
+        {"type": "build", "command": [sys.executable, "shop.py"], "branch": "main"},
+        # The same worktree: after the one before it, never beside it.
+        {"type": "build", "command": "git rev-parse --abbrev-ref HEAD"},
+        {"type": "lint", "command": "no-such-linter ."},
     ]
-    done = await execute_parallel_tasks(tasks)
-    print(done["summary"])
+    manager = OptimizedWorktreeManager()
+    done = await manager.execute_parallel_tasks(tasks)
+    for one in done["results"]:
+        result = one["result"]
+        said = (result["stdout"] or result["stderr"]).strip()
+        print(f"{one['task']['type']:<6} {'ok ' if result['success'] else 'bad'} ${one['cost']:.4f}  {said}")
+    print(f"{done['summary']['successful']} of {done['summary']['total_tasks']}, ${done['summary']['total_cost']:.4f}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(repository(Path(scratch)))
+        asyncio.run(main())

@@ -238,6 +238,15 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0128-routes-are-asked-in-one-order.md")]
     pub mod d0128_routes_are_asked_in_one_order {}
 
+    #[doc = include_str!("../docs/decisions/0130-the-terminal-is-drawn-by-hand.md")]
+    pub mod d0130_the_terminal_is_drawn_by_hand {}
+
+    #[doc = include_str!("../docs/decisions/0131-spend-is-that-of-the-task.md")]
+    pub mod d0131_spend_is_that_of_the_task {}
+
+    #[doc = include_str!("../docs/decisions/0132-the-scripts-tasks-run-in-worktrees-by-name.md")]
+    pub mod d0132_the_scripts_tasks_run_in_worktrees_by_name {}
+
     #[doc = include_str!("../docs/decisions/0140-readers-of-the-page-take.md")]
     pub mod d0140_readers_of_the_page_take {}
 

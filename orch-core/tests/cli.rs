@@ -58,6 +58,9 @@ mod store;
 #[cfg(unix)]
 #[path = "cli/undo.rs"]
 mod undo;
+#[cfg(unix)]
+#[path = "cli/watch.rs"]
+mod watch;
 #[cfg(all(unix, feature = "worktrees"))]
 #[path = "cli/worktree.rs"]
 mod worktree;

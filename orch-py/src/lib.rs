@@ -23,6 +23,7 @@ mod store;
 mod told;
 #[cfg(feature = "vectors")]
 mod vectors;
+mod worktrees;
 
 use pyo3::prelude::*;
 
@@ -60,6 +61,18 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(metrics::badge_markdown, module)?)?;
     module.add_function(wrap_pyfunction!(metrics::write_block, module)?)?;
     module.add_function(wrap_pyfunction!(metrics::rotate, module)?)?;
+    module.add_class::<worktrees::Worktrees>()?;
+    module.add_class::<worktrees::Lease>()?;
+    for door in [
+        wrap_pyfunction!(worktrees::routes, module)?,
+        wrap_pyfunction!(worktrees::tokens_add, module)?,
+        wrap_pyfunction!(worktrees::tokens_said, module)?,
+        wrap_pyfunction!(worktrees::batch_costs, module)?,
+        wrap_pyfunction!(worktrees::batch_advice, module)?,
+        wrap_pyfunction!(worktrees::batch_report, module)?,
+    ] {
+        module.add_function(door)?;
+    }
     module.add_function(wrap_pyfunction!(cli::main, module)?)?;
     module.add_function(wrap_pyfunction!(convert::plain, module)?)?;
     #[cfg(feature = "vectors")]

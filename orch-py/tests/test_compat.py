@@ -1,4 +1,4 @@
-"""The classes of the systems that orch replaces: names and signatures as they were, an error while a part is missing."""
+"""The classes of the systems that orch replaces: names, signatures and shapes as they were."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-import orch
 from orch import compat
 
 # What the scripts call: `name(parameters)`, and whether it is awaited. From the contract of the old systems.
@@ -69,13 +68,15 @@ SIGNATURES = {
         "rotate": "(force=False)",
     },
 }
-COMING = ("OptimizedWorktreeManager",)
-"""Whose part of the engine is not built yet."""
 SHAPES = {
     "CostInfo": ("claude_cost openai_cost total_cost total_spent remaining_budget milestone_reached executions prs_generated"),
     "BudgetStatus": "total_spent remaining executions prs_generated milestones_reached current_month",
     "WorkflowSucceeded": "success specification code cost_info",
     "WorkflowFailed": "success error",
+    "TaskOutcome": "success stdout stderr returncode",
+    "TrackedTask": "task result tokens_used cost",
+    "BatchSummary": "total_tasks successful total_cost duration",
+    "BatchOutcome": "results summary",
     "BadgeData": "mtd_cost mtd_saved savings_percentage orchestration_rate all_time_saved",
 }
 
@@ -113,43 +114,6 @@ def test_shapes_are_those_of_the_contract(name):
     shape = getattr(compat, name)
     assert list(shape.__annotations__) == SHAPES[name].split()
     assert shape.__total__
-
-
-@pytest.mark.parametrize("name", COMING)
-def test_what_is_not_built_says_so_when_it_is_made(name):
-    kind = getattr(compat, name)
-    with pytest.raises(orch.NotBuiltYet) as raised:
-        kind()
-    error = raised.value
-    assert isinstance(error, orch.OrchError)
-    assert isinstance(error, NotImplementedError)
-    assert error.code == "NOT_BUILT_YET"
-    said = str(error)
-    assert said.startswith(f"`orch.compat.{name}` needs {kind._part}, which orch {orch.__version__} does not have")
-    assert said.endswith(f"it comes with a later version. Until then: {kind._until}")
-
-
-def call(method, arguments):
-    answer = method(*[None for _ in arguments])
-    # A coroutine raises when it is awaited.
-    answer.send(None)
-
-
-@pytest.mark.parametrize("name", COMING)
-def test_no_method_answers_what_nobody_computed(name):
-    """Also in a class of the user's that makes itself in its own way; the error names the class that is known."""
-    kind = getattr(compat, name)
-    own = type("Own", (kind,), {"__init__": lambda self: None})()
-    for method, function in methods(kind).items():
-        if method == "__init__":
-            continue
-        needed = [
-            parameter
-            for parameter in inspect.signature(function).parameters.values()
-            if parameter.name != "self" and parameter.default is parameter.empty
-        ]
-        with pytest.raises(orch.NotBuiltYet, match=f"^`orch.compat.{name}` needs "):
-            call(getattr(own, method), needed)
 
 
 def test_a_wrong_call_is_a_type_error_like_everywhere():

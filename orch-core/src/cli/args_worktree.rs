@@ -4,13 +4,16 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::args::Place;
 use crate::ext::worktree::How;
 use crate::units::parse_duration;
 
 pub(super) const WORKTREE_EXAMPLES: &str = "\
 Examples:
   orch worktree new login --base main               a worktree beside the repository, on a new branch
-  orch worktree list                                who is where, and how it stands
+  orch worktree list                                who is where, how it stands, and what it cost
+  orch worktree watch                               the same, as it changes; q quits
+  orch worktree watch --json | jq -c '.alerts[]'    a line of JSON for each change
   orch worktree remove login                        refuses while something is only there
   orch worktree remove login --force                into the trash
   orch worktree restore login                       back, as it was
@@ -71,7 +74,7 @@ pub(super) enum WorktreeCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show all worktrees: state, branch, last use, task
+    /// Show all worktrees: state, branch, last use, task, agent, spend
     List {
         /// Add up the space that they take
         #[arg(long)]
@@ -85,6 +88,28 @@ pub(super) enum WorktreeCommand {
         /// As JSON on stdout: what worktrunk's schema 2 has, and more
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show all worktrees as they change: on a terminal a picture, else a table and then each line that changed
+    Watch {
+        /// How often to look; looks that take long are further apart
+        #[arg(short = 'n', long, value_name = "DURATION", value_parser = parse_duration, default_value = "2s")]
+        interval: Duration,
+        /// Compare each with each, also more than 32
+        #[arg(long)]
+        conflicts: bool,
+        /// Unused for longer is stale
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "168h", hide_default_value = true)]
+        stale_after: Duration,
+        /// Also keep worktree_health.json in this file
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// A line of JSON on stdout for each look that found something else: what `list --json` has
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
     },
     /// Move worktrees on that have nothing of their own; nothing is fetched or discarded
     Sync {
@@ -193,11 +218,16 @@ pub(super) enum WorktreeCommand {
         #[arg(value_name = "PATH")]
         to: PathBuf,
     },
-    /// Forget worktrees whose folder is gone
+    /// Forget worktrees whose folder is gone, and what runs kept of their tasks that are gone themselves
     Prune {
+        /// Also what runs kept that no store knows, if they began longer ago
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "14d")]
+        older_than: Duration,
         /// What was forgotten, as JSON on stdout
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        place: Place,
     },
     /// Mend what a killed process, or a folder moved by hand, left behind
     Repair {
@@ -230,13 +260,14 @@ impl Worktree {
         match &self.command {
             C::New { json, .. }
             | C::List { json, .. }
+            | C::Watch { json, .. }
             | C::Sync { json, .. }
             | C::Remove { json, .. }
             | C::Restore { json, .. }
             | C::Report { json, .. }
             | C::Merge { json, .. }
             | C::Route { json, .. }
-            | C::Prune { json } => *json,
+            | C::Prune { json, .. } => *json,
             C::Lock { .. } | C::Unlock { .. } | C::Move { .. } | C::Repair { .. } => false,
         }
     }

@@ -14,11 +14,12 @@ use super::{
     exit::Exit,
     store,
     streams::Console,
+    worktree::SCRIPT_CONFIGS,
 };
 use crate::{
     Clock,
     error::{Error, ErrorKind, Result},
-    ext::hooks::{Action, GitHook, GitHooks, GitPlace, GitWorker, HookState, HookStatus},
+    ext::hooks::{Action, GitHook, GitHooks, GitPlace, GitPolicy, GitWorker, HookState, HookStatus},
     id::Printable,
     session,
     store::{SqliteOptions, SqliteStore},
@@ -50,7 +51,19 @@ fn worker() -> GitWorker {
 }
 
 fn judge(here: &Path, console: &mut Console<'_>) -> Result<Exit> {
-    let policy = Config::load(None, here)?.git_policy;
+    let mut policy = Config::load(None, here)?.git_policy;
+    // Which rules are whose: those of orch.toml go first, then those of the scripts' files.
+    let mut whose = vec![("`hooks.git` in orch.toml", policy.rule.len())];
+    for file in SCRIPT_CONFIGS {
+        let Ok(text) = std::fs::read_to_string(here.join(file)) else { continue };
+        match GitPolicy::of_scripts(&text) {
+            Ok(scripts) => {
+                whose.push((file, scripts.rule.len()));
+                policy.rule.extend(scripts.rule);
+            }
+            Err(error) => console.plain(format_args!("orch: {file} was passed over: {error}")),
+        }
+    }
     if policy.rule.is_empty() {
         return Ok(Exit::Done);
     }
@@ -58,8 +71,15 @@ fn judge(here: &Path, console: &mut Console<'_>) -> Result<Exit> {
     let Some(told) = policy.judge(&place.judged())? else { return Ok(Exit::Done) };
     let is_blocked = told.action == Action::Block;
     let what = if is_blocked { "the commit was refused" } else { "warning" };
-    let rule = told.rule;
-    console.plain(format_args!("orch: {what}, {} (rule {rule} of `hooks.git` in orch.toml)", told.why));
+    let (mut rule, mut of) = (told.rule, "");
+    for (name, many) in whose {
+        of = name;
+        if rule <= many {
+            break;
+        }
+        rule -= many;
+    }
+    console.plain(format_args!("orch: {what}, {} (rule {rule} of {of})", told.why));
     console.plain(format_args!("orch: run instead: {}", Printable(&told.run)));
     Ok(if is_blocked { Exit::Refused } else { Exit::Done })
 }

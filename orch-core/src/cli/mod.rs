@@ -45,6 +45,8 @@ mod plan;
 mod program;
 mod run;
 mod runs;
+#[cfg(unix)]
+mod screen;
 mod serve;
 mod source;
 mod store;

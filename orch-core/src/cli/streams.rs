@@ -13,11 +13,26 @@ pub trait Stream: Write + Send {
     fn is_terminal(&self) -> bool {
         false
     }
+
+    /// Whether it is known that nobody reads any more, without writing anything. Default: it is not known.
+    fn is_gone(&self) -> bool {
+        false
+    }
 }
 
 impl Stream for io::Stdout {
     fn is_terminal(&self) -> bool {
         io::IsTerminal::is_terminal(self)
+    }
+
+    #[cfg(unix)]
+    fn is_gone(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        // Nothing is waited for: that a reader went away is told whether one asks for it or not.
+        let mut this = [PollFd::new(self, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let gone = PollFlags::ERR | PollFlags::HUP;
+        poll(&mut this, Some(&now)).is_ok() && this.iter().any(|this| this.revents().intersects(gone))
     }
 }
 
@@ -110,6 +125,27 @@ impl<'a> Console<'a> {
     /// How wide a text on stdout may be.
     pub(super) fn width_out(&self) -> usize {
         width(self.out.is_terminal(), &Term::stdout())
+    }
+
+    /// How wide a table on stdout may be; `None` where nobody looks, and a program wants all of it.
+    pub(super) fn room_out(&self) -> Option<usize> {
+        self.out.is_terminal().then(|| self.width_out())
+    }
+
+    /// How many columns and lines the terminal behind stdout has.
+    pub(super) fn size_out(&self) -> (usize, usize) {
+        let size = if self.out.is_terminal() { Term::stdout().size_checked() } else { None };
+        size.map_or((80, 24), |(lines, columns)| (usize::from(columns).max(1), usize::from(lines).max(1)))
+    }
+
+    /// Whether stdout is a terminal that may be drawn on as a whole.
+    pub(super) fn may_draw(&self) -> bool {
+        self.out.is_terminal() && !is_set("CI") && !is_dumb()
+    }
+
+    /// Whether nothing more can be written to stdout.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed || self.failed.is_some() || self.out.is_gone()
     }
 
     /// How wide a text on stderr may be.

@@ -1,21 +1,34 @@
 //! `orch worktree`: makes, shows, removes and merges worktrees.
 
+mod cells;
+#[cfg(test)]
+mod fixtures;
 mod overviews;
+#[cfg(unix)]
+mod picture;
+mod prune;
 mod route;
+mod said;
 mod settings;
 mod spend;
 mod table;
+mod watch;
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) use self::{
     overviews::Overviews,
+    route::FILES as SCRIPT_CONFIGS,
     settings::{Settings, parse, pool},
+};
+use self::{
+    spend::{Spending, with_spent},
+    watch::Watched,
 };
 use super::{
     args_worktree::{Worktree, WorktreeCommand},
@@ -70,15 +83,28 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
             }
             Ok(Exit::Done)
         }
-        C::List { size, conflicts, stale_after, json } => {
+        C::List { size, conflicts, stale_after, json, place } => {
             let look = Look { size: *size, conflicts: conflicts.then_some(true), stale_after: *stale_after };
             let overview = worktrees.look(&look)?;
+            let spent = Spending::new(place.store.as_deref(), &directory)?.of(&overview).unwrap_or_else(|error| {
+                console.warning(format_args!("what was spent is not known: {error}"));
+                Vec::new()
+            });
             if *json {
-                console.json(&overview.json());
+                console.json(&with_spent(overview.json(), &spent));
             } else {
-                console.result(&table::overview(&overview, console.paint_out(), console.width_out()));
+                let room = console.room_out();
+                let text = table::overview(&overview, &spent, room.is_some(), console.paint_out(), room);
+                console.result(&text);
             }
             Ok(Exit::Done)
+        }
+        C::Watch { interval, conflicts, stale_after, output, json, place } => {
+            let look = Look { conflicts: conflicts.then_some(true), stale_after: *stale_after, ..Look::default() };
+            let spending = Spending::new(place.store.as_deref(), &directory)?;
+            let (interval, json) = (*interval, *json);
+            let output = output.as_ref().map(|output| here.join(output));
+            watch::main(Watched { worktrees, look, spending, interval, output, json }, console)
         }
         C::Sync { names, json } => sync(&worktrees, names, *json, console),
         C::Remove { names, force, branch, json } => {
@@ -109,18 +135,12 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
             let overview = worktrees.look(&Look::default())?;
             let health = overview.health();
             if let Some(output) = output {
-                let text = format!("{health:#}\n");
-                let path = here.join(output);
-                let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
-                written.map_err(|error| {
-                    Error::new(ErrorKind::Io, format!("could not write `{}`", Printable(&shown(&path))))
-                        .caused_by(error)
-                })?;
+                keep_report(&here.join(output), &health)?;
             }
             if *json {
                 console.json(&health);
             } else {
-                console.result(&table::health(&health, console.paint_out()));
+                console.result(&said::health(&health, console.paint_out()));
             }
             Ok(Exit::Done)
         }
@@ -141,7 +161,7 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
             if *json {
                 console.json(&json!({"version": 1, "dry_run": dry_run, "report": report}));
             } else {
-                console.result(&table::gate(&report, *dry_run, console.paint_out()));
+                console.result(&said::gate(&report, *dry_run, console.paint_out()));
             }
             Ok(if report.refused.is_empty() { Exit::Done } else { Exit::Failed })
         }
@@ -154,9 +174,10 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
             console.result(&format!("{}\n", Printable(&shown(&known.git.path))));
             Ok(Exit::Done)
         }
-        C::Prune { json } => {
+        C::Prune { older_than, json, place } => {
+            let runs = prune::runs(&worktrees, place.store.as_deref(), &directory, *older_than)?;
             let pruned = worktrees.prune()?;
-            trash(&pruned.gone, "gone", *json, console);
+            prune::show(&pruned, &runs, *json, console);
             pruned.left.iter().for_each(|(known, why)| refused(known, why, console));
             Ok(if pruned.left.is_empty() { Exit::Done } else { Exit::Failed })
         }
@@ -170,6 +191,22 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
             Ok(Exit::Done)
         }
     }
+}
+
+/// Writes `worktree_health.json`, as a whole or not at all: others may read it while it is written again.
+fn keep_report(path: &Path, health: &Value) -> Result<()> {
+    let mut beside = path.file_name().unwrap_or_default().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let write = || {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(&beside, format!("{health:#}\n"))?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| {
+        drop(fs::remove_file(&beside));
+        Error::new(ErrorKind::Io, format!("could not write `{}`", Printable(&shown(path)))).caused_by(error)
+    })
 }
 
 fn shown(path: &Path) -> String {

@@ -225,6 +225,39 @@ fn a_policy_warns_or_refuses_and_says_what_to_run() {
 }
 
 #[test]
+fn the_policy_of_the_scripts_counts_after_ones_own() {
+    let repository = Repository::new();
+    let config = |enforce: bool| {
+        json!({
+            "worktree_strategies": {"feature_development": {"pattern": "feat/*", "use_worktree": true}},
+            "worktree_assignments": {"puzzle-gen": ["sudoku"]},
+            "commit_hooks": {"pre_commit": {"check_worktree_usage": true, "enforce_orchestration": enforce}},
+        })
+        .to_string()
+    };
+    let file = ".worktree_orchestration_config.json";
+    repository.write(&format!("work/{file}"), &config(false));
+    repository.orch(&["hooks", "install", "git"]);
+    assert_eq!(repository.commit(), (0, String::new()));
+    let (code, stderr) = repository.commit_in("work", &[("ORCH_TASK_TYPE", "sudoku")]);
+    let warned = format!("orch: warning, on `main`: `puzzle-gen` has a worktree (rule 2 of {file})\n");
+    assert_eq!((code, stderr), (0, format!("{warned}orch: run instead: orch worktree new puzzle-gen\n")));
+    repository.write(&format!("work/{file}"), &config(true));
+    assert_eq!(repository.commit_in("work", &[("ORCH_TASK_TYPE", "sudoku")]).0, 1);
+    repository.write("work/orch.toml", "[[hooks.git.rule]]\ntask = 'sudoku'\naction = 'allow'\n");
+    assert_eq!(repository.commit_in("work", &[("ORCH_TASK_TYPE", "sudoku")]), (0, String::new()));
+    repository.git(&["switch", "--quiet", "-c", "feat/a"]);
+    let (code, stderr) = repository.commit();
+    assert_eq!(code, 1);
+    let refused = "orch: the commit was refused, on `feat/a`: `feature_development` of `worktree_strategies` uses worktrees (rule 1 of";
+    assert!(stderr.starts_with(refused), "{stderr}");
+    repository.write(&format!("work/{file}"), "<<<<<<< HEAD\n");
+    let (code, stderr) = repository.commit();
+    assert_eq!(code, 0);
+    assert!(stderr.starts_with(&format!("orch: {file} was passed over: ")), "{stderr}");
+}
+
+#[test]
 fn nothing_that_goes_wrong_stops_a_commit() {
     let repository = Repository::new();
     repository.program("orch", "#!/bin/sh\nexit 101\n", 0o755);

@@ -6,11 +6,12 @@ use std::{
     process::Command,
 };
 
+use orch_core::{Clock, RunId};
 use serde_json::{Value, json};
 
-use super::{Done, Folder, process};
+use super::{Done, Folder, command, orch, process};
 
-fn git(folder: &Path, arguments: &[&str]) -> String {
+pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org"])
         .args(arguments)
@@ -23,7 +24,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// A repository with a commit on `main`, in the folder `app`.
-fn repository(folder: &Folder) -> PathBuf {
+pub(super) fn repository(folder: &Folder) -> PathBuf {
     let app = folder.path("app");
     fs::create_dir(&app).unwrap();
     git(&app, &["init", "-q", "-b", "main"]);
@@ -35,7 +36,7 @@ fn repository(folder: &Folder) -> PathBuf {
     app
 }
 
-fn worktree(app: &Path, args: &[&str]) -> Done {
+pub(super) fn worktree(app: &Path, args: &[&str]) -> Done {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let all = ["orch", "worktree", "-C", app.to_str().unwrap()].into_iter().chain(args.iter().copied());
     let code = orch_core::cli::main(all, &mut stdout, &mut stderr);
@@ -111,6 +112,32 @@ fn reports_and_syncs_are_json() {
     // As text, to a pipe: a plain table.
     let text = worktree(&app, &["list"]).exits(0).stdout;
     assert!(text.starts_with("WORKTREE") && text.contains("dirty") && !text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn what_runs_kept_goes_with_them() {
+    let folder = Folder::new();
+    let app = repository(&folder);
+    let store = folder.at("store.sqlite");
+    let file = folder.file("x.json", command(&[("a", "one", &[])]));
+    orch(["run", &file, "--agent", "*=true", "--store", &store, "--quiet"]).exits(0);
+    let runs = orch(["runs", "--store", &store, "--json"]).exits(0).json();
+    let stored = runs["runs"][0]["run"].as_str().unwrap().to_owned();
+    // One began in 1970, one begins now; neither is in the store.
+    let [old, fresh] = [RunId::from_parts(1, 1), RunId::new(&Clock::system())].map(|run| run.to_string());
+    for run in [&old, &fresh, &stored] {
+        git(&app, &["update-ref", &format!("refs/orch/runs/{run}/@base"), "HEAD"]);
+    }
+    let left = || git(&app, &["for-each-ref", "--format=%(refname)", "refs/orch/runs"]);
+    let pruned = worktree(&app, &["prune", "--store", &store, "--json"]).exits(0).json();
+    assert_eq!(pruned["runs"], json!([{"run": old, "dropped": 1, "left": []}]));
+    assert!(!left().contains(&old) && left().contains(&fresh) && left().contains(&stored), "{}", left());
+    let text = worktree(&app, &["prune", "--store", &store, "--older-than", "1ms"]).exits(0);
+    assert!(text.stderr.contains(&format!("forgot 1 result of the run {fresh}")), "{}", text.stderr);
+    assert_eq!(left().trim(), format!("refs/orch/runs/{stored}/@base"), "the store has it: it may go on");
+    let other = folder.at("other.sqlite");
+    worktree(&app, &["prune", "--store", &other, "--older-than", "1ms"]).exits(0);
+    assert_eq!(left(), "");
 }
 
 #[test]

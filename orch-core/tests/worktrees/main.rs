@@ -9,6 +9,7 @@ mod crowd;
 mod keep;
 mod look;
 mod make;
+mod named;
 mod pool;
 mod real;
 mod run;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Where the scripts that orch replaces look for them, from the top of the repository.
-const FILES: [&str; 4] = [
+pub(in crate::cli) const FILES: [&str; 4] = [
     ".worktree_orchestration_config.json",
     ".worktree_config.json",
     "config/.worktree_config.json",

@@ -23,11 +23,13 @@
 //! # Ok::<(), orch_core::Error>(())
 //! ```
 
+mod batch;
 mod file;
 mod model;
 mod month;
 mod tracker;
 
+pub use batch::{BatchCosts, TaskRan};
 pub use model::{Block, BudgetFile, Cumulative, Daily, Month, Monthly, Sprint, TokensUsed};
 pub use month::{MonthlyOptions, Recorded};
 pub use tracker::{Checked, TokenFile, Tracker};

@@ -3,6 +3,7 @@
 mod install;
 mod policy;
 mod script;
+mod scripts;
 
 use std::path::{Path, PathBuf};
 

@@ -27,6 +27,8 @@ pub enum Base {
     DefaultBranch,
     /// At what a person named: a branch, a tag, a hash.
     Named(String),
+    /// At that branch, or where there is none of that name, at the one of `origin` as it was fetched last.
+    Branch(BranchName),
     /// At that commit: the result of another task, say.
     Commit(Oid),
 }
@@ -124,15 +126,7 @@ impl Worktrees {
     fn wanted(&self, new: &New, known: &[Known]) -> Result<Wanted> {
         let named = if new.name.is_empty() { new.branch.as_ref().map_or("", BranchName::as_str) } else { &new.name };
         let name = folder_name(named)?;
-        let base = match &new.base {
-            Base::Head => self.git.commit("HEAD")?,
-            Base::Named(named) => self.git.commit(named)?,
-            Base::Commit(oid) => oid.clone(),
-            Base::DefaultBranch => {
-                let none = || Error::new(ErrorKind::NotFound, "the repository has no default branch; name the base");
-                self.git.commit(&self.default_branch()?.ok_or_else(none)?.full())?
-            }
-        };
+        let base = self.base(&new.base)?;
         if new.detached {
             return Ok(Wanted { name, branch: None, head: base, is_new_branch: false });
         }
@@ -157,6 +151,28 @@ impl Worktrees {
             }
         };
         Ok(Wanted { name, branch: Some(branch), head, is_new_branch })
+    }
+
+    /// The commit that it stands for now.
+    pub(super) fn base(&self, base: &Base) -> Result<Oid> {
+        match base {
+            Base::Head => self.git.commit("HEAD"),
+            Base::Named(named) => self.git.commit(named),
+            Base::Commit(oid) => Ok(oid.clone()),
+            Base::Branch(branch) => {
+                let origin = format!("refs/remotes/origin/{branch}");
+                let there = self.git.reference(&branch.full())?;
+                let there = there.map_or_else(|| self.git.reference(&origin), |there| Ok(Some(there)))?;
+                there.ok_or_else(|| {
+                    let message = format!("there is no branch `{branch}`, here or fetched from `origin`");
+                    Error::new(ErrorKind::NotFound, message)
+                })
+            }
+            Base::DefaultBranch => {
+                let none = || Error::new(ErrorKind::NotFound, "the repository has no default branch; name the base");
+                self.git.commit(&self.default_branch()?.ok_or_else(none)?.full())
+            }
+        }
     }
 
     /// What git notes of it. Under the lock.

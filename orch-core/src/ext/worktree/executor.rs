@@ -6,10 +6,11 @@ use serde_json::Value;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
 
 use super::{
-    create::{Base, New},
+    create::Base,
     lease::{Holder, Lease},
     merge::{Candidate, Gate, How},
     name::{branch_name, folder_name},
+    named::Named,
     pool::{Left, Pool, Wanted},
     setup::env,
 };
@@ -174,31 +175,15 @@ impl Shared {
 
     fn lend_named(&self, context: &TaskContext, name: &str, base: &Oid) -> Result<Option<Lease>> {
         let worktrees = self.pool.worktrees();
-        let path = match worktrees.find(name) {
-            Ok(known) if known.is_main => {
-                let message = format!("`{}` is the main worktree, in which no task runs", Printable(name));
-                return Err(Error::new(ErrorKind::InvalidValue, message));
-            }
-            Ok(known) => known.git.path,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let new = New { name: name.to_owned(), base: Base::Commit(base.clone()), ..New::default() };
-                match worktrees.create(&new) {
-                    // Another task has just made it.
-                    Err(error) if error.kind() == ErrorKind::Conflict && worktrees.find(name).is_ok() => {
-                        return Ok(None);
-                    }
-                    made => made?.path,
-                }
-            }
+        // A path or a branch may name one that is there, too.
+        let name = match worktrees.find(name) {
+            Ok(known) => known.name(),
+            Err(error) if error.kind() == ErrorKind::NotFound => name.to_owned(),
             Err(error) => return Err(error),
         };
-        let Some(lease) = worktrees.lease(&path, Self::holder(context))? else { return Ok(None) };
-        let mut record = lease.record();
-        record.used = worktrees.options().clock.wall();
-        (record.run, record.task, record.agent) =
-            (Some(context.run().to_string()), Some(context.id().as_str().to_owned()), context.agent());
-        lease.note(&record)?;
-        Ok(Some(lease))
+        let (base, holder) = (Base::Commit(base.clone()), Self::holder(context));
+        let taken = worktrees.take(&Named { name, base, holder, ..Named::default() })?;
+        Ok(taken.map(|taken| taken.lease))
     }
 
     fn branch(&self, context: &TaskContext) -> Result<BranchName> {

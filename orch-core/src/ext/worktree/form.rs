@@ -2,14 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::monitor::{Overview, Row};
+use super::{
+    alert::Alert,
+    monitor::{Overview, Row},
+};
 
 /// How far behind a worktree is stale for the health report, in commits.
 const FAR_BEHIND: u32 = 10;
 
 impl Overview {
     /// Rows for programs: what worktrunk's `list --format=json` has in its schema 2, and what orch knows besides (`name`, `states`, `orch`,
-    /// `conflicts_with`, and `conflicts` beside the rows). `ci` is always null: nothing here asks a network.
+    /// `conflicts_with`, and `conflicts` and `alerts` beside the rows). `ci` is always null: nothing here asks a network.
     pub fn json(&self) -> Value {
         json!({
             "schema": 2,
@@ -18,6 +21,7 @@ impl Overview {
             "at": self.at.to_string(),
             "items": self.rows.iter().map(row).collect::<Vec<_>>(),
             "conflicts": self.conflicts,
+            "alerts": self.alerts().iter().map(alert).collect::<Vec<_>>(),
         })
     }
 
@@ -27,6 +31,15 @@ impl Overview {
         let worktrees: Vec<Value> = self.rows.iter().map(health).collect();
         json!({"timestamp": self.at.to_string(), "total_worktrees": worktrees.len(), "worktrees": worktrees})
     }
+}
+
+/// With its text, so that nobody has to make one.
+fn alert(alert: &Alert) -> Value {
+    let mut form = serde_json::to_value(alert).unwrap_or_default();
+    if let Some(form) = form.as_object_mut() {
+        form.insert("text".to_owned(), alert.to_string().into());
+    }
+    form
 }
 
 fn row(row: &Row) -> Value {

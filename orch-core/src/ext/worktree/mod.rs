@@ -33,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alert;
 mod command;
 mod create;
 mod executor;
@@ -46,15 +47,18 @@ mod merge;
 mod monitor;
 mod moves;
 mod name;
+mod named;
 mod place;
 mod pool;
 mod record;
 mod route;
+mod runs;
 mod setup;
 mod sync;
 mod trash;
 mod words;
 
+pub use alert::{Alert, AlertKind};
 pub use create::{Base, Made, New};
 pub use executor::{GATE_AGENT, InWorktrees, InWorktreesOptions};
 pub use forecast::{Conflict, conflicts, merge_order};
@@ -64,10 +68,12 @@ pub use manage::{Pruned, Repaired};
 pub use merge::{Came, Candidate, Gate, GateReport, How, Stayed};
 pub use monitor::{Commit, Look, Overview, Row, State};
 pub use name::{branch_name, folder_name};
+pub use named::{Named, Taken};
 pub use place::{Known, WorktreeOptions, Worktrees};
 pub use pool::{Left, Pool, PoolOptions, Wanted};
 pub use record::Record;
 pub use route::{RouteQuery, Routed, Routes, Way, Why};
+pub use runs::{ForgottenRun, KeptRun};
 pub use setup::Setup;
 pub use sync::Synced;
 pub use trash::{Remove, Removed, Trashed};

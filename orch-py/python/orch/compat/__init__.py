@@ -1,15 +1,11 @@
 """The classes of the systems that orch replaces, under their own names and signatures, so that scripts change one import.
 
-Each is a thin dress over a part of the engine. Where that part is not built yet, making the class raises
-:class:`orch.NotBuiltYet`, which says what to use until then; nothing here answers a figure that was not computed.
+Each is a thin dress over a part of the engine; nothing here answers a figure that was not computed.
 
->>> import orch
 >>> from orch.compat import OptimizedWorktreeManager
->>> try:
-...     OptimizedWorktreeManager()
-... except orch.NotBuiltYet as error:
-...     print(error.code)
-NOT_BUILT_YET
+>>> manager = OptimizedWorktreeManager()
+>>> manager.generate_recommendations({"average_cost_per_task": 0.2, "total_tokens": 1_000})
+['Consider batching smaller tasks together to reduce overhead']
 """
 
 from __future__ import annotations
@@ -29,11 +25,20 @@ from orch.compat._metrics import (
     OrchestrationBadgeGenerator,
     OrchestrationMetricsAggregator,
 )
-from orch.compat._worktree import OptimizedWorktreeManager, TokenCostTracker
+from orch.compat._worktree import (
+    BatchOutcome,
+    BatchSummary,
+    OptimizedWorktreeManager,
+    TaskOutcome,
+    TokenCostTracker,
+    TrackedTask,
+)
 
 __all__ = [
     "AIOrchestrator",
     "BadgeData",
+    "BatchOutcome",
+    "BatchSummary",
     "BudgetStatus",
     "BudgetTracker",
     "CostInfo",
@@ -42,7 +47,9 @@ __all__ = [
     "OptimizedWorktreeManager",
     "OrchestrationBadgeGenerator",
     "OrchestrationMetricsAggregator",
+    "TaskOutcome",
     "TokenCostTracker",
+    "TrackedTask",
     "WorkflowFailed",
     "WorkflowSucceeded",
 ]

@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from orch import _orch
-from orch.compat._coming import Coming
+from orch._errors import InvalidValue, OrchError
+from orch.compat._argv import argv_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+class TaskOutcome(TypedDict):
+    """What became of a program."""
+
+    success: bool
+    stdout: str
+    stderr: str
+    returncode: int
+    """Below zero: it was ended by that signal. -1, and why in ``stderr``: it never began."""
+
+
+class TrackedTask(TypedDict):
+    """What became of a task, and what it used: it alone."""
+
+    task: Mapping[str, Any]
+    result: TaskOutcome
+    tokens_used: int
+    cost: float
+    """In dollars."""
+
+
+class BatchSummary(TypedDict):
+    """What became of all tasks."""
+
+    total_tasks: int
+    successful: int
+    total_cost: float
+    """In dollars."""
+    duration: float
+    """In seconds."""
+
+
+class BatchOutcome(TypedDict):
+    """What :meth:`OptimizedWorktreeManager.execute_parallel_tasks` answers."""
+
+    results: list[TrackedTask]
+    """In the order of the tasks."""
+    summary: BatchSummary
 
 
 class TokenCostTracker:
@@ -35,43 +83,287 @@ class TokenCostTracker:
         return _orch.tokens_cost(tokens)
 
 
-class OptimizedWorktreeManager(Coming):
+FRESH = 3600
+"""For how many seconds a result is known."""
+
+ASK_AGAIN = 0.05
+"""How many seconds to wait before a worktree that somebody has is asked for again."""
+
+
+class OptimizedWorktreeManager:
     """Runs commands at once, each in the worktree of its type and branch.
 
-    A task is a mapping with ``type``, ``command`` and, where it is not ``main``, ``branch``. Not built yet.
+    A task is a mapping with ``command``, and where they matter ``type`` (``general``), ``branch`` (``main``, or where the
+    repository has none the one that work is brought into) and ``force_refresh``. A command is a list of arguments, or a
+    text that is split as a shell would: no shell runs it, so pipes and ``&&`` need ``["sh", "-c", ...]``.
+
+    The worktree of a task is called ``{type}-{branch}`` and lies beside the repository that the working directory belongs to,
+    in ``NAME.worktrees``, on a branch of its own, ``worktree/{type}-{branch}``. It is made when it is first needed. Later
+    it is moved on to where the task's branch stands, unless something of its own is in it; nothing in it is ever discarded.
+    Two tasks of one worktree run in it one after the other, whatever process they come from. A task that does not get its
+    worktree fails; it never runs in the main one.
+
+    A result is known for an hour (in ``.worktree-cache``), as long as the commit in the worktree is the same and nothing in it
+    is changed. A failure is not kept.
+
+    The tokens of a task are those that its program says it used: on its standard output, in a form that
+    :func:`orch.usage` reads, or in the file that ``ORCH_TOKEN_FILE`` names, as ``{"total_tokens": 1200}``. They are added to
+    ``.worktree-cache/token_usage.json``.
+
+    >>> import asyncio, sys
+    >>> from orch.compat import OptimizedWorktreeManager
+    >>> async def main():
+    ...     manager = OptimizedWorktreeManager()
+    ...     hello = {"type": "test", "command": [sys.executable, "-c", "print('hello')"]}
+    ...     return await manager.execute_parallel_tasks([hello])
+    >>> done = asyncio.run(main())  # doctest: +SKIP
+    >>> done["results"][0]["result"]["stdout"]  # doctest: +SKIP
+    'hello\\n'
     """
 
-    _part = "worktrees"
-    _until = (
-        "run the commands as a graph with `orch.run(graph, max_parallel=6, on_failure='continue')`, "
-        "as examples/python/parallel_tasks.py does; a claim for each worktree keeps two tasks of one apart"
-    )
-
     def __init__(self) -> None:
-        raise self._not_built()
+        self.max_concurrent = 6
+        self.worktrees: dict[str, Path] = {}
+        """Where the worktrees are that tasks have used."""
+        self.cost_tracker = TokenCostTracker()
+        self.cache_dir = Path(".worktree-cache")
 
-    async def execute_parallel_tasks(self, tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Runs all tasks, at most six at once.
+    async def execute_parallel_tasks(self, tasks: Sequence[Mapping[str, Any]]) -> BatchOutcome:
+        """Runs all tasks, at most :attr:`max_concurrent` at once, and writes the cost report. Those that fail do not stop the
+        others.
 
-        Answers ``results``, of each ``task``, ``result``, ``tokens_used`` and ``cost``, and a ``summary``.
+        Raises :class:`orch.InvalidValue` for a task that has no command, before any begins.
         """
-        raise self._not_built()
+        wanted = [_Wanted.of(task) for task in tasks]
+        repository = await self._repository()
+        turns: dict[str, list[int]] = {}
+        for nth, one in enumerate(wanted):
+            turns.setdefault(one.name, []).append(nth)
+        ran: dict[int, tuple[TaskOutcome, int]] = {}
+        free = asyncio.Semaphore(self.max_concurrent)
 
-    def group_tasks_by_type(self, tasks: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        async def in_turn(numbers: list[int]) -> None:
+            for nth in numbers:
+                ran[nth] = await self._run(repository, wanted[nth], free)
+
+        began = time.monotonic()
+        await _all_or_none([in_turn(numbers) for numbers in turns.values()])
+        seconds = time.monotonic() - began
+        results: list[TrackedTask] = []
+        for nth, task in enumerate(tasks):
+            result, tokens = ran[nth]
+            cost = self.cost_tracker.calculate_cost(tokens)
+            results.append({"task": task, "result": result, "tokens_used": tokens, "cost": cost})
+        metrics = _orch.batch_costs([(one["result"]["success"], one["tokens_used"]) for one in results], seconds)
+        self.generate_cost_report(metrics)
+        summary: BatchSummary = {
+            "total_tasks": metrics["tasks_executed"],
+            "successful": metrics["successful_tasks"],
+            "total_cost": metrics["total_cost"],
+            "duration": metrics["duration_seconds"],
+        }
+        return {"results": results, "summary": summary}
+
+    def group_tasks_by_type(self, tasks: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
         """The tasks of each type; those without one are ``general``."""
-        raise self._not_built()
+        grouped: dict[str, list[Mapping[str, Any]]] = {}
+        for task in tasks:
+            grouped.setdefault(task.get("type", "general"), []).append(task)
+        return grouped
 
-    async def execute_in_worktree(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        """Runs one task in its worktree.
-
-        Answers ``success``, ``stdout``, ``stderr`` and ``returncode``; a known result may be up to 3,600 seconds old.
-        """
-        raise self._not_built()
+    async def execute_in_worktree(self, task: Mapping[str, Any]) -> TaskOutcome:
+        """Runs one task in its worktree, or answers what is known of it."""
+        repository = await self._repository()
+        return (await self._run(repository, _Wanted.of(task), asyncio.Semaphore(1)))[0]
 
     def generate_cost_report(self, metrics: Mapping[str, Any]) -> None:
-        """Writes ``reports/orchestration/cost_report.json``."""
-        raise self._not_built()
+        """Writes ``reports/orchestration/cost_report.json``, as a whole."""
+        _write(Path("reports") / "orchestration" / "cost_report.json", _orch.batch_report(metrics))
 
     def generate_recommendations(self, metrics: Mapping[str, Any]) -> list[str]:
-        """What would make such tasks cheaper."""
-        raise self._not_built()
+        """What would make such tasks cheaper or quicker. ``metrics`` needs ``average_cost_per_task`` in dollars and
+        ``total_tokens``; ``duration_seconds`` may be there."""
+        return _orch.batch_advice(metrics)
+
+    async def _repository(self) -> _orch.Worktrees:
+        return await asyncio.to_thread(_orch.Worktrees, Path.cwd())
+
+    async def _run(self, repository: _orch.Worktrees, wanted: _Wanted, free: asyncio.Semaphore) -> tuple[TaskOutcome, int]:
+        """What became of it, and the tokens that it used."""
+        while True:
+            async with free:
+                try:
+                    lease = await _take(repository, wanted)
+                except OrchError as error:
+                    said = f"no worktree for the task: {error}"
+                    return {"success": False, "stdout": "", "stderr": said, "returncode": -1}, 0
+                if lease is not None:
+                    try:
+                        self.worktrees[wanted.name] = lease.path
+                        return await self._run_in(lease, wanted)
+                    finally:
+                        lease.end()
+            # Somebody has it; meanwhile others may go on.
+            await asyncio.sleep(ASK_AGAIN)
+
+    async def _run_in(self, lease: _orch.Lease, wanted: _Wanted) -> tuple[TaskOutcome, int]:
+        # What was changed there is in no key: then nothing is known, and nothing becomes known.
+        place = self._place(wanted, lease.head) if lease.clean else None
+        if place is not None and not wanted.refresh:
+            known = _known(place)
+            if known is not None:
+                return known, 0
+        with tempfile.TemporaryDirectory(prefix="orch-tokens-") as folder:
+            said = Path(folder) / "token_usage.json"
+            result = await _program(wanted.argv, lease, {"ORCH_TOKEN_FILE": str(said), **wanted.variables(lease)})
+            tokens = _orch.tokens_used(said) or _orch.tokens_said(_valid(result["stdout"]))
+        if tokens:
+            self._folder()
+            _orch.tokens_add(self.cost_tracker.cost_file, tokens)
+        if place is not None and result["success"]:
+            self._folder()
+            _write(place, result)
+        return result, tokens
+
+    def _place(self, wanted: _Wanted, commit: str) -> Path:
+        """Where the result is known of that task at that commit."""
+        text = json.dumps({"task": wanted.asked, "commit": commit}, sort_keys=True, default=str)
+        # It names a file, and keeps no secret.
+        name = hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+        return self.cache_dir / f"{name}.json"
+
+    def _folder(self) -> None:
+        """The folder of the cache, which nobody commits."""
+        self.cache_dir.mkdir(parents=True, exist_ok=True)
+        self.cost_tracker.cost_file.parent.mkdir(parents=True, exist_ok=True)
+        ignored = self.cache_dir / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n", encoding="utf-8")
+
+
+class _Wanted:
+    """A task as it was asked for."""
+
+    def __init__(self, kind: str, branch: str | None, argv: list[str], refresh: bool, asked: dict[str, Any]) -> None:
+        self.kind = kind
+        self.branch = branch
+        self.argv = argv
+        self.refresh = refresh
+        self.asked = asked
+        self.name = f"{kind}-{branch or 'main'}"
+
+    @classmethod
+    def of(cls, task: Mapping[str, Any]) -> _Wanted:
+        kind, branch = task.get("type") or "general", task.get("branch")
+        for key, value in (("type", kind), ("branch", branch or "main")):
+            if not isinstance(value, str):
+                raise InvalidValue(f"`{key}` of a task must be a text, not {value!r}")
+        # Whether it is to be run anew does not make it another task.
+        asked = {key: value for key, value in task.items() if key != "force_refresh"}
+        return cls(kind, branch or None, argv_of(task.get("command")), bool(task.get("force_refresh")), asked)
+
+    def variables(self, lease: _orch.Lease) -> dict[str, str]:
+        return {"ORCH_WORKTREE": str(lease.path), "ORCH_WORKTREE_NAME": lease.name, "ORCH_TASK_TYPE": self.kind}
+
+
+async def _take(repository: _orch.Worktrees, wanted: _Wanted) -> _orch.Lease | None:
+    purpose, task = f"tasks of type {wanted.kind} on {wanted.branch or 'main'}", " ".join(wanted.argv)[:200]
+    asked = asyncio.ensure_future(asyncio.to_thread(repository.take, wanted.name, wanted.branch, purpose, task, wanted.kind))
+    try:
+        return await asyncio.shield(asked)
+    except asyncio.CancelledError:
+        # The thread cannot be stopped. What it takes yet is given back.
+        asked.add_done_callback(_give_back)
+        raise
+
+
+def _give_back(asked: asyncio.Future[_orch.Lease | None]) -> None:
+    if not asked.cancelled() and asked.exception() is None:
+        lease = asked.result()
+        if lease is not None:
+            lease.end()
+
+
+async def _program(argv: list[str], lease: _orch.Lease, variables: dict[str, str]) -> TaskOutcome:
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=lease.path,
+            env={**_clean(os.environ), **variables},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            # What it starts ends with it.
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        said = f"`{argv[0]}` could not be started: {error}"
+        return {"success": False, "stdout": "", "stderr": said, "returncode": -1}
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            _kill(process.pid)
+            await process.wait()
+    code = process.returncode or 0
+    text = [part.decode("utf-8", "replace") for part in (out, err)]
+    return {"success": code == 0, "stdout": text[0], "stderr": text[1], "returncode": code}
+
+
+def _kill(process: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process, signal.SIGKILL)
+
+
+def _clean(variables: Mapping[str, str]) -> dict[str, str]:
+    """Without what says that git is to work elsewhere than in the worktree."""
+    elsewhere = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
+    return {name: value for name, value in variables.items() if name not in elsewhere}
+
+
+def _known(place: Path) -> TaskOutcome | None:
+    try:
+        if not 0 <= time.time() - place.stat().st_mtime < FRESH:
+            return None
+        known = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # What cannot be read is not known.
+        return None
+    kinds = {"success": bool, "stdout": str, "stderr": str, "returncode": int}
+    is_one = isinstance(known, dict) and all(isinstance(known.get(key), kind) for key, kind in kinds.items())
+    if not is_one or not known["success"]:
+        # Scripts kept failures, too.
+        return None
+    return {key: known[key] for key in kinds}  # type: ignore[return-value]
+
+
+def _write(path: Path, value: Any) -> None:
+    """As a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            json.dump(value, file, indent=2)
+            file.write("\n")
+        os.chmod(beside, 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def _valid(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+async def _all_or_none(parts: list[Any]) -> None:
+    """All of them; where one raises, or somebody cancels, the others are cancelled and waited for."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -166,7 +166,7 @@ fn one_fits(patterns: &[String], values: &[&str]) -> Result<bool> {
 }
 
 /// As one word of a shell: people copy what they are told to run.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |char: char| char.is_ascii_alphanumeric() || "._-/@+".contains(char);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -1,0 +1,158 @@
+//! Worktrees of git, for the scripts that orch replaces.
+
+use std::{path::PathBuf, sync::Mutex, time::Duration};
+
+use orch_core::{
+    Clock,
+    ext::{
+        budget_file::{BatchCosts, TaskRan, TokenFile},
+        worktree::{self, Base, Holder, Look, Named, RouteQuery, Routes, WorktreeOptions, branch_name},
+    },
+    git::BranchName,
+};
+use pyo3::prelude::*;
+
+use crate::{
+    convert::{self, Text},
+    error::Raised,
+};
+
+/// The worktrees of a repository.
+#[pyclass(frozen, module = "orch._orch")]
+pub(crate) struct Worktrees(worktree::Worktrees);
+
+#[pymethods]
+impl Worktrees {
+    /// Those of the repository that the folder lies in.
+    #[new]
+    fn new(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
+        py.detach(|| worktree::Worktrees::open(&directory, WorktreeOptions::default())).map(Self).raised(py)
+    }
+
+    /// The main one.
+    #[getter]
+    fn main(&self) -> PathBuf {
+        self.0.main().to_owned()
+    }
+
+    /// Takes the worktree of that name, on a branch of its own that follows `branch`: without one `main`, or what the
+    /// repository has instead. `None` if somebody has it.
+    fn take(
+        &self,
+        py: Python<'_>,
+        name: Text,
+        branch: Option<Text>,
+        purpose: Text,
+        task: Option<Text>,
+        agent: Option<Text>,
+    ) -> PyResult<Option<Lease>> {
+        let take = || {
+            let main = BranchName::new("main")?;
+            let base = match branch {
+                Some(branch) => Base::Branch(BranchName::new(&branch.0)?),
+                None if self.0.git().reference(&main.full())?.is_some() => Base::Branch(main),
+                None => Base::DefaultBranch,
+            };
+            let own = branch_name("worktree/{name}", &[("name", &name.0)])?;
+            let [task, agent] = [task, agent].map(|text| text.map(|text| text.0));
+            let holder = Holder { task, agent, ..Holder::default() };
+            let (name, purpose) = (name.0, Some(purpose.0));
+            self.0.take(&Named { name, branch: Some(own), base, follow: true, purpose, holder })
+        };
+        Ok(py.detach(take).raised(py)?.map(Lease::of))
+    }
+
+    /// `worktree_health.json`.
+    fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::shown(py, &py.detach(|| self.0.look(&Look::default())).raised(py)?.health())
+    }
+
+    /// How all of them are, as `orch worktree list --json` says it.
+    fn overview<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::shown(py, &py.detach(|| self.0.look(&Look::default())).raised(py)?.json())
+    }
+}
+
+/// A worktree that one has alone, until it is ended.
+#[pyclass(frozen, module = "orch._orch")]
+pub(crate) struct Lease {
+    lease: Mutex<Option<worktree::Lease>>,
+    #[pyo3(get)]
+    path: PathBuf,
+    #[pyo3(get)]
+    name: String,
+    #[pyo3(get)]
+    head: String,
+    #[pyo3(get)]
+    clean: bool,
+}
+
+impl Lease {
+    fn of(taken: worktree::Taken) -> Self {
+        let worktree::Taken { lease, head, clean, .. } = taken;
+        let name = lease.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { path: lease.path.clone(), name, head: head.as_str().to_owned(), clean, lease: Mutex::new(Some(lease)) }
+    }
+}
+
+#[pymethods]
+impl Lease {
+    /// Gives it back. Once more does nothing.
+    fn end(&self) {
+        if let Ok(mut lease) = self.lease.lock() {
+            lease.take();
+        }
+    }
+}
+
+/// Where tasks go by those configurations, and why: one answer a task. `turn`: the turn of the first that nothing places.
+#[pyfunction]
+pub(crate) fn routes<'py>(
+    py: Python<'py>,
+    configs: Vec<Text>,
+    tasks: Vec<(Text, Text)>,
+    turn: Option<u64>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let parsed = configs.iter().try_fold(Routes::default(), |all, text| Routes::parse(&text.0).map(|one| all.and(one)));
+    let (parsed, mut turn) = (parsed.raised(py)?, turn);
+    let mut forms = Vec::new();
+    for (kind, text) in tasks {
+        let routed = parsed.route(&RouteQuery { kind: kind.0, text: text.0, branch: None, turn });
+        turn = routed.next_turn;
+        forms.push(routed.form());
+    }
+    convert::shown(py, &forms)
+}
+
+/// Adds to the tokens that `token_usage.json` has; how many there are then.
+#[pyfunction]
+pub(crate) fn tokens_add(py: Python<'_>, path: PathBuf, tokens: u64) -> PyResult<u64> {
+    py.detach(|| TokenFile::new(path).add(tokens)).raised(py)
+}
+
+/// The tokens that a program says it used.
+#[pyfunction]
+pub(crate) fn tokens_said(py: Python<'_>, output: Text) -> u64 {
+    py.detach(|| TaskRan::tokens_said(&output.0))
+}
+
+/// What a batch of tasks cost: whether each worked, and its tokens.
+#[pyfunction]
+pub(crate) fn batch_costs<'py>(py: Python<'py>, ran: Vec<(bool, u64)>, seconds: f64) -> PyResult<Bound<'py, PyAny>> {
+    let ran: Vec<TaskRan> = ran.into_iter().map(|(success, tokens)| TaskRan { success, tokens }).collect();
+    let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    convert::shown(py, &BatchCosts::of(&ran, duration))
+}
+
+/// What follows from such metrics.
+#[pyfunction]
+pub(crate) fn batch_advice<'py>(py: Python<'py>, metrics: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    convert::shown(py, &BatchCosts::advice(&convert::to_json(metrics)?).raised(py)?)
+}
+
+/// `cost_report.json` of such metrics.
+#[pyfunction]
+pub(crate) fn batch_report<'py>(py: Python<'py>, metrics: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let at = Clock::system().wall();
+    convert::shown(py, &BatchCosts::report(&convert::to_json(metrics)?, at).raised(py)?)
+}
