@@ -17,6 +17,8 @@ use orch_core::cli;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "cli/actions.rs"]
+mod actions;
 #[cfg(unix)]
 #[path = "cli/assign.rs"]
 mod assign;

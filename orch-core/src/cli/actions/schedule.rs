@@ -44,6 +44,9 @@ pub(super) fn main(args: &Schedule, here: &Path, console: &mut Console<'_>) -> R
         "schedules fire {} times in 30 days, and {} times then; the dispatcher starts {} runs",
         made.before, made.after, made.started
     ));
+    if made.after.saturating_add(made.started) > made.before {
+        console.warning("that is more than before: let the dispatcher look less often (`--every MINUTES`), or leave these schedules as they are");
+    }
     for left in &made.left {
         console.note(format_args!("{} keeps its schedule: {}", Printable(&left.file), Printable(&left.why)));
     }
