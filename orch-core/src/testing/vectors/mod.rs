@@ -20,6 +20,8 @@ mod areas;
 mod assign;
 #[cfg(feature = "badges")]
 mod badges;
+#[cfg(all(feature = "worktrees", feature = "budget-files"))]
+mod batches;
 mod cache;
 mod cost;
 mod definition;

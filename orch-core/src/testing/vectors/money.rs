@@ -21,21 +21,6 @@ enum Input {
     Charges { rates: BTreeMap<String, Rates>, forms: Vec<ChargeForm> },
     /// What somebody says of usage, and how it is to be read.
     Said(Vec<Said>),
-    /// Batches of tasks in worktrees: what they cost, and what the scripts said of that.
-    #[cfg(feature = "budget-files")]
-    Batches(Vec<Batch>),
-    /// The metrics of batches, as scripts make them.
-    #[cfg(feature = "budget-files")]
-    Metrics(Vec<Value>),
-}
-
-#[cfg(feature = "budget-files")]
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Batch {
-    ran: Vec<crate::ext::budget_file::TaskRan>,
-    #[serde(default)]
-    ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -62,21 +47,7 @@ pub(super) fn run(input: Value) -> Result<Value> {
             forms.iter().map(|form| or_failed(charges(form, &prices))).collect()
         }
         Input::Said(said) => said.into_iter().map(|said| or_failed(usage(said))).collect(),
-        #[cfg(feature = "budget-files")]
-        Input::Batches(batches) => batches.iter().map(|batch| or_failed(report(&costs(batch)))).collect(),
-        #[cfg(feature = "budget-files")]
-        Input::Metrics(metrics) => metrics.iter().map(|metrics| or_failed(report(metrics))).collect(),
     })
-}
-
-#[cfg(feature = "budget-files")]
-fn costs(Batch { ran, ms }: &Batch) -> Value {
-    json!(crate::ext::budget_file::BatchCosts::of(ran, std::time::Duration::from_millis(*ms)))
-}
-
-#[cfg(feature = "budget-files")]
-fn report(metrics: &Value) -> Result<Value> {
-    crate::ext::budget_file::BatchCosts::report(metrics, WallTime(0))
 }
 
 fn limits(budget: &Value) -> Result<Value> {

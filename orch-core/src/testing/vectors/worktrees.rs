@@ -1,4 +1,4 @@
-//! Where tasks belong, as vectors.
+//! Where tasks belong, and what those of a batch cost, as vectors.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,6 +22,10 @@ struct Input {
 }
 
 pub(super) fn run(input: Value) -> Result<Value> {
+    #[cfg(feature = "budget-files")]
+    if input.get("tasks").is_none() {
+        return super::batches::run(input);
+    }
     let Input { configs, tasks, mut turn } = read(input)?;
     let parsed = configs.iter().map(|config| match config {
         Value::String(text) => Routes::parse(text),
