@@ -199,8 +199,9 @@ test('contexts cannot be changed, children neither', (t) => {
 })
 
 test('export and import, and a file', async (t) => {
-  const path = join(mkdtempSync(join(tmpdir(), 'orch-compat-')), 'cache')
-  t.after(() => rmSync(path, { recursive: true, force: true }))
+  const folder = mkdtempSync(join(tmpdir(), 'orch-compat-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'cache')
   const config = { enablePersistence: true, persistencePath: path }
   const { contexts, clock } = manager(t, config)
   contexts.set('k', { a: [1] })

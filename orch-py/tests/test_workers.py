@@ -82,7 +82,7 @@ def test_a_worker_of_a_cluster_that_is_killed(tmp_path):
 
     # Dask tries three times by itself; here the retries are those of orch.
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        dask.config.set({"distributed.scheduler.allowed-failures": 0, "temporary-directory": str(tmp_path)}),
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -70,6 +70,7 @@ pub(super) fn open_all(browser: &Path, pages: &[(&str, u32)], then: &str) -> See
         .args(["--enable-logging=stderr", "--virtual-time-budget=4000", "--window-size=1400,1000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", path("profile").display()))
         .arg(format!("file://{}", path("frame.html").display()))
+        .env("TMPDIR", folder.path())
         .output()
         .unwrap();
     let log = String::from_utf8_lossy(&output.stderr);

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs::{self, File},
-    io::{BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -43,8 +43,9 @@ impl Browser {
             .args(["--disable-background-networking", "--disable-component-update", "--disable-extensions"])
             .args(["--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -141,6 +142,10 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         drop(self.child.kill().and_then(|()| self.child.wait()));
+        // Its own children have that pipe too: the folder goes when none of them writes there any more.
+        if let Some(mut said) = self.child.stdout.take() {
+            drop(io::copy(&mut said, &mut io::sink()));
+        }
     }
 }
 

@@ -50,48 +50,35 @@ if TYPE_CHECKING:
     from orch._checkpoint import Checkpoint
     from orch._engine import Breaker, Engine, Hold
     from orch._event import Event
+    from orch._ledger import Ledger, Limit, Reservation
     from orch._load import LoadedGraph, load, loads
-    from orch._money import (
-        Booked,
-        BudgetState,
-        Charge,
-        Cost,
-        InFlight,
-        Ledger,
-        Limit,
-        Milestone,
-        Price,
-        Prices,
-        Question,
-        Quote,
-        Reservation,
-        Used,
-        usage,
-    )
     from orch._notices import Delivery, Letter, Notices
     from orch._plan import Forecast, Plan, PlanCost, Step
     from orch._pool import Renewed
+    from orch._prices import Price, Prices, Quote
     from orch._report import Counts, ModelUsage, Report, TaskResult
     from orch._run import Run, resume, resume_sync, run, run_sync, start
+    from orch._spending import Booked, BudgetState, Charge, Cost, InFlight, Milestone, Question
     from orch._store import Preview, Store, StoredRun
+    from orch._usage import Used, usage
 
 # What needs asyncio is imported when it is asked for: a program that only builds graphs starts sooner.
 _LATER = {
-    "Booked": "_money",
-    "BudgetState": "_money",
-    "Charge": "_money",
-    "Cost": "_money",
-    "InFlight": "_money",
-    "Ledger": "_money",
-    "Limit": "_money",
-    "Milestone": "_money",
-    "Price": "_money",
-    "Prices": "_money",
-    "Question": "_money",
-    "Quote": "_money",
-    "Reservation": "_money",
-    "Used": "_money",
-    "usage": "_money",
+    "Booked": "_spending",
+    "BudgetState": "_spending",
+    "Charge": "_spending",
+    "Cost": "_spending",
+    "InFlight": "_spending",
+    "Ledger": "_ledger",
+    "Limit": "_ledger",
+    "Milestone": "_spending",
+    "Price": "_prices",
+    "Prices": "_prices",
+    "Question": "_spending",
+    "Quote": "_prices",
+    "Reservation": "_ledger",
+    "Used": "_usage",
+    "usage": "_usage",
     "Delivery": "_notices",
     "Letter": "_notices",
     "Notices": "_notices",

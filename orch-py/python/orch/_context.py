@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from orch._attempt import Attempts
     from orch._graph import Task
-    from orch._money import Used
     from orch._options import TaskOptions
+    from orch._usage import Used
 
 
 class Context:
@@ -159,8 +159,8 @@ class Context:
         >>> orch.run_sync(graph).task("draft").cost_usd
         0.024
         """
-        from orch._money import Used, models_for_core, usage
         from orch._report import ModelUsage
+        from orch._usage import Used, models_for_core, usage
 
         if isinstance(said, Used):
             found = said

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from orch._cache import Cache
-    from orch._money import Prices
     from orch._options import Claim
+    from orch._prices import Prices
 
 
 class Breaker(NamedTuple):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from orch import _orch
-    from orch._money import Prices
     from orch._options import TaskOptions
     from orch._plan import Plan
+    from orch._prices import Prices
     from orch._store import Store
 
 T = TypeVar("T")
@@ -285,7 +285,7 @@ class Graph:
         if store is None or store is False:
             ready = self.ready()
             return Plan(ready.ids, ready.plan(max_parallel), max_parallel, prices)
-        from orch._money import Prices
+        from orch._prices import Prices
         from orch._store import store_of
 
         ready, known = self.ready_to_keep(), prices or Prices()

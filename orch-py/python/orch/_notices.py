@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from orch import _orch
-from orch._money import money
+from orch._amounts import moment, money
 
 if TYPE_CHECKING:
     import os
+    from datetime import datetime
 
     from typing_extensions import Self
 
-    from orch._money import Dollars
+    from orch._amounts import Dollars
     from orch._store import Store
 
 
@@ -161,8 +161,8 @@ class Notices(_orch.Notices):
         """The letters, the latest first."""
         found = []
         for form, posted in self.letters(limit):
-            at = datetime.fromisoformat(posted.replace("Z", "+00:00"))
-            found.append(Letter(form["key"], form["target"], form["state"], form["tries"], at, form.get("why")))
+            told = form["key"], form["target"], form["state"], form["tries"], moment(posted)
+            found.append(Letter(*told, form.get("why")))
         return found
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from orch._graph import Task
-    from orch._money import Usage
+    from orch._usage import Usage
 
 
 class Retry(NamedTuple):
@@ -185,7 +185,7 @@ def for_core(options: Mapping[str, Any]) -> dict[str, Any] | None:
         elif name == "undo":
             core["undo"] = {}
         elif name == "expects":
-            from orch._money import expected
+            from orch._usage import expected
 
             core["expects"] = expected(value)
         else:

@@ -11,7 +11,7 @@ from orch._orch import Plan as _Native
 
 if TYPE_CHECKING:
     from orch import _orch
-    from orch._money import Prices
+    from orch._prices import Prices
 
 
 class Step(NamedTuple):
@@ -121,7 +121,7 @@ class Plan:
     def prices(self) -> Prices:
         """What models cost."""
         if self._prices is None:
-            from orch._money import Prices
+            from orch._prices import Prices
 
             self._prices = Prices()
         return self._prices

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orch._checkpoint import Checkpoint
     from orch._engine import Engine
     from orch._graph import Graph, Ready
-    from orch._money import Budgets, Ledger
+    from orch._ledger import Budgets, Ledger
     from orch._store import Kept, Preview, Store
 
 
@@ -274,7 +274,7 @@ class _Options:
             if self.labels is not None:
                 raise InvalidValue("`labels` are for runs that book what they spend; give `budget` or `store` too")
             return None
-        from orch._money import ledger_of
+        from orch._ledger import ledger_of
 
         ledger = ledger_of(self.budget, store)
         return None if ledger is None else (ledger, None if self.labels is None else dict(self.labels))
