@@ -279,6 +279,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0172-what-is-due-is-asked-of-the-last-answer.md")]
     pub mod d0172_what_is_due_is_asked_of_the_last_answer {}
+
+    #[doc = include_str!("../docs/decisions/0185-a-report-waits-for-what-is-told.md")]
+    pub mod d0185_a_report_waits_for_what_is_told {}
+
+    #[doc = include_str!("../docs/decisions/0186-all-doors-deal-by-one-call.md")]
+    pub mod d0186_all_doors_deal_by_one_call {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

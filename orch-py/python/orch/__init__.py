@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from orch._engine import Breaker, Engine, Hold
     from orch._event import Event
     from orch._ledger import Ledger, Limit, Reservation
-    from orch._load import LoadedGraph, load, loads
+    from orch._load import Agent, Assigned, LoadedGraph, load, loads
     from orch._notices import Delivery, Letter, Notices
     from orch._plan import Forecast, Plan, PlanCost, Step
     from orch._pool import Renewed
@@ -64,6 +64,8 @@ if TYPE_CHECKING:
 
 # What needs asyncio is imported when it is asked for: a program that only builds graphs starts sooner.
 _LATER = {
+    "Agent": "_load",
+    "Assigned": "_load",
     "Booked": "_spending",
     "BudgetState": "_spending",
     "Charge": "_spending",
@@ -130,6 +132,8 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Agent",
+    "Assigned",
     "Booked",
     "Breaker",
     "BudgetState",
