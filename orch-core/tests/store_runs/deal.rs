@@ -1,8 +1,8 @@
 //! What stored runs teach about agents, and whoever follows a run hears.
 
 use orch_core::{
-    PriceTable, Rates, Usage, Usd,
-    plan::{Assigned, Candidate, Performance},
+    Claim, PriceTable, Rates, Resource, Usage, Usd,
+    plan::{Assigned, Candidate, Performance, limit_agents},
     session::{Follow, deal, performance},
 };
 
@@ -18,9 +18,9 @@ fn prices() -> PriceTable {
     PriceTable::default().with("house", Rates::new(Usd::from_cents(300), Usd::ZERO))
 }
 
-/// `flaky` fails, all others work, and use a million tokens.
+/// `flaky` fails, all others work, and use a million tokens; what is dear twice as many.
 async fn work(task: TaskContext) -> Outcome {
-    let used = Usage::tokens("house", 1_000_000, 0);
+    let used = Usage::tokens("house", if task.id().as_str() == "dear" { 2_000_000 } else { 1_000_000 }, 0);
     match task.agent().as_deref() {
         Some("flaky") => Outcome::failed("not today").used(used),
         _ => Outcome::done("made").used(used),
@@ -50,11 +50,11 @@ async fn what_agents_did_is_known_by_agent() {
     let waits = by("c", "late").after("b");
     let first = graph([by("a", "steady"), by("b", "flaky").after("a"), waits, Task::new("nobody")]);
     ran(&store, &first, options(1)).await;
-    ran(&store, &graph([by("x", "steady")]), options(2)).await;
+    ran(&store, &graph([by("dear", "steady")]), options(2)).await;
     let known = performance(&store, 10, &prices()).unwrap();
     assert_eq!(known.keys().collect::<Vec<_>>(), ["flaky", "steady"], "who never began did nothing");
     let Performance { succeeded, failed, cost, median } = known["steady"].clone();
-    assert_eq!((succeeded, failed, cost), (2, 0, Some(Usd::from_cents(300))));
+    assert_eq!((succeeded, failed, cost), (2, 0, Some(Usd::from_cents(300))), "of two the lower: it was so once");
     assert!(median.is_some());
     assert_eq!(known["flaky"], Performance { failed: 1, ..Performance::default() });
     assert_eq!(performance(&store, 1, &prices()).unwrap()["steady"].succeeded, 1, "the latest only");
@@ -120,4 +120,18 @@ async fn each_event_of_a_run_is_heard_once() {
     heard.events.extend(rest.events);
     assert_eq!(heard.events, StoredRun::load(&store, run(1)).unwrap().events);
     assert_eq!(follow.report().state(), RunState::Succeeded);
+}
+
+#[test]
+fn at_once_is_held_for_who_is_named_and_for_all_others() {
+    let able = [candidate("*", Some(3)), candidate("own", None)];
+    let declared = Resource::new("agent:c").capacity(7);
+    let tasks = [by("a", "any"), by("b", "own"), by("c", "c").claim(Claim::exclusive("agent:c")), Task::new("d")];
+    let graph = Graph::builder("g").tasks(tasks).resource(declared).build().unwrap();
+    let limited = limit_agents(&graph, &able).unwrap();
+    let claims: Vec<usize> = limited.tasks().iter().map(|task| task.options().claims.len()).collect();
+    assert_eq!(claims, [1, 0, 1, 0], "what the definition says of an agent stays");
+    let of = |name: &str| limited.resources()[name].capacity;
+    assert_eq!((of("agent:any"), of("agent:c")), (Some(3), Some(7)));
+    assert_eq!(limit_agents(&limited, &able).unwrap().hash(), limited.hash(), "once is enough");
 }
