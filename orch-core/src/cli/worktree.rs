@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 pub(super) use self::{
     overviews::Overviews,
     route::FILES as SCRIPT_CONFIGS,
-    settings::{Settings, parse, pool},
+    settings::{Settings, how_to_bring_in, parse, pool},
 };
 use self::{
     spend::{Spending, with_spent},
