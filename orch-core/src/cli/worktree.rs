@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 
 pub(super) use self::{
     overviews::Overviews,
-    route::FILES as SCRIPT_CONFIGS,
     settings::{Settings, parse, pool},
 };
 use self::{
