@@ -279,6 +279,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0172-what-is-due-is-asked-of-the-last-answer.md")]
     pub mod d0172_what_is_due_is_asked_of_the_last_answer {}
+
+    #[doc = include_str!("../docs/decisions/0173-pages-share-one-theme.md")]
+    pub mod d0173_pages_share_one_theme {}
+
+    #[doc = include_str!("../docs/decisions/0174-stale-worktrees-are-told-once-a-day.md")]
+    pub mod d0174_stale_worktrees_are_told_once_a_day {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
