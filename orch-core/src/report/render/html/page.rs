@@ -14,7 +14,10 @@ use super::{
 use crate::{plan::Plan, report::Report};
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+const ICONS: &str = include_str!("icons.html");
+/// `theme.css` is of every page that orch draws, `run.css` (with `icons.html`) of those that show a run: this one and the live one of
+/// `ext::serve`. What only one page has is in its own `page.css`.
+const STYLE: &str = concat!(include_str!("theme.css"), include_str!("run.css"), include_str!("page.css"));
 const SCRIPT: &str = include_str!("page.js");
 
 /// The most tasks of the critical path that are named above the timeline.
@@ -154,6 +157,7 @@ fn try_render(scene: &Scene<'_>) -> Result<String, minijinja::Error> {
     };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_template("icons.html", ICONS)?;
     environment.add_template("page.html", TEMPLATE)?;
     environment.get_template("page.html")?.render(Serde(&page))
 }
