@@ -13,6 +13,7 @@ use crate::{
     clock::WallTime,
     error::{Error, ErrorKind, Result},
     id::Printable,
+    report::render::escape_markup,
     units::Usd,
 };
 
@@ -271,7 +272,7 @@ impl Dashboard {
             let _ = writeln!(
                 rows,
                 "<tr><th scope=\"row\">{}</th><td>{}</td><td{}>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"cost\"><span class=\"bar\" style=\"width:{part:.1}%\"></span><span>{}</span></td><td>{}</td><td>{}</td></tr>",
-                escape(&stats.name),
+                escape_markup(Printable(&stats.name)),
                 stats.runs,
                 if failing { " class=\"bad\"" } else { "" },
                 percent(stats.success_rate().map(|rate| rate * 100.0), ""),
@@ -293,9 +294,9 @@ impl Dashboard {
         ];
         let cards: String = cards
             .iter()
-            .map(|(name, value)| format!("<div class=\"card\"><dt>{name}</dt><dd>{}</dd></div>", escape(value)))
+            .map(|(name, value)| format!("<div class=\"card\"><dt>{name}</dt><dd>{}</dd></div>", escape_markup(value)))
             .collect();
-        let notes: String = self.notes().iter().map(|note| format!("<p>{}</p>\n", escape(note))).collect();
+        let notes: String = self.notes().iter().map(|note| format!("<p>{}</p>\n", escape_markup(note))).collect();
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
              <title>GitHub Actions, {from} to {to}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>GitHub Actions</h1>\n\
@@ -324,11 +325,6 @@ thead th{border-top:0;color:var(--soft);font-weight:500;font-size:13px}th:first-
 .cost{position:relative;min-width:120px}.bar{position:absolute;inset:5px auto 5px 0;background:var(--bar);border-radius:0 4px 4px 0}.cost span+span{position:relative}
 .bad{color:var(--bad);font-weight:600}footer{color:var(--soft);font-size:13px;margin-top:16px}footer p{margin:2px 0}
 ";
-
-fn escape(text: &str) -> String {
-    let text = Printable(text).to_string();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
 
 fn percent(value: Option<f64>, sign: &str) -> String {
     match value {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::report::render::escape_markup;
+
 /// A chart of bars, one group a row, whose values stand on each other.
 pub(super) struct Chart<'a> {
     /// What it shows.
@@ -25,12 +27,12 @@ impl Chart<'_> {
     pub(super) fn html(&self) -> String {
         let mut out = String::from("<figure>");
         // Writing to a String cannot fail.
-        _ = write!(out, "<figcaption><b>{}</b>", escape(self.title));
+        _ = write!(out, "<figcaption><b>{}</b>", escape_markup(self.title));
         for (name, class) in self.series {
             _ = write!(
                 out,
                 "<span class=\"key\"><svg width=\"10\" height=\"10\" aria-hidden=\"true\"><rect width=\"10\" height=\"10\" rx=\"2\" class=\"{class}\"/></svg>{}</span>",
-                escape(name)
+                escape_markup(name)
             );
         }
         out += "</figcaption>";
@@ -40,11 +42,11 @@ impl Chart<'_> {
         out += &self.svg();
         out += "<details><summary>as a table</summary><table><thead><tr><th scope=\"col\"></th>";
         for (name, _) in self.series {
-            _ = write!(out, "<th scope=\"col\">{}</th>", escape(name));
+            _ = write!(out, "<th scope=\"col\">{}</th>", escape_markup(name));
         }
         out += "</tr></thead><tbody>";
         for (name, values) in &self.rows {
-            _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(name));
+            _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape_markup(name));
             for value in values {
                 _ = write!(out, "<td>{}</td>", self.number(*value));
             }
@@ -62,7 +64,8 @@ impl Chart<'_> {
         let y = |value: f64| TOP + height * (1.0 - value / top);
         let each = width / self.rows.len() as f64;
         let bar = (each * 0.7).min(44.0);
-        let mut out = format!("<svg viewBox=\"0 0 {WIDE} {HIGH}\" role=\"img\" aria-label=\"{}\">", escape(self.title));
+        let mut out =
+            format!("<svg viewBox=\"0 0 {WIDE} {HIGH}\" role=\"img\" aria-label=\"{}\">", escape_markup(self.title));
         let digits = if self.unit.is_empty() || step >= 1.0 { 0 } else { 2 };
         let mut at = 0.0;
         while at <= top + step / 2.0 {
@@ -94,9 +97,9 @@ impl Chart<'_> {
                     _ = write!(
                         out,
                         "<rect x=\"{x:.1}\" y=\"{to:.1}\" width=\"{bar:.1}\" height=\"{tall:.1}\" rx=\"1.5\" class=\"{class}\"><title>{}: {} {}</title></rect>",
-                        escape(name),
+                        escape_markup(name),
                         self.number(value),
-                        escape(series)
+                        escape_markup(series)
                     );
                 }
                 below += value;
@@ -107,7 +110,7 @@ impl Chart<'_> {
                     out,
                     "<text x=\"{middle:.1}\" y=\"{}\" class=\"tick mid\">{}</text>",
                     HIGH - 10.0,
-                    escape(name)
+                    escape_markup(name)
                 );
             }
         }
@@ -134,23 +137,6 @@ fn tick(at_least: f64) -> f64 {
         }
         size *= 10.0;
     }
-}
-
-/// Text that is no markup, in content or in a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\'' => out += "&#39;",
-            control if control.is_control() => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

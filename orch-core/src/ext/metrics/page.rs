@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use super::{
     aggregate::{Aggregate, Part},
-    chart::{Chart, escape},
+    chart::Chart,
     facts::RunFact,
     policy::Policy,
     report::{grouped, per},
 };
-use crate::units::Usd;
+use crate::{id::Printable, report::render::escape_markup, units::Usd};
 
 const STYLE: &str = include_str!("page.css");
 /// Weeks and months that are drawn at most: the last ones.
@@ -28,16 +28,16 @@ pub fn report_html(aggregate: &Aggregate, name: &str, with_authors: bool) -> Str
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
          <meta name=\"referrer\" content=\"no-referrer\"><title>Orchestration of {0}</title><style>{STYLE}</style></head><body><main>\
          <h1>Orchestration of {0}</h1>",
-        escape(name)
+        escape_markup(Printable(name))
     );
     // Writing to a String cannot fail.
     _ = write!(
         out,
         "<p class=\"soft\">{}, at {}; policy <b>{}</b>, days of {}</p>",
-        escape(aggregate.current()),
+        escape_markup(aggregate.current()),
         options.at,
         options.policy,
-        escape(&options.zone.to_string())
+        escape_markup(&options.zone)
     );
     facts(&mut out, aggregate);
     trends(&mut out, aggregate);
@@ -54,7 +54,7 @@ pub fn report_html(aggregate: &Aggregate, name: &str, with_authors: bool) -> Str
 fn list(out: &mut String, title: &str, facts: &[(&str, String)]) {
     _ = write!(out, "<h2>{title}</h2><dl class=\"facts\">");
     for (name, value) in facts {
-        _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", escape(value));
+        _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", escape_markup(value));
     }
     *out += "</dl>";
 }
@@ -121,7 +121,7 @@ fn projection(out: &mut String, aggregate: &Aggregate) {
     *out += "<h2>In a year</h2>";
     match aggregate.projection() {
         Some(it) => {
-            _ = write!(out, "<p><b>{}</b>, {}.</p>", escape(&it.text()), escape(&it.assumption()));
+            _ = write!(out, "<p><b>{}</b>, {}.</p>", escape_markup(it.text()), escape_markup(it.assumption()));
         }
         None => *out += "<p class=\"none\">Nothing is projected from less than two whole weeks.</p>",
     }
@@ -153,7 +153,7 @@ fn worktrees(out: &mut String, aggregate: &Aggregate) {
         let each = per(tree.usd.dollars(), tree.priced);
         let ours = if tree.orchestrated { "yes" } else { "no" };
         vec![
-            escape(&tree.worktree),
+            escape_markup(Printable(&tree.worktree)),
             ours.to_owned(),
             tree.commits.to_string(),
             tree.priced.to_string(),
@@ -170,7 +170,7 @@ fn authors(out: &mut String, aggregate: &Aggregate) {
     let rows = aggregate.authors.iter().map(|it| {
         let commits = it.commits;
         vec![
-            escape(&it.author),
+            escape_markup(Printable(&it.author)),
             commits.orchestrated.to_string(),
             commits.total.to_string(),
             format!("{:.1} %", commits.rate()),
@@ -198,14 +198,14 @@ fn runs(out: &mut String, aggregate: &Aggregate) {
         _ = write!(
             out,
             "<details{open}><summary>{}: {} runs, {saved} saved by hits</summary>",
-            escape(&month),
+            escape_markup(&month),
             runs.len()
         );
         let rows = runs.iter().take(RUNS).map(|run| {
             let money = |usd: Option<Usd>| usd.map_or_else(|| "–".to_owned(), |usd| usd.to_string());
             vec![
-                escape(&run.name),
-                escape(&run.state),
+                escape_markup(Printable(&run.name)),
+                escape_markup(&run.state),
                 run.at.to_string(),
                 format!("{:.1} s", run.took_ms as f64 / 1000.0),
                 run.tasks.to_string(),
@@ -213,7 +213,7 @@ fn runs(out: &mut String, aggregate: &Aggregate) {
                 grouped(run.tokens),
                 run.hits.to_string(),
                 money(run.saved_usd),
-                format!("<code>orch report {}</code>", escape(&run.run)),
+                format!("<code>orch report {}</code>", escape_markup(&run.run)),
             ]
         });
         table(out, &["Run", "State", "Begun", "Took", "Tasks", "Cost", "Tokens", "Hits", "Saved", "More"], rows);

@@ -11,7 +11,10 @@ use super::{
     text,
     timeline::{Timeline, timeline},
 };
-use crate::{plan::Plan, report::Report};
+use crate::{
+    plan::Plan,
+    report::{Report, render::escape_markup},
+};
 
 const TEMPLATE: &str = include_str!("page.html");
 const ICONS: &str = include_str!("icons.html");
@@ -111,7 +114,7 @@ pub fn plan(plan: &Plan) -> String {
 /// The page. A fault of the template would be a fault of this module that its tests miss: the page then says so itself.
 fn render(scene: &Scene<'_>) -> String {
     try_render(scene).unwrap_or_else(|error| {
-        let said = text::line(&format!("{error:#}"), 2_000).replace('&', "&amp;").replace('<', "&lt;");
+        let said = escape_markup(text::line(&format!("{error:#}"), 2_000));
         format!("<!doctype html><meta charset=\"utf-8\"><title>orch</title><p>this page could not be drawn: {said}")
     })
 }
