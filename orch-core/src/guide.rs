@@ -279,6 +279,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0172-what-is-due-is-asked-of-the-last-answer.md")]
     pub mod d0172_what_is_due_is_asked_of_the_last_answer {}
+
+    #[doc = include_str!("../docs/decisions/0180-what-has-no-price-is-said.md")]
+    pub mod d0180_what_has_no_price_is_said {}
+
+    #[doc = include_str!("../docs/decisions/0181-a-dispatcher-s-table-grows.md")]
+    pub mod d0181_a_dispatcher_s_table_grows {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
