@@ -36,6 +36,7 @@ const MOST_MESSAGE: usize = 2_000;
 struct Page<'a> {
     nonce: String,
     style: &'static str,
+    icons: &'static str,
     script: &'static str,
     version: &'static str,
     name: String,
@@ -135,6 +136,7 @@ fn try_render(scene: &Scene<'_>) -> Result<String, minijinja::Error> {
         // always the same.
         nonce: blake3::hash(data.as_bytes()).to_string(),
         style: STYLE,
+        icons: ICONS,
         script: SCRIPT,
         version: crate::VERSION,
         name: text::line(scene.graph.name(), 600),
@@ -160,7 +162,6 @@ fn try_render(scene: &Scene<'_>) -> Result<String, minijinja::Error> {
     };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.add_template("icons.html", ICONS)?;
     environment.add_template("page.html", TEMPLATE)?;
     environment.get_template("page.html")?.render(Serde(&page))
 }
