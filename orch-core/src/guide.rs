@@ -285,6 +285,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0174-stale-worktrees-are-told-once-a-day.md")]
     pub mod d0174_stale_worktrees_are_told_once_a_day {}
+
+    #[doc = include_str!("../docs/decisions/0180-what-has-no-price-is-said.md")]
+    pub mod d0180_what_has_no_price_is_said {}
+
+    #[doc = include_str!("../docs/decisions/0181-a-dispatcher-s-table-grows.md")]
+    pub mod d0181_a_dispatcher_s_table_grows {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -19,5 +19,5 @@ pub(super) use self::{
     concurrency::{Cancels, cancels, safe_to_cancel},
     crons::quiet_minute,
     ignore::Ignored,
-    jobs::timeout_of,
+    jobs::{lacks_timeout, timeout_of},
 };
