@@ -297,6 +297,15 @@ fn what_cannot_be_edited_surely_is_refused() {
 }
 
 #[test]
+fn a_last_line_without_an_end_keeps_none() {
+    for (end, line) in [("\n", "on: push"), ("\r\n", "on: push\r")] {
+        let text = format!("{line}\njobs:{end}  a:{end}    runs-on: x");
+        let new = holds(&text).text.unwrap();
+        assert_eq!(new, format!("{text}{end}    timeout-minutes: 30 # a guess"));
+    }
+}
+
+#[test]
 fn what_a_comment_silences_is_not_repaired() {
     let text = "on: push\njobs:\n  a: # orch: ignore[missing-timeout] it ends by itself\n    runs-on: x\n  b:\n    runs-on: x\n";
     let paths: Vec<String> = holds(text).repairs.into_iter().map(|repair| repair.path).collect();
