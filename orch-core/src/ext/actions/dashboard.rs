@@ -334,6 +334,11 @@ mod tests {
         assert_eq!((ci.p50, ci.p95, ci.mean), (Some(240), Some(720), Some(480.0)));
         assert_eq!((ci.halves, ci.trend()), ([6, 12], Some(100.0)));
         assert_eq!((board.total.runs, board.total.success_rate()), (4, Some(2.0 / 3.0)));
+        // It begins with its first moment, and ends before its last.
+        let runs = read_runs(&[run(1, "CI", 1, "success", 4)]).unwrap();
+        let (noon, later) = ("2026-11-01T10:00:00Z".parse().unwrap(), "2026-11-01T10:00:01Z".parse().unwrap());
+        let count = |from, to| Dashboard::new(&runs, from, to).unwrap().total.runs;
+        assert_eq!((count(noon, later), count(WallTime(0), noon), count(later, WallTime(later.0 + 1))), (1, 0, 0));
         // 19 minutes in 10 days are 57 in 30.
         assert_eq!(board.projected(board.total.usd), Usd::from_nanos(57 * 6_000_000));
         let json = board.json("2026-11-11".parse().unwrap());

@@ -265,6 +265,14 @@ mod tests {
             "2026-03-29T02:45:00Z",
             &["2026-03-29T00:30", "2026-03-29T01:30", "2026-03-29T02:30"],
         );
+        // By half an hour only: 02:15 is not there, and 02:45 is nobody's.
+        check(
+            "15 * * * *",
+            "Australia/Lord_Howe",
+            "2026-10-03T15:00:00Z",
+            "2026-10-03T17:00:00Z",
+            &["2026-10-03T16:15"],
+        );
         check("0 0 * * 1", "Asia/Tokyo", "2026-11-20T00:00:00Z", "2026-11-24T00:00:00Z", &["2026-11-22T15:00"]);
     }
 
@@ -275,6 +283,9 @@ mod tests {
         assert_eq!(due(at("2026-11-22T10:04:59Z"), &table, &none).unwrap(), []);
         assert_eq!(due(at("2026-11-22T10:05:00Z"), &table, &none).unwrap()[0].times, 1);
         assert_eq!(due(at("2020-01-01"), &table, &none).unwrap(), []);
+        // What was answered is not answered again, on the minute too.
+        let answered = Answered::from([("a".to_owned(), at("2026-11-22T10:05:00Z"))]);
+        assert_eq!(due(at("2026-11-22T10:05:00Z"), &table, &answered).unwrap(), []);
         // What somebody started by hand, before there was a table, is no reason to start what nobody was to start.
         let earlier = Answered::from([("a".to_owned(), at("2026-11-22T09:00:00Z"))]);
         assert_eq!(due(at("2026-11-22T10:04:59Z"), &table, &earlier).unwrap(), []);
@@ -301,6 +312,10 @@ mod tests {
         ] {
             assert!(Table::parse(&good.replace(old, new)).is_err(), "{new}");
         }
+        let mut twice = table(&["0 2 * * *"], None, "2026-01-01");
+        twice.slots.extend(twice.slots.clone());
+        let refused = Table::parse(&serde_json::to_string(&twice).unwrap()).unwrap_err();
+        assert!(refused.message().contains("`a` is there twice"), "{refused}");
     }
 
     /// Whether a field of a cron takes a value, read in another way than the reader does.

@@ -216,4 +216,17 @@ mod tests {
         assert!(text.trim_end().ends_with("GitHub shows 10 of a kind"), "{text}");
         assert_eq!(data("50%\nx"), "50%25%0Ax");
     }
+
+    #[test]
+    fn the_worst_and_the_dearest_come_first() {
+        let text = "on:\n  schedule:\n    - cron: '7,37 2 * * *'\n    - cron: '*/5 * * * *'\n    - cron: '7 2 * *'\njobs: {a: {runs-on: ubuntu-latest}}\n";
+        let found = audit(&[WorkflowFile::new("a.yml", text)], &AuditOptions::default());
+        let annotations = found.annotations("");
+        let lines: Vec<&str> = annotations
+            .lines()
+            .filter(|line| ["invalid-cron", "aggressive-cron"].iter().any(|rule| line.contains(rule)))
+            .filter_map(|line| line.split(',').nth(1))
+            .collect();
+        assert_eq!(lines, ["line=5", "line=4", "line=3"], "{annotations}");
+    }
 }

@@ -152,6 +152,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_run_is_overtaken_while_it_goes_on() {
+        let run = |id: u64, branch: &str, from: &str, to: &str| {
+            format!(
+                r#"{{"databaseId": {id}, "workflowName": "CI", "event": "pull_request", "headBranch": "{branch}", "status": "completed",
+                    "conclusion": "success", "createdAt": "2026-11-01T{from}:00Z", "updatedAt": "2026-11-01T{to}:00Z"}}"#
+            )
+        };
+        let runs = [
+            run(1, "x", "10:00", "10:10"),
+            run(2, "x", "10:05", "10:20"),
+            // Afterwards, and beside.
+            run(3, "x", "10:30", "10:40"),
+            run(4, "y", "10:35", "10:45"),
+        ];
+        let runs = crate::ext::actions::read_runs(&[format!("[{}]", runs.join(","))]).unwrap();
+        assert_eq!(
+            History::of(&runs).unwrap().of_workflow("ci.yml", Some("CI")).unwrap().superseded("pull_request"),
+            0.25
+        );
+    }
+
+    #[test]
     fn there_must_be_runs() {
         assert!(History::of(&[]).is_err());
     }
@@ -161,5 +183,7 @@ mod tests {
         let values: Vec<u64> = (1..=100).rev().collect();
         assert_eq!([50, 95, 100].map(|percent| quantile(&values, percent)), [Some(50), Some(95), Some(100)]);
         assert_eq!((quantile(&[7], 95), quantile(&[], 95)), (Some(7), None));
+        // Up to the next rank: of three the second, of 19 the last.
+        assert_eq!((quantile(&[1, 2, 3], 50), quantile(&(1..=19).collect::<Vec<_>>(), 95)), (Some(2), Some(19)));
     }
 }

@@ -7,6 +7,8 @@ mod dispatch;
 mod ignore;
 mod jobs;
 mod table;
+#[cfg(test)]
+mod tests;
 mod triggers;
 
 pub use self::table::{Fixing, Level, Rule};
