@@ -1,7 +1,7 @@
 //! What a price and a charge cost: `cargo bench --bench money`.
 //!
 //! A price is looked up by an alias that was asked for before, as a run does it for every attempt. A charge is priced and booked in a
-//! ledger in memory: with one limit, reserved before and settled after, and among limits for each agent, model and month.
+//! ledger in memory: with one limit, with five (day, month, each agent, model and run), and reserved before and settled after.
 
 use std::{
     hint::black_box,
@@ -99,10 +99,15 @@ fn main() {
         })
     };
     let (free, one) = (booked(Vec::new()), booked(vec![limit("all")]));
-    let month = Limit { per: Period::Month, ..limit("month") };
-    let agents = Limit { each: [Column::Agent].into(), ..limit("agents") };
-    let models = Limit { each: [Column::Model].into(), ..limit("models") };
-    let three = booked(vec![month, agents, models]);
+    let per = |name: &str, per| Limit { per, ..limit(name) };
+    let five = vec![
+        per("day", Period::Day),
+        per("month", Period::Month),
+        limit("agents").each(Column::Agent),
+        limit("models").each(Column::Model),
+        limit("runs").each(Column::Run),
+    ];
+    let many = booked(five);
     let settled = each(CHARGES, |count| {
         let ledger = ledger(vec![limit("all")]);
         let wanted = [(who.clone().with(Column::Model, "sonnet"), Usd::from_cents(10))];
@@ -120,10 +125,10 @@ fn main() {
             "Prices and charges, nanoseconds, median of {ROUNDS} rounds. A price by an alias that was asked for before: {by_alias:.0} \
              for input and output, {with_cache:.0} with three classes of cached tokens, {of_batch:.0} of a batch; asked for: at most \
              {LOOKUP:.0} ({}). A name that is new: {new:.0}; the first of a process also decodes the list, in {decode:.0} ms. A charge \
-             in memory, priced and booked: {free:.0} without a limit, {one:.0} with one, {three:.0} with three (month, each agent, each \
-             model), {settled:.0} if it was reserved before; asked for: at most {CHARGE:.0} ({}).",
+             in memory, priced and booked: {free:.0} without a limit, {one:.0} with one, {many:.0} with five (day, month, each agent, each \
+             model, each run); asked for: at most {CHARGE:.0} ({}). Reserved before and settled after, with one limit: {settled:.0}.",
             holds(by_alias.max(with_cache), LOOKUP),
-            holds(one, CHARGE)
+            holds(many, CHARGE)
         ),
     );
 }

@@ -294,6 +294,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0181-a-dispatcher-s-table-grows.md")]
     pub mod d0181_a_dispatcher_s_table_grows {}
+
+    #[doc = include_str!("../docs/decisions/0185-a-report-waits-for-what-is-told.md")]
+    pub mod d0185_a_report_waits_for_what_is_told {}
+
+    #[doc = include_str!("../docs/decisions/0186-all-doors-deal-by-one-call.md")]
+    pub mod d0186_all_doors_deal_by_one_call {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

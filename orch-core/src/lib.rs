@@ -69,7 +69,8 @@
 //! | `budget-files` | the budget files of the scripts that orch replaces |
 //! | `zones` | time zones by name, for the days and months of budgets |
 //! | `notify` | [`ext::notify`]: notices to Discord, Slack and webhooks |
-//! | `hooks` | [`ext::hooks`]: hooks that keep interactive agents within the budgets |
+//! | `agents` | [`executor::models`]: models over HTTP as agents, one after the other where one does not answer |
+//! | `hooks` | [`ext::hooks`]: hooks that keep interactive agents within the budgets, and those of git |
 //! | `otel` | [`ext::otel`]: runs as spans and metrics of OpenTelemetry |
 //! | `git` | [`git`]: the only caller of the `git` program |
 //! | `worktrees` | [`ext::worktree`]: a checkout of its own for each task |

@@ -26,6 +26,8 @@ use orch_core::{
 use serde_json::json;
 use tokio::sync::Notify;
 
+#[path = "store_runs/deal.rs"]
+mod deal;
 #[path = "store_runs/faults.rs"]
 mod faults;
 #[path = "store_runs/learn.rs"]

@@ -463,8 +463,8 @@ class Driver {
 }
 
 /** What a run is given beside its graph; nothing for most. */
-function seamsOf({ programs, locks }, { cache, store, sync, source, resume, ledger, prices, labels }) {
-  if (!(programs || locks || cache || store || ledger || prices)) return undefined
+function seamsOf({ programs, locks }, { cache, store, sync, source, resume, ledger, prices, labels, telling }) {
+  if (!(programs || locks || cache || store || ledger || prices || telling)) return undefined
   const seams = new native.Seams()
   if (programs !== undefined) seams.programs(programs)
   if (locks !== undefined) seams.locks(locks)
@@ -476,6 +476,7 @@ function seamsOf({ programs, locks }, { cache, store, sync, source, resume, ledg
   }
   if (ledger !== undefined) seams.ledger(ledger._native, labels && JSON.stringify(labels), process.cwd())
   if (prices !== undefined) seams.prices(prices._native)
+  if (telling !== undefined) seams.telling(telling)
   if (resume !== undefined) seams.resume(resume)
   return seams
 }

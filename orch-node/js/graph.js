@@ -41,6 +41,8 @@ class Ready {
     this.locks = undefined
     /** The functions of agents, for tasks that a run adds. */
     this.agents = undefined
+    /** Who does the tasks that ask for a capability. */
+    this.assigned = undefined
     this.strict = undefined
     this.plans = new Map()
     this._ids = undefined

@@ -345,6 +345,12 @@ export interface RunOptions<Shared = unknown> {
   prices?: Prices
   /** What else is known of all that is spent. Default: the worktree and the branch of the working directory. */
   labels?: Labels
+  /**
+   * Who is told that the run begins, how it ended, and of its budget: {@link Notices}, or `true` for the addresses of the environment, of
+   * which the `store` keeps what could not be sent yet. The run does not wait for it; its report does, ten seconds for each notice at most.
+   * What was not sent is told as a warning of the process. Default: false.
+   */
+  notify?: Notices | boolean
 }
 
 export type TaskState = 'pending' | 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled' | 'undone'
@@ -497,9 +503,11 @@ export declare class Run<R extends Results = Record<string, any>> implements Asy
   readonly state: RunState
   /** Where a stored run goes on: what is kept, in the order in which it ended, and what is run, and why. */
   readonly resumed: Resumed | undefined
+  /** Who does the tasks that ask for a capability, and why. */
+  readonly assigned: readonly Assigned[]
   /** Asks the run to stop: its tasks are told to, what can be undone is undone. */
   cancel(reason?: unknown): void
-  /** Waits for the end and answers the report, whatever became of the run. Events that nobody read are dropped. */
+  /** Waits for the end, and until everybody is told, and answers the report, whatever became of the run. Events that nobody read are dropped. */
   report(): Promise<Report<R>>
   /** The events, to the last. A slow reader slows the start of tasks. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Event>
@@ -638,8 +646,36 @@ export declare class Store implements Disposable {
 /** The function of an agent. */
 export type AgentFunction<Shared = unknown> = TaskFunction<Record<string, any>, unknown, Shared>
 
-/** The functions of agents, by name; `*` stands for all others. */
-export type Agents<Shared = unknown> = { readonly [agent: string]: AgentFunction<Shared> } | ReadonlyMap<string, AgentFunction<Shared>>
+/** An agent that is a function, and what it can do. */
+export interface Agent<Shared = unknown> {
+  run: AgentFunction<Shared>
+  /** In words. A task that asks for a `capability` may be given to it if one of these holds all words of that. */
+  capabilities?: string | readonly string[]
+  /** How many of its tasks run at once. Default: any number. */
+  atOnce?: number
+}
+
+/**
+ * The functions of agents, by name; `*` stands for all others. Tasks that ask for a `capability` instead of an agent go to whoever is
+ * expected to be done with it first, by load and by what is in the store of the run: {@link Run.assigned}. Tables of
+ * {@link LoadOptions.programs} may hold `capabilities` and `at_once` too.
+ */
+export type Agents<Shared = unknown> =
+  | { readonly [agent: string]: AgentFunction<Shared> | Agent<Shared> }
+  | ReadonlyMap<string, AgentFunction<Shared> | Agent<Shared>>
+
+/** Who does a task that asks for a capability. */
+export interface Assigned {
+  task: string
+  capability: string
+  agent: string
+  /** In how many milliseconds it was expected to be done with it. */
+  expectedMs: number
+  /** Whether it is who did it before, in an earlier part of the run. */
+  again: boolean
+  /** All of it in a sentence, with who was next. */
+  why: string
+}
 
 /** The program of an agent: a command line, its arguments, or a table as in TOML. No shell runs. */
 export type Program = string | readonly string[] | { readonly argv: readonly string[]; readonly [option: string]: unknown }

@@ -13,6 +13,8 @@ export declare class Graph {
   static ofJson(text: string): Graph
   /** The text of a file, at most 64 MiB. */
   static textOf(path: string): string
+  /** Whether a task asks for a capability, and names no agent. */
+  get asks(): boolean
   /** The name of the graph. */
   get name(): string
   /** The content hash. */
@@ -219,6 +221,14 @@ export declare class NativeStore {
   export(to: string): Promise<string>
 }
 
+/** Tells of one run, and of the budget of that ledger. */
+export declare class NativeTelling {
+  /** To whom these notices go. */
+  constructor(notices: NativeNotices, ledger?: NativeLedger | undefined | null)
+  /** Waits until all is delivered, or to be tried later: `{sent, later, dropped, why}`, as JSON. */
+  finish(): Promise<string>
+}
+
 /** How the tasks of a graph would run. */
 export declare class Plan {
   /** The places of the tasks of each level. */
@@ -245,10 +255,15 @@ export declare class Plan {
 
 /** Which agents are programs, and which are functions. */
 export declare class Programs {
-  /** `agents` is a table of agents, as in TOML; `flags` are agents as the command line gives them, `NAME=ARGV`. */
-  constructor(agents: string, flags: Array<string>, functions: Array<string>, directory?: string | undefined | null)
+  /**
+   * `agents` is a table of agents, as in TOML; `flags` are agents as the command line gives them, `NAME=ARGV`; `functions` says of
+   * each function what it can do and how many at once, as JSON.
+   */
+  constructor(agents: string, flags: Array<string>, functions: string, directory?: string | undefined | null)
   /** Refuses a graph some of whose agents are neither. */
   check(graph: Graph): void
+  /** Deals the tasks, by what is in that store. Of the run that goes on it is the name, else the source. */
+  deal(graph: Graph, store?: NativeStore | undefined | null, run?: string | undefined | null, source?: string | undefined | null): Dealt
 }
 
 /** What a run did. */
@@ -322,6 +337,8 @@ export declare class Seams {
   ledger(ledger: NativeLedger, who: string | undefined | null, here: string): void
   /** What usage costs, where there is no ledger. */
   prices(prices: NativePrices): void
+  /** Who tells people of it. */
+  telling(telling: NativeTelling): void
   /** The stored run that goes on. */
   resume(resume: NativeResume): void
 }
@@ -430,6 +447,14 @@ export declare function commandRead(bytes: Buffer, file: string): string
 
 /** The content hash of a JSON value, the same whatever the order of its members. */
 export declare function contentHash(json: string): string
+
+/** A graph in which each task has an agent that asks for what one can do. */
+export interface Dealt {
+  /** The graph. */
+  graph: Graph
+  /** Who was chosen, and why, as JSON: a list of pairs, for programs and for people. */
+  assigned: string
+}
 
 /** What happened since the last batch. */
 export interface Events {

@@ -42,6 +42,11 @@ class Notices {
     this.#native = raised(() => new native.NativeNotices(store?._of(), kinds, addresses, truth(local, 'local')))
   }
 
+  /** Tells of a run, and of the budget of that ledger; for the driver. */
+  _of(ledger) {
+    return raised(() => new native.NativeTelling(this.#native, ledger?._native))
+  }
+
   /** The names of those who are told. Never their addresses. */
   get targets() {
     return this.#native.targets()
@@ -95,4 +100,26 @@ class Notices {
   }
 }
 
-module.exports = { Notices }
+/** Who is told of a run: `notify`, where that is `true` those of the environment. */
+function noticesOf(notify, store) {
+  if (notify === true && store === undefined) {
+    throw new InvalidValue('what is to be told waits in a store until it is sent: give `notify` a `store`')
+  }
+  const notices = notify === true ? new Notices({ store }) : notify
+  if (!(notices instanceof Notices)) throw wrong('notify', 'Notices, true or false', notify)
+  return notices
+}
+
+/** Waits until everybody is told, or is to be told later. What came of it is not the run's: a warning says so. */
+async function tell(telling) {
+  let why
+  try {
+    const told = JSON.parse(await settled(() => telling.finish()))
+    if (typeof told.why === 'string') why = `not everybody was told (${told.later} waiting, ${told.dropped} given up): ${told.why}`
+  } catch (error) {
+    why = `nobody was told: ${error.message}`
+  }
+  if (why !== undefined) process.emitWarning(why, 'OrchWarning')
+}
+
+module.exports = { Notices, noticesOf, tell }

@@ -242,6 +242,7 @@ function readRun(options = {}) {
     budget,
     prices,
     labels,
+    notify = false,
     ...rest
   } = options
   noMore(rest, 'options')
@@ -297,6 +298,7 @@ function readRun(options = {}) {
     ledger,
     prices: ledger === undefined ? prices : undefined,
     labels: labels === undefined ? undefined : require('./money.js').labels(labels, 'labels'),
+    notices: notify === false ? undefined : require('./notices.js').noticesOf(notify, store),
   }
 }
 

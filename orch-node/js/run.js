@@ -98,21 +98,24 @@ class Run {
   #onAbort
   #cache
   #resume
+  #telling
+  #assigned
 
-  /** `resume`: how a stored run goes on. */
-  constructor(graph, options, listens, resume) {
+  /** `found`: how a stored run goes on, and the graph as it is for that. */
+  constructor(graph, options, listens, found) {
     checkGraph(graph)
     if (Driver === undefined) begin()
     const read = readRun(options)
-    if (read.resume !== undefined && resume === undefined) {
+    if (read.resume !== undefined && found === undefined) {
       throw new InvalidValue('`resume` takes a while: `await run(graph, { store, resume })`, or `await resume(graph, { store, run })`')
     }
-    read.resume = resume
+    read.resume = found?.resume
     read.source ??= graph._source
-    const ready = graph._ready(read.store !== undefined)
+    const ready = found?.ready ?? graph._ready(read.store !== undefined, read.store?._of())
     const { signal, onEvent } = read
     this.#cache = read.cache
-    this.#resume = resume
+    this.#resume = read.resume
+    this.#assigned = ready.assigned ?? []
     const published = channel.hasSubscribers
     const reader = listens || onEvent !== undefined || published ? new Reader() : undefined
     this.#graph = graph
@@ -120,6 +123,7 @@ class Run {
     this.#reader = reader
     let end
     this.#ended = new Promise((resolve) => (end = resolve))
+    this.#telling = read.telling = read.notices?._of(read.ledger)
     this.#driver = new Driver(ready, read, reader, () => {
       this.#signal?.removeEventListener('abort', this.#onAbort)
       end()
@@ -166,6 +170,11 @@ class Run {
     return { kept, again }
   }
 
+  /** Who does the tasks that ask for a capability, and why. */
+  get assigned() {
+    return this.#assigned
+  }
+
   /** `running`, `succeeded`, `failed` or `cancelled`. */
   get state() {
     return this.#driver.state
@@ -181,6 +190,11 @@ class Run {
     this.#reader?.leave()
     await this.#ended
     const driver = this.#driver
+    if (this.#telling !== undefined) {
+      const telling = this.#telling
+      this.#telling = undefined
+      await require('./notices.js').tell(telling)
+    }
     if (this.#cache !== undefined) {
       this.#cache._absorb()
       await this.#cache.settle()

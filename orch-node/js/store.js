@@ -80,18 +80,19 @@ class Store {
   async plan(graph, options = {}) {
     const { run, source, inputs, ...rest } = object(options, 'options')
     noMore(rest, 'options')
-    const resume = await this._resume(graph, run, source, inputs, undefined)
+    const { resume } = await this._resume(graph, run, source, inputs, undefined)
     const { version, ...told } = JSON.parse(resume.form())
     return told
   }
 
-  /** Reads a run, and decides how it goes on. */
-  _resume(graph, run, source, inputs, sync) {
+  /** Reads a run, and decides how it goes on; with the graph as it is for that run. */
+  async _resume(graph, run, source, inputs, sync) {
     const wanted = named(run)
     const of = source === undefined ? graph._source : text(source, 'source')
     const given = inputs === undefined ? undefined : JSON.stringify(object(inputs, 'inputs'))
-    const ready = graph._ready(true)
-    return settled(() => this._of(sync).resume(ready.graph, wanted, wanted === undefined ? of : undefined, given))
+    const [store, latest] = [this._of(sync), wanted === undefined ? of : undefined]
+    const ready = graph._ready(true, store, wanted, latest)
+    return { ready, resume: await settled(() => store.resume(ready.graph, wanted, latest, given)) }
   }
 
   /** Asks the owner of a run, in whatever process it is, to stop it. */

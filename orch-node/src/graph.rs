@@ -98,6 +98,12 @@ impl Graph {
         session::load_text(Path::new(&path)).raised()
     }
 
+    /// Whether a task asks for a capability, and names no agent.
+    #[napi(getter)]
+    pub fn asks(&self) -> bool {
+        self.0.tasks().iter().any(|task| task.options().agent.is_none() && task.options().capability.is_some())
+    }
+
     /// The name of the graph.
     #[napi(getter)]
     pub fn name(&self) -> &str {

@@ -6,7 +6,7 @@ use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
 use orch_core::{
     Clock,
-    ext::notify::{HttpCourier, Outbox, Target, TargetKind, TargetOptions, Tell},
+    ext::notify::{HttpCourier, Outbox, RunNotices, Target, TargetKind, TargetOptions, Tell},
     store::{MemoryStore, Store},
 };
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     convert,
     error::Raised,
+    money::NativeLedger,
     store::{Job, NativeStore, later, text},
 };
 
@@ -84,6 +85,28 @@ impl NativeNotices {
             let forms = letters.iter().map(|letter| json!({"letter": letter, "posted": letter.posted.to_string()}));
             text(&forms.collect::<Vec<Value>>())
         }))
+    }
+}
+
+/// Tells of one run, and of the budget of that ledger.
+#[napi]
+pub struct NativeTelling(pub(crate) Arc<RunNotices>);
+
+#[napi]
+impl NativeTelling {
+    /// To whom these notices go.
+    #[napi(constructor)]
+    pub fn new(notices: &NativeNotices, ledger: Option<&NativeLedger>) -> Self {
+        let ledger = ledger.map(|ledger| ledger.native.clone());
+        let (outbox, courier) = (notices.outbox.clone(), notices.courier.clone());
+        Self(Arc::new(RunNotices::of_run(outbox, courier, ledger, env::vars_os())))
+    }
+
+    /// Waits until all is delivered, or to be tried later: `{sent, later, dropped, why}`, as JSON.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn finish(&self) -> AsyncTask<Job<String>> {
+        let telling = self.0.clone();
+        later(move || text(&telling.finish()?))
     }
 }
 

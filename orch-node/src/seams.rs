@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use napi_derive::napi;
 use orch_core::{
-    PriceSource, PriceTable,
+    EventSink, PriceSource, PriceTable,
+    executor::Doers,
     locks::Locks,
     session::{Budget, SessionOptions, SharedCache},
 };
@@ -13,6 +14,7 @@ use crate::{
     cache::NativeCache,
     locks::NativeLocks,
     money::{NativeLedger, NativePrices},
+    notices::NativeTelling,
     programs::Programs,
     store::{NativeResume, NativeStore},
 };
@@ -21,13 +23,14 @@ use crate::{
 #[derive(Default)]
 #[napi]
 pub struct Seams {
-    pub(crate) programs: Option<(Arc<dyn orch_core::Executor>, Arc<crate::programs::Known>)>,
+    pub(crate) programs: Option<(Arc<dyn orch_core::Executor>, Arc<Doers>)>,
     locks: Option<Locks>,
     cache: Option<SharedCache>,
     store: Option<(orch_core::store::SqliteStore, String)>,
     resume: Option<orch_core::Resume>,
     budget: Option<Budget>,
     prices: Option<Arc<PriceTable>>,
+    telling: Option<Arc<dyn EventSink>>,
 }
 
 #[napi]
@@ -41,7 +44,7 @@ impl Seams {
     /// The agents that are programs.
     #[napi]
     pub fn programs(&mut self, programs: &Programs) {
-        self.programs = Some((programs.executor.clone(), programs.known.clone()));
+        self.programs = Some((programs.executor.clone(), programs.doers.clone()));
     }
 
     /// What tasks claim by; without it, what this run holds matters to no other.
@@ -85,6 +88,12 @@ impl Seams {
         self.prices = Some(prices.0.clone());
     }
 
+    /// Who tells people of it.
+    #[napi]
+    pub fn telling(&mut self, telling: &NativeTelling) {
+        self.telling = Some(telling.0.clone());
+    }
+
     /// The stored run that goes on.
     #[napi]
     pub fn resume(&mut self, resume: &NativeResume) {
@@ -105,6 +114,7 @@ impl Seams {
         let bundled = || self.programs.is_some().then(|| Arc::new(PriceTable::bundled()));
         options.prices = self.prices.clone().or_else(bundled).map(|prices| prices as Arc<dyn PriceSource>);
         options.budget.clone_from(&self.budget);
+        options.sinks.extend(self.telling.clone());
         if let Some((store, source)) = &self.store {
             options.store = Some(Arc::new(store.clone()));
             options.source.clone_from(source);

@@ -4,11 +4,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use orch_core::{
     Clock, Error, ErrorKind, EventKind, Executor, Hand, RunId, RunState, TaskIx, Usage,
+    executor::Doers,
     run::{Attempt, Message},
     session::Native,
 };
 
-use crate::{error::Raised, event::Batch, programs::Known};
+use crate::{error::Raised, event::Batch};
 
 /// In the answer of a step, beside how many to begin: read the [`news`](super::session::Session::news).
 const NEWS: u32 = 1 << 24;
@@ -38,7 +39,7 @@ pub(crate) struct Steps {
     pub(crate) hand: Option<Hand>,
     pub(crate) finished: Vec<Message>,
     pub(crate) events: Option<Batch>,
-    pub(crate) programs: Option<(Arc<dyn Executor>, Arc<Known>)>,
+    pub(crate) programs: Option<(Arc<dyn Executor>, Arc<Doers>)>,
     /// Whether a store keeps the run, which may fail.
     pub(crate) kept: bool,
     pub(crate) natives: HashMap<TaskIx, (Attempt, Native)>,
@@ -142,13 +143,13 @@ impl Steps {
 
     /// Begins and stops what programs do, which the driver in JavaScript does not see.
     fn begin_programs(&mut self) -> napi::Result<()> {
-        let Some((executor, known)) = &self.programs else { return Ok(()) };
+        let Some((executor, doers)) = &self.programs else { return Ok(()) };
         let Some(session) = &mut self.session else { return Ok(()) };
         let graph = session.graph().clone();
         let natives = &mut self.natives;
         let mut failed = Ok(());
         self.starts.retain(|attempt| {
-            if !known.runs(&graph, attempt.task, attempt.undo) {
+            if !doers.is_program(&graph, attempt.task, attempt.undo) {
                 return true;
             }
             match session.spawn(executor, *attempt).raised() {

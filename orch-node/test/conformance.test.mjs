@@ -184,7 +184,7 @@ async function play(source, stopped) {
         reject(signal.reason)
       })
     })
-  const programs = new native.Programs('{}', [], ['*'], undefined)
+  const programs = new native.Programs('{}', [], '[{"name": "*"}]', undefined)
   const running = start(new LoadedGraph(graph, new Map([['*', body]]), programs), {
     maxParallel: source.max_parallel ?? undefined,
     onFailure: source.on_failure,

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { InvalidDefinition, InvalidFormat, NotFound, RunFailed, load, parse, run, start } from '../js/index.mjs'
+import { InvalidDefinition, InvalidFormat, InvalidValue, NotFound, RunFailed, Store, load, parse, resume, run, start } from '../js/index.mjs'
 
 const commands = new URL('../../examples/commands/', import.meta.url)
 
@@ -78,4 +81,68 @@ test('what is wrong is told', () => {
   assert.throws(() => parse(command({ id: 'a' })).plan(), /neither functions nor programs/)
   assert.throws(() => parse(command({ id: 'a' }), { a: 1 }), { name: 'InvalidType', message: /`agents.a` must be a function/ })
   assert.throws(() => parse(command({ id: 'a' }), { a: () => 1 }).task('b', () => 1), InvalidDefinition)
+})
+
+/** A command whose tasks ask for a capability. */
+function asking(...tasks) {
+  const agents = tasks.map(([id, capability]) => ({ id, task: 'do it', capability, estimatedTime: 60_000 }))
+  return JSON.stringify({ version: '2.0.0', name: '/x', description: 'x', phases: [{ id: 'one', name: 'One', agents }] })
+}
+
+test('who failed before is not asked again', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'orch-load-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const asked = []
+  const flaky = () => {
+    asked.push('flaky')
+    throw new Error('not today')
+  }
+  const steady = () => asked.push('steady')
+  const graph = parse(asking(['look', 'Security']), {
+    flaky: { run: flaky, capabilities: 'security review' },
+    steady: { run: steady, capabilities: ['security review', 'docs'] },
+  })
+  const store = new Store(join(folder, 'runs.db'))
+  // Of equals the earlier name.
+  const failed = await run(graph, { store, check: false })
+  assert.deepEqual([failed.state, asked], ['failed', ['flaky']])
+
+  // Who had it keeps it in the same run; the next run asks whoever did better.
+  const again = await resume(graph, { store, run: failed.run, check: false })
+  assert.deepEqual(again.assigned.map((it) => [it.agent, it.again]), [['flaky', true]])
+  assert.equal((await again.report()).state, 'failed')
+  const next = start(graph, { store })
+  const [chosen] = next.assigned
+  assert.deepEqual([chosen.task, chosen.capability, chosen.agent, chosen.again], ['look', 'Security', 'steady', false])
+  assert.match(chosen.why, /^look: steady, which can Security; expected to take 120 s, flaky /)
+  await next.report()
+  assert.deepEqual(asked, ['flaky', 'flaky', 'steady'])
+})
+
+test('who does so many at once does no more', async () => {
+  let now = 0
+  let most = 0
+  const narrow = async () => {
+    most = Math.max(most, ++now)
+    for (let i = 0; i < 3; i++) await null
+    now--
+  }
+  const text = asking(...['a', 'b', 'c', 'd', 'e'].map((id) => [id, 'count']))
+  await run(parse(text, { narrow: { run: narrow, capabilities: 'count', atOnce: 2 } }))
+  assert.equal(most, 2)
+  const programs = { adder: { argv: ['true'], capabilities: ['count'], at_once: 1 } }
+  const handle = start(parse(text, {}, { programs }))
+  assert.deepEqual(handle.assigned.map((it) => it.agent), ['adder', 'adder', 'adder', 'adder', 'adder'])
+  assert.equal((await handle.report()).state, 'succeeded')
+})
+
+test('what nobody can do is told', async () => {
+  const graph = parse(asking(['a', 'juggle']), { narrow: { run: () => 1, capabilities: ['count'] } })
+  await assert.rejects(run(graph), (error) => {
+    assert.ok(error instanceof InvalidDefinition)
+    assert.deepEqual(error.problems.map((it) => it.code), ['NO_CAPABLE_AGENT'])
+    return true
+  })
+  assert.throws(() => parse(asking(), { x: { run: () => 1, atOnce: 0 } }), InvalidValue)
+  assert.throws(() => parse(asking(), { x: { run: () => 1, atonce: 2 } }), /agents\.x: there is no option `atonce`/)
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -6,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { inspect } from 'node:util'
 
-import { InvalidType, InvalidValue, NotFound, Notices, Store } from '../js/index.mjs'
+import { Graph, InvalidType, InvalidValue, NotFound, Notices, Store, run } from '../js/index.mjs'
 
 const SECRET = 'qWeRtY-secret-ZxCvB'
 let folder
@@ -117,4 +118,49 @@ test('wrong notices are told as such', async () => {
   await assert.rejects(notices.milestone({ budget: 'b', period: '', usd: 'much', spentUsd: 1, ofUsd: 1 }), InvalidValue)
   await assert.rejects(notices.list({ limit: -1 }), InvalidValue)
   assert.deepEqual(await notices.list(), [])
+})
+
+const nightly = (fails) =>
+  new Graph('nightly').task('build', async () => {
+    if (fails) throw new Error('no room, says s3cr3t-pass')
+    return 'v1.tar'
+  })
+
+test('a run tells how it went', async (t) => {
+  const { heard, address } = await server(t)
+  const notify = new Notices({ webhook: address, local: true })
+  const report = await run(nightly(), { notify })
+  const [STARTED, COMPLETE] = ['🚀 AI Orchestration - Execution Started', '✅ AI Orchestration - Execution Complete']
+  assert.deepEqual([heard.map(({ title }) => title), report.get('build')], [[STARTED, COMPLETE], 'v1.tar'])
+  const facts = Object.fromEntries(heard[1].fields.map(({ name, value }) => [name, value]))
+  assert.deepEqual([facts.Graph, facts.Run, facts.Succeeded, facts.Failed], ['nightly', report.run, '1', '0'])
+
+  heard.length = 0
+  process.env.DEPLOY_PASSWORD = 's3cr3t-pass'
+  t.after(() => delete process.env.DEPLOY_PASSWORD)
+  await run(nightly(true), { notify, check: false })
+  assert.equal(heard[0].title, STARTED)
+  assert.match(JSON.stringify(heard[1]), /no room/)
+  assert.doesNotMatch(JSON.stringify(heard), /s3cr3t-pass/)
+})
+
+test('a run waits for nobody, and its store keeps what waits', async (t) => {
+  const busy = [503, { 'retry-after': '3600' }, '']
+  const { address } = await server(t, busy, busy)
+  Object.assign(process.env, { ORCH_WEBHOOK_URL: address, ORCH_WEBHOOK_LOCAL: '1' })
+  t.after(() => ['ORCH_WEBHOOK_URL', 'ORCH_WEBHOOK_LOCAL'].forEach((name) => delete process.env[name]))
+  const store = new Store(place())
+  const warned = once(process, 'warning')
+  const report = await run(nightly(), { store, notify: true })
+  const [warning] = await warned
+  assert.deepEqual([report.state, warning.name], ['succeeded', 'OrchWarning'])
+  assert.match(warning.message, /^not everybody was told/)
+  isSilent(warning)
+  assert.deepEqual((await new Notices({ store }).list()).map(({ state }) => state), ['waiting', 'waiting'])
+})
+
+test('to notify somebody, there has to be somebody, and a store', async () => {
+  await assert.rejects(run(nightly(), { notify: true }), /give `notify` a `store`/)
+  await assert.rejects(run(nightly(), { store: new Store(place()), notify: true }), NotFound)
+  await assert.rejects(run(nightly(), { notify: 'me' }), InvalidType)
 })

@@ -75,10 +75,14 @@ export { aborted, count, events, sum, words, wrong }
 
 const loaded = load(new URL('file:///review-all.json'), { '*': ({ id, inputs }) => [id, inputs.map] }, { programs: { a: 'echo' } })
 const anything: unknown = (await run(loaded, { inputs: { files: 3 } })).get('any task')
+const asking = start(parse('{}', { reader: { run: ({ id }) => id, capabilities: ['read'], atOnce: 2 } }), { notify: new Notices() })
+const reasons: string[] = asking.assigned.map(({ agent, why }) => `${agent}: ${why}`)
+// @ts-expect-error true, false or notices
+await run(loaded, { notify: 'me' })
 // @ts-expect-error agents are functions
 parse('{}', { reader: 3 })
 
-export { anything }
+export { anything, reasons }
 
 {
   using store = new Store('runs.db', { sync: 'full' })

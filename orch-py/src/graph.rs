@@ -124,6 +124,12 @@ impl Graph {
         self.0.tasks().iter().map(|task| task.options().agent.as_deref()).collect()
     }
 
+    /// Whether a task asks for a capability, and names no agent.
+    #[getter]
+    fn asks(&self) -> bool {
+        self.0.tasks().iter().any(|task| task.options().agent.is_none() && task.options().capability.is_some())
+    }
+
     /// The places of what that task waits for.
     fn parents(&self, ix: u32) -> Vec<usize> {
         self.0.parents(ix.into()).map(|parent| parent.index()).collect()

@@ -50,6 +50,7 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<money::Ledger>()?;
     module.add_function(wrap_pyfunction!(money::usage, module)?)?;
     module.add_class::<notices::Notices>()?;
+    module.add_class::<notices::Telling>()?;
     module.add_function(wrap_pyfunction!(notices::payload, module)?)?;
     module.add_class::<compat::BudgetFile>()?;
     module.add_function(wrap_pyfunction!(compat::ask_models, module)?)?;

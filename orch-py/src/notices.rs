@@ -4,7 +4,7 @@ use std::{env, sync::Arc, thread, time::Duration};
 
 use orch_core::{
     Clock,
-    ext::notify::{Delivered, HttpCourier, Outbox, Target, TargetOptions, Tell},
+    ext::notify::{Delivered, HttpCourier, Outbox, RunNotices, Target, TargetOptions, Tell},
     store::MemoryStore,
 };
 use pyo3::prelude::*;
@@ -12,14 +12,15 @@ use pyo3::prelude::*;
 use crate::{
     convert::{self, Text},
     error::Raised,
+    money::Ledger,
     store::Store,
 };
 
 /// What tells people outside. Addresses go in and never come out.
 #[pyclass(subclass, frozen, module = "orch._orch")]
 pub(crate) struct Notices {
-    outbox: Outbox,
-    courier: HttpCourier,
+    outbox: Arc<Outbox>,
+    courier: Arc<HttpCourier>,
     store: Arc<dyn orch_core::store::Store>,
     clock: Clock,
 }
@@ -48,8 +49,8 @@ impl Notices {
                 .collect(),
             None => Target::of_variables(|name| env::var(name).ok()),
         };
-        let outbox = Outbox::new(store.clone(), targets.raised(py)?, clock.clone());
-        Ok(Self { outbox, courier: HttpCourier::new(), store, clock })
+        let outbox = Arc::new(Outbox::new(store.clone(), targets.raised(py)?, clock.clone()));
+        Ok(Self { outbox, courier: Arc::new(HttpCourier::new()), store, clock })
     }
 
     /// The names of the targets.
@@ -68,7 +69,7 @@ impl Notices {
     /// Sends what is due: sent, to be tried later, given up, and why.
     fn carry(&self, py: Python<'_>, patience: f64) -> PyResult<(u64, u64, u64, Option<String>)> {
         let patience = Duration::try_from_secs_f64(patience)?;
-        let deliver = || self.outbox.deliver_within(&self.courier, patience, thread::sleep);
+        let deliver = || self.outbox.deliver_within(&*self.courier, patience, thread::sleep);
         let Delivered { sent, later, dropped, why } = py.detach(deliver).raised(py)?;
         Ok((sent, later, dropped, why))
     }
@@ -78,6 +79,26 @@ impl Notices {
         let letters = py.detach(|| self.store.letters(limit)).raised(py)?;
         let forms: Vec<_> = letters.iter().map(|letter| (letter, letter.posted.to_string())).collect();
         convert::shown(py, &forms)
+    }
+}
+
+/// Tells of one run, and of the budget of that ledger.
+#[pyclass(frozen, module = "orch._orch")]
+pub(crate) struct Telling(pub(crate) Arc<RunNotices>);
+
+#[pymethods]
+impl Telling {
+    #[new]
+    fn new(notices: PyRef<'_, Notices>, ledger: Option<PyRef<'_, Ledger>>) -> Self {
+        let ledger = ledger.map(|ledger| ledger.native.clone());
+        let (outbox, courier) = (notices.outbox.clone(), notices.courier.clone());
+        Self(Arc::new(RunNotices::of_run(outbox, courier, ledger, env::vars_os())))
+    }
+
+    /// Waits until all is delivered, or to be tried later: sent, to be tried later, given up, and why.
+    fn finish(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, Option<String>)> {
+        let Delivered { sent, later, dropped, why } = py.detach(|| self.0.finish()).raised(py)?;
+        Ok((sent, later, dropped, why))
     }
 }
 

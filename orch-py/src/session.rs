@@ -12,7 +12,7 @@ use std::{
 };
 
 use orch_core::{
-    Clock, Error, ErrorKind, Hand, PriceTable, RunState, TaskIx, Usage,
+    Clock, Error, ErrorKind, EventSink, Hand, PriceTable, RunState, TaskIx, Usage,
     run::{Attempt, Message},
     session::Native,
 };
@@ -28,6 +28,7 @@ use crate::{
     error::Raised,
     event::Event,
     money::{self, Ledger},
+    notices::Telling,
     plan::Plan,
     programs::Programs,
     report::Report,
@@ -72,12 +73,13 @@ pub(crate) fn end(py: Python<'_>) {
 type News = (Vec<(usize, u32, bool)>, Vec<(usize, u32, bool)>, Option<f64>, &'static str);
 
 /// What the run has from elsewhere: a cache, an engine, where it is kept: the store, the run that it goes on with, and how
-/// many tasks the driver knows the functions of; and where it books what it spends, and what else is known of who does.
+/// many tasks the driver knows the functions of; where it books what it spends, and what else is known of who does; and who tells of it.
 type Shared<'a> = (
     Option<PyRef<'a, Cache>>,
     Option<PyRef<'a, Engine>>,
     Option<(PyRef<'a, Store>, Option<PyRef<'a, Resume>>, usize)>,
     Option<(PyRef<'a, Ledger>, Option<Bound<'a, PyAny>>)>,
+    Option<PyRef<'a, Telling>>,
 );
 
 /// One run. `step` tells it what finished and answers what to begin.
@@ -128,7 +130,7 @@ impl Session {
     ) -> PyResult<Self> {
         let mut options = Options::read(options, &plan.0)?;
         let mut known = plan.0.graph().len();
-        let (cache, engine, kept, spending) = shared;
+        let (cache, engine, kept, spending, telling) = shared;
         if let Some((store, resume, functions)) = kept {
             options.store = Some(Arc::new(store.native.clone()));
             // Unless it shares those of an engine.
@@ -157,6 +159,7 @@ impl Session {
             let here = options.directory.clone().or_else(|| env::current_dir().ok());
             options.budget = Some(money::budget(&ledger, who.as_ref(), here.as_deref())?);
         }
+        options.sinks.extend(telling.map(|telling| telling.0.clone() as Arc<dyn EventSink>));
         let wake = Arc::new(rings(wake));
         // With a store it waits for that.
         let session = py.detach(|| orch_core::session::Session::new(&plan.0, options, wake)).raised(py)?;
@@ -409,7 +412,7 @@ impl Session {
         let session = &mut self.session;
         let mut failed = Ok(());
         self.begun.retain(|attempt| {
-            if !programs.runs(&graph, attempt.task, attempt.undo) {
+            if !programs.doers.is_program(&graph, attempt.task, attempt.undo) {
                 return true;
             }
             match session.spawn(&programs.executor, *attempt).raised(py) {

@@ -160,3 +160,78 @@ def test_what_is_undone_is_undone_by_its_agent():
     graph = orch.loads(text, agents)
     report = orch.run_sync(graph, check=False)
     assert (report.task("a").state, undone) == ("undone", [(True, "made")])
+
+
+def asking(*tasks: tuple[str, str]) -> str:
+    """A command whose tasks ask for a capability."""
+    agents = [{"id": id, "task": "do it", "capability": can, "estimatedTime": 60_000} for id, can in tasks]
+    phases = [{"id": "one", "name": "One", "agents": agents}]
+    return json.dumps({"version": "2.0.0", "name": "/x", "description": "x", "phases": phases})
+
+
+def test_who_failed_before_is_not_asked_again(tmp_path):
+    asked = []
+
+    async def flaky(context: orch.Context) -> str:
+        asked.append("flaky")
+        raise OSError("not today")
+
+    async def steady(context: orch.Context) -> str:
+        asked.append("steady")
+        return "looked"
+
+    agents = {"flaky": orch.Agent(flaky, ["security review"]), "steady": orch.Agent(steady, ["security review", "docs"])}
+    graph = orch.loads(asking(("look", "Security")), agents)
+    store = orch.Store(tmp_path / "runs.db")
+    # Of equals the earlier name.
+    assert [(it.task, it.agent) for it in graph.plan(store=store).assigned] == [("look", "flaky")]
+    failed = orch.run_sync(graph, store=store, check=False)
+    assert (failed.state, asked) == ("failed", ["flaky"])
+
+    # Who had it keeps it in the same run; the next run asks whoever did better.
+    again = orch.resume_sync(failed.run, graph, store=store, check=False)
+    assert (again.state, asked) == ("failed", ["flaky", "flaky"])
+    assert orch.run_sync(graph, store=store)["look"] == "looked"
+    assert "definition" not in store.preview(failed.run, graph).again["look"], "it is still that of `flaky`"
+    (chosen,) = graph.plan(store=store).assigned
+    assert (chosen.agent, chosen.capability, chosen.again) == ("steady", "Security", False)
+    assert chosen.why.startswith("look: steady, which can Security; expected to take ")
+    assert ", flaky " in chosen.why
+
+    async def whole() -> tuple[str, ...]:
+        run = orch.start(graph, store=store)
+        assigned = run.assigned
+        await run
+        return tuple(it.agent for it in assigned)
+
+    assert asyncio.run(whole()) == ("steady",)
+    assert graph.plan().assigned[0].agent == "flaky", "without a store nobody knows"
+
+
+def test_who_does_so_many_at_once_does_no_more():
+    now, most = 0, 0
+
+    async def narrow(context: orch.Context) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        now -= 1
+
+    text = asking(*((f"t{nth}", "count") for nth in range(5)))
+    orch.run_sync(orch.loads(text, {"narrow": orch.Agent(narrow, "count", at_once=2)}))
+    assert most == 2
+    programs = {"adder": {"argv": ["true"], "capabilities": ["count"], "at_once": 1}}
+    graph = orch.loads(text, programs=programs)
+    assert orch.run_sync(graph).state == "succeeded"
+    assert {it.agent for it in graph.plan().assigned} == {"adder"}
+
+
+def test_what_nobody_can_do_is_told():
+    graph = orch.loads(asking(("a", "juggle")), {"narrow": orch.Agent(print, ["count"])})
+    with pytest.raises(orch.InvalidDefinition, match="no agent can `juggle` \\(known: `count`\\)") as raised:
+        graph.plan()
+    assert [problem.code for problem in raised.value.problems] == ["NO_CAPABLE_AGENT"]
+    with pytest.raises(orch.InvalidValue, match="`at_once` of the agent `x` is 0; give a whole number, at least 1"):
+        orch.loads(asking(), {"x": orch.Agent(print, at_once=0)})

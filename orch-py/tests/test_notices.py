@@ -153,3 +153,62 @@ def test_the_address_is_told_nowhere(server, tmp_path, monkeypatch, caplog, caps
 def test_without_an_address_nobody_is_to_be_told():
     with pytest.raises(orch.NotFound, match="DISCORD_WEBHOOK_URL, SLACK_WEBHOOK_URL, ORCH_WEBHOOK_URL"):
         orch.Notices()
+
+
+STARTED, COMPLETE = "🚀 AI Orchestration - Execution Started", "✅ AI Orchestration - Execution Complete"
+
+
+def told(server):
+    return [heard["title"] for heard in server.heard]
+
+
+def nightly(fails=False):
+    graph = orch.Graph("nightly")
+
+    @graph.task
+    async def build() -> str:
+        if fails:
+            raise OSError("no room, says s3cr3t-pass")
+        return "v1.tar"
+
+    return graph
+
+
+def test_a_run_tells_how_it_went(server, monkeypatch):
+    notices = orch.Notices(webhook=server.url, local=True)
+    report = orch.run_sync(nightly(), notify=notices)
+    assert (told(server), report["build"]) == ([STARTED, COMPLETE], "v1.tar")
+    facts = {fact["name"]: fact["value"] for fact in server.heard[1]["fields"]}
+    assert (facts["Graph"], facts["Run"], facts["Succeeded"], facts["Failed"]) == ("nightly", report.run, "1", "0")
+
+    server.heard.clear()
+    monkeypatch.setenv("DEPLOY_PASSWORD", "s3cr3t-pass")
+    with pytest.raises(orch.RunFailed):
+        orch.run_sync(nightly(fails=True), notify=notices)
+    assert told(server)[0] == STARTED
+    assert "no room" in str(server.heard[1])
+    assert "s3cr3t-pass" not in str(server.heard)
+
+
+def test_a_run_waits_for_nobody_and_its_store_keeps_what_waits(server, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("ORCH_WEBHOOK_URL", server.url)
+    monkeypatch.setenv("ORCH_WEBHOOK_LOCAL", "1")
+    server.answers = [(503, {"Retry-After": "3600"})] * 2
+    store = orch.Store(tmp_path / "runs.db")
+    with caplog.at_level(logging.WARNING, "orch"):
+        report = orch.run_sync(nightly(), store=store, notify=True)
+    assert report.state == "succeeded"
+    assert "not everybody was told" in caplog.text
+    assert SECRET not in caplog.text
+    assert [letter.state for letter in orch.Notices(store).list()] == ["waiting", "waiting"]
+
+
+def test_notify_needs_somebody_and_a_store(tmp_path, monkeypatch):
+    for name in ("DISCORD_WEBHOOK_URL", "SLACK_WEBHOOK_URL", "ORCH_WEBHOOK_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(orch.InvalidValue, match="give `notify` a `store`"):
+        orch.run_sync(nightly(), notify=True)
+    with pytest.raises(orch.NotFound):
+        orch.run_sync(nightly(), store=tmp_path / "runs.db", notify=True)
+    with pytest.raises(orch.InvalidValue, match=r"give an orch\.Notices"):
+        orch.run_sync(nightly(), notify="me")  # type: ignore[arg-type]

@@ -173,7 +173,7 @@ async def play(source, stopped):
             raise Scripted(attempt["error"])
         return attempt.get("output")
 
-    loaded = LoadedGraph(graph, {"*": body}, _orch.Programs({}, [], {"*"}, None))
+    loaded = LoadedGraph(graph, {"*": body}, _orch.Programs({}, [], [{"name": "*"}], None))
     run = orch.start(
         loaded,
         max_parallel=source.get("max_parallel"),

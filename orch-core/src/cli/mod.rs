@@ -25,7 +25,6 @@ mod args_hooks;
 mod args_metrics;
 mod args_money;
 mod args_worktree;
-mod assign;
 mod badges;
 mod budget;
 mod check;

@@ -11,10 +11,10 @@ use super::{
     streams::Console,
 };
 use crate::{
-    Clock, Redactor,
+    Clock,
     cost::budget::Limits,
     error::Result,
-    ext::notify::{Delivered, HttpCourier, Notice, Outbox, RunNotices, Target, TellWhen},
+    ext::notify::{Delivered, HttpCourier, Notice, Outbox, RunNotices, Target},
     id::Printable,
     session::Ledger,
     store::{LetterState, Store},
@@ -32,9 +32,7 @@ pub(super) fn check() -> Result<()> {
 
 /// Tells of a run, and of its budget, from here on.
 pub(super) fn of_run(store: Arc<dyn Store>, ledger: Option<Ledger>) -> Result<RunNotices> {
-    let redactor = Redactor::new().with_variables(std::env::vars());
-    let (outbox, courier) = (Arc::new(outbox(store)?), Arc::new(HttpCourier::new()));
-    Ok(RunNotices::start_with(outbox, courier, TellWhen::default(), redactor, ledger))
+    Ok(RunNotices::of_run(Arc::new(outbox(store)?), Arc::new(HttpCourier::new()), ledger, std::env::vars_os()))
 }
 
 /// Says what came of it, where that is not what was wanted.

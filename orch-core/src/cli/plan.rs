@@ -1,15 +1,17 @@
 //! `orch plan`: what would run, in which order, for how long.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use super::{
     args::{self, PlanFormat},
-    assign,
-    config::{self, Config},
+    config::Config,
     exit::Exit,
-    run::MAX_PARALLEL,
+    run::{
+        MAX_PARALLEL,
+        agents::{claim_models, with_file},
+    },
     source::{self, Loaded},
     store,
     streams::{Console, Paint},
@@ -23,7 +25,8 @@ use crate::{
     plan::{Assigned, History, Learned, LearnedBy, Plan, PlanOptions},
     report::{Short, render},
     run::{Rules, simulate},
-    session::{AgainForm, Resume, ResumeForm},
+    session::{AgainForm, Resume, ResumeForm, deal},
+    store::Store,
     units::Millis,
 };
 
@@ -42,16 +45,16 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
         loaded.complain(console);
         return Ok(Exit::Bad);
     };
-    let mut agents = config.agents.clone();
-    if let Some(path) = &args.agents {
-        agents =
-            config::load_agents(path)?.0.iter().fold(agents, |all, (name, agent)| all.with_agent(name, agent.clone()));
-    }
+    let known = (config.agents.clone(), config.models.clone());
+    let (agents, models) = match &args.agents {
+        Some(path) => with_file(known, path)?,
+        None => known,
+    };
     if let Some(named) = &args.resume {
         let store = store::open_present(args.place.store.as_deref(), here)?;
         let row = store::find(&store, named, Some(&store::source(&args.source.file)))?;
-        let before = assign::before(&store, row.run)?;
-        let (graph, _) = assign::assign(graph, &agents, &before, Some(&store), config)?;
+        let (graph, _) = deal(graph, agents.candidates(), Some(&store), Some(row.run), &config.prices)?;
+        let graph = claim_models(graph, &agents, &models)?;
         let resume = Resume::load(&store, row.run, Some(&graph), None, Some(here))?;
         if format == PlanFormat::Json {
             console.json(&resume.form());
@@ -65,9 +68,12 @@ pub(super) fn main(args: &args::Plan, config: &Config, here: &Path, console: &mu
     let (graph, assigned) = match agents.is_empty() {
         // Nobody to choose from: what the tasks need is shown all the same.
         true => (graph.clone(), Vec::new()),
-        false => assign::assign(graph, &agents, &BTreeMap::new(), store.as_ref(), config)?,
+        false => {
+            let past = store.as_ref().map(|store| store as &dyn Store);
+            deal(graph, agents.candidates(), past, None, &config.prices)?
+        }
     };
-    let graph = &graph;
+    let graph = &claim_models(graph, &agents, &models)?;
     let plan = planned(graph, max_parallel, history)?;
     let forecast = Forecast::new(&plan, max_parallel, config)?;
     match format {

@@ -1,6 +1,6 @@
 //! `orch run`: a definition becomes a run, a view of it, and a report.
 
-mod agents;
+pub(super) mod agents;
 mod inputs;
 mod kept;
 mod money;
@@ -20,7 +20,7 @@ use self::{
     signals::{Signals, Stop},
 };
 use super::{
-    args, assign,
+    args,
     config::Config,
     exit::Exit,
     notify, otel,
@@ -38,7 +38,7 @@ use crate::{
     locks::Locks,
     plan::select,
     report::render,
-    session::{StoreCache, StoreCacheOptions, StoreLocks, StoreLocksOptions, cache_options},
+    session::{StoreCache, StoreCacheOptions, StoreLocks, StoreLocksOptions, cache_options, deal},
     store::{Store, sqlite::head_commit},
 };
 
@@ -73,25 +73,23 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         }
     }
     let kept = kept::open(args, here)?;
+    let resumes = kept::resumes(args, kept.as_ref())?;
     let known = if args.dry_run { None } else { Some(agents::known(args, config)?) };
     let graph = match &known {
         Some(known) => {
-            let before = kept::agents_before(args, kept.as_ref())?;
-            let (graph, assigned) = assign::assign(&graph, &known.agents, &before, kept.as_ref(), config)?;
+            let (store, able) = (kept.as_ref().map(|store| store as &dyn Store), known.agents.candidates());
+            let (graph, assigned) = deal(&graph, able, store, resumes, &config.prices)?;
             assigned.iter().for_each(|one| console.note(one));
-            graph
+            agents::claim_models(graph, &known.agents, &known.models)?
         }
         None => graph,
     };
     let wanted = inputs_are_given.then_some(&inputs);
-    let resume =
-        kept.as_ref().map(|store| kept::resume(args, store, &graph, wanted, here, console)).transpose()?.flatten();
+    let goes_on = kept.as_ref().zip(resumes);
+    let goes_on = goes_on.map(|(store, run)| kept::resume(run, store, &graph, wanted, here, console));
+    let resume = goes_on.transpose()?;
     let graph = resume.as_ref().map_or(graph, |resume| resume.graph().clone());
     known.as_ref().map(|known| agents::check(known, args, config, &graph)).transpose()?;
-    let graph = match &known {
-        Some(known) if resume.is_none() => agents::claim_limits(graph, &known.agents, &known.models)?,
-        _ => graph,
-    };
     let history = kept.as_ref().map(|kept| store::history(kept, &args.source.file, config)).transpose()?;
     let plan = Plan::new(&graph, &PlanOptions { workers: Some(max_parallel), history, ..PlanOptions::default() })?;
     let telemetry = if args.otel { Some(otel::of_run(config.prices.clone())?) } else { None };
@@ -168,7 +166,7 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
     let bring_in = |report: &Report| in_worktrees.then(|| worktree::how_to_bring_in(report, config, here)).flatten();
     let exit = run(args, &engine, &plan, options, (results, prompt), &bring_in, console);
     drop(engine);
-    if let Some(notices) = notices.and_then(Arc::into_inner) {
+    if let Some(notices) = notices {
         notify::complain(notices.finish(), console);
     }
     if let Some(telemetry) = telemetry.and_then(|(_, telemetry)| Arc::into_inner(telemetry)) {

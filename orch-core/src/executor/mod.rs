@@ -34,7 +34,9 @@ pub use http::{HttpClient, HttpPost, HttpReply, HttpTrouble};
 #[cfg(feature = "agents")]
 pub use models::AgentExecutor;
 #[cfg(feature = "process")]
-pub use process::{Agent, Agents, ExitMeaning, OutputForm, ProcessExecutor, ProcessOptions, StdinForm, UsageForm};
+pub use process::{
+    Agent, Agents, Doers, ExitMeaning, OutputForm, ProcessExecutor, ProcessOptions, StdinForm, UsageForm,
+};
 pub use redact::Redactor;
 pub use seam::{Body, Executor};
 pub use trace::Trace;

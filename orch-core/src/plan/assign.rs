@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    definition::{Graph, millis},
+    definition::{Claim, Graph, GraphBuilder, Resource, Task, millis},
     error::Problem,
-    id::{Printable, TaskId, TaskIx},
+    id::{Printable, ResourceId, TaskId, TaskIx},
     units::Usd,
 };
 
-/// Somebody who may be given tasks that ask for a [capability](crate::TaskOptions::capability).
+/// Somebody who may be given tasks that ask for a [capability](crate::TaskOptions::capability). `Candidate::default()`: nobody, who can
+/// nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Candidate {
@@ -187,6 +188,49 @@ pub fn assign(
     }
     let agents: BTreeMap<&TaskId, &str> = assigned.iter().map(|one| (&one.task, one.agent.as_str())).collect();
     Ok((graph.with_agents(|task| agents.get(task).copied()), assigned))
+}
+
+/// Lets no agent do more tasks at once than it says: each of its tasks claims one unit of a resource `agent:NAME`, so that the limit holds
+/// for all of them together. What a candidate of the name `*` says holds for each agent that is not there.
+///
+/// ```
+/// use orch_core::{Graph, Task, plan::{Candidate, limit_agents}};
+///
+/// let graph = Graph::builder("g").task(Task::new("a").agent("careful")).task(Task::new("b").agent("quick")).build()?;
+/// let careful = Candidate { name: "careful".into(), at_once: Some(1), ..Candidate::default() };
+/// let graph = limit_agents(&graph, &[careful])?;
+/// let claims = |id| graph.task(graph.find(id).unwrap()).options().claims.len();
+/// assert_eq!((claims("a"), claims("b")), (1, 0));
+/// # Ok::<(), orch_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of [`GraphBuilder::build`].
+pub fn limit_agents(graph: &Graph, candidates: &[Candidate]) -> crate::Result<Graph> {
+    let find = |name: &str| candidates.iter().find(|one| one.name == name);
+    let mut limited = BTreeMap::new();
+    let mut claims: BTreeMap<&TaskId, ResourceId> = BTreeMap::new();
+    for task in graph.tasks() {
+        let Some(name) = task.options().agent.as_deref() else { continue };
+        let Some(at_once) = find(name).or_else(|| find("*")).and_then(|one| one.at_once) else { continue };
+        let resource = ResourceId::from(format!("agent:{name}"));
+        if !graph.resources().contains_key(&resource) {
+            limited.insert(resource.clone(), Resource::new(resource.clone()).capacity(at_once));
+        }
+        if !task.options().claims.iter().any(|claim| claim.resource == resource) {
+            claims.insert(task.id(), resource);
+        }
+    }
+    if claims.is_empty() {
+        return Ok(graph.clone());
+    }
+    let builder = limited.into_values().fold(graph.to_builder(), GraphBuilder::resource);
+    let claiming = |task: Task| match claims.get(task.id()) {
+        Some(resource) => task.claim(Claim::shared(resource.clone())),
+        None => task,
+    };
+    builder.each_task(claiming).build()
 }
 
 /// How many tasks are before each on the longest way.

@@ -28,7 +28,7 @@ mod model;
 mod order;
 mod select;
 
-pub use assign::{Assigned, Candidate, Other, Performance, assign};
+pub use assign::{Assigned, Candidate, Other, Performance, assign, limit_agents};
 pub use history::{History, Learned, LearnedBy, LearnedCost, Sample};
 pub use model::{Plan, PlanOptions, Step};
 pub use select::select;

@@ -70,6 +70,21 @@ fn who_does_one_at_a_time_does_one_at_a_time() {
 }
 
 #[test]
+fn who_does_one_at_a_time_does_so_too_when_the_run_goes_on() {
+    let folder = Folder::new();
+    let (here, store) = (folder.at(""), folder.at("orch.db"));
+    let agents = AGENTS.replace("rmdir busy", "rmdir busy && test -e open").replace("busy", &format!("{here}/busy"));
+    let agents = folder.file("agents.toml", agents.replace("open", &format!("{here}/open")));
+    let file = folder.file("work.json", asks(&[("a", "count"), ("b", "count"), ("c", "count")]));
+    orch(["run", &file, "--agents", &agents, "--store", &store, "--keep-going"]).exits(1);
+    folder.file("open", "");
+    let report = orch(["run", &file, "--agents", &agents, "--store", &store, "--keep-going", "--json", "--resume"])
+        .exits(0)
+        .json();
+    assert_eq!(report["tasks"].as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn what_nobody_can_do_is_told() {
     let folder = Folder::new();
     let agents = folder.file("agents.toml", AGENTS);

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from orch._event import Event
     from orch._graph import Graph, Task
     from orch._ledger import Ledger, Limit, Reservation
-    from orch._load import LoadedGraph, load, loads
+    from orch._load import Agent, Assigned, LoadedGraph, load, loads
     from orch._notices import Delivery, Letter, Notices
     from orch._options import Claim, Retry, TaskOptions
     from orch._orch import __version__
@@ -78,7 +78,7 @@ _PARTS = {
     "_event": "Event",
     "_graph": "Graph Task",
     "_ledger": "Ledger Limit Reservation",
-    "_load": "LoadedGraph load loads",
+    "_load": "Agent Assigned LoadedGraph load loads",
     "_notices": "Delivery Letter Notices",
     "_options": "Claim Retry TaskOptions",
     "_orch": "__version__",
@@ -109,6 +109,8 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Agent",
+    "Assigned",
     "Booked",
     "Breaker",
     "BudgetState",

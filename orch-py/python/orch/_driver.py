@@ -48,6 +48,7 @@ class Driver(Attempts):
         restore: Mapping[str, Any] | None = None,
         kept: Kept | None = None,
         spending: tuple[_orch.Ledger, dict[str, str] | None] | None = None,
+        telling: _orch.Telling | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         super().__init__(ready, inputs, kept is not None)
@@ -59,13 +60,13 @@ class Driver(Attempts):
                 driver.from_elsewhere(driver.hurry)
 
         self.reader = reader
-        plan, told = ready.plan(), reader is not None
-        if kept is None:
-            self.session = _orch.Session(plan, options or None, wake, told, ready.programs, (cache, engine, None, spending))
-        else:
+        plan, told, store = ready.plan(), reader is not None, None
+        if kept is not None:
             store = (kept.store, kept.resume, len(ready.ids))
             plan = kept.resume.plan() if kept.resume is not None else plan
-            self.session = _orch.Session(plan, options, wake, told, ready.programs, (cache, engine, store, spending))
+        shared = (cache, engine, store, spending, telling)
+        self.session = _orch.Session(plan, options or None, wake, told, ready.programs, shared)
+        if kept is not None:
             kept.fill(self.values, ready)
         for place in self.session.restored if restore else ():
             self.values[place] = restore.get(ready.ids[place]) if restore else None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from orch import _orch
+    from orch._load import Assigned
     from orch._options import TaskOptions
     from orch._plan import Plan
     from orch._prices import Prices
@@ -60,6 +61,7 @@ class Ready:
 
     __slots__ = (
         "agents",
+        "assigned",
         "bounds",
         "calls",
         "executors",
@@ -88,6 +90,8 @@ class Ready:
         self.programs: _orch.Programs | None = None
         """What is no function, in a graph from a definition."""
         self.agents: Mapping[str, Callable[..., Any]] = {}
+        self.assigned: tuple[Assigned, ...] = ()
+        """Who does the tasks that ask for a capability."""
         self.plans: dict[int | None, _orch.Plan] = {}
 
     def grown(self) -> Ready:
@@ -254,7 +258,7 @@ class Graph:
             self._ready = resolve(self.name, self._tasks, self._settings)
         return self._ready
 
-    def ready_to_keep(self) -> Ready:
+    def ready_to_keep(self, store: _orch.Store | None = None, resumes: tuple[str | None, str | None] | None = None) -> Ready:
         """The same for a store: what a function is belongs to the definition of its task. That is looked at anew each time."""
         from orch._content import contents
 
@@ -284,13 +288,14 @@ class Graph:
 
         if store is None or store is False:
             ready = self.ready()
-            return Plan(ready.ids, ready.plan(max_parallel), max_parallel, prices)
+            return Plan(ready.ids, ready.plan(max_parallel), max_parallel, prices, ready.assigned)
         from orch._prices import Prices
         from orch._store import store_of
 
-        ready, known = self.ready_to_keep(), prices or Prices()
-        past = store_of(store, None), self.source, known
-        return Plan(ready.ids, ready.graph.plan(None, max_parallel, past), max_parallel, known)
+        place, known = store_of(store, None), prices or Prices()
+        ready = self.ready_to_keep(place)
+        past = place, self.source, known
+        return Plan(ready.ids, ready.graph.plan(None, max_parallel, past), max_parallel, known, ready.assigned)
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""

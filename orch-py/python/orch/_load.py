@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orch import _orch
 from orch._bind import Bound, is_coroutine_function, parameters_of
@@ -11,9 +11,33 @@ from orch._errors import InvalidDefinition, InvalidValue
 from orch._graph import Graph, Ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from orch._bind import Parameter
+
+
+class Agent(NamedTuple):
+    """An agent that is a function, and what it can do."""
+
+    call: Callable[..., Any]
+    capabilities: Sequence[str] = ()
+    """In words. A task that asks for a capability may be given to it if one of these holds all words of that."""
+    at_once: int | None = None
+    """How many of its tasks run at once. Default: any number."""
+
+
+class Assigned(NamedTuple):
+    """Who does a task that asks for a capability."""
+
+    task: str
+    capability: str
+    agent: str
+    expected: float
+    """In how many seconds it was expected to be done with it."""
+    again: bool
+    """Whether it is who did it before, in an earlier part of the run."""
+    why: str
+    """All of it in a sentence, with who was next."""
 
 
 class LoadedGraph(Graph):
@@ -48,13 +72,22 @@ class LoadedGraph(Graph):
         Raises :class:`orch.InvalidDefinition` with the agents that are neither.
         """
         if self._ready is None:
-            self._programs.check(self._native)
-            self._ready = _ready(self._native, self._agents, self._programs)
+            self._ready = self._dealt(None, None)
         return self._ready
 
-    def ready_to_keep(self) -> Ready:
-        """The same: the definition says what a task is."""
-        return self.ready()
+    def ready_to_keep(self, store: _orch.Store | None = None, resumes: tuple[str | None, str | None] | None = None) -> Ready:
+        """The same: the definition says what a task is. Who does what asks for a capability depends on what is in the store."""
+        return self._dealt(store, resumes) if self._native.asks else self.ready()
+
+    def _dealt(self, store: _orch.Store | None, resumes: tuple[str | None, str | None] | None) -> Ready:
+        native, assigned = self._programs.deal(self._native, store, resumes)
+        self._programs.check(native)
+        ready = _ready(native, self._agents, self._programs)
+        ready.assigned = tuple(
+            Assigned(it["task"], it["capability"], it["agent"], it["expected_ms"] / 1000, it["again"], why)
+            for it, why in assigned
+        )
+        return ready
 
     @property
     def source(self) -> str:
@@ -79,6 +112,18 @@ def _ready(native: _orch.Graph, agents: Mapping[str, Callable[..., Any]], progra
         if undo is not None:
             ready.undos[place] = agents.get(undo.get("agent") or agent or "*", agents.get("*", _nobody))
     return ready
+
+
+def _candidate(name: str, agent: Agent) -> dict[str, Any]:
+    """A function as the core knows it."""
+    at_once, capabilities = agent.at_once, agent.capabilities
+    if at_once is not None and (not isinstance(at_once, int) or at_once < 1):
+        raise InvalidValue(f"`at_once` of the agent `{name}` is {at_once!r}; give a whole number, at least 1, or None")
+    return {
+        "name": name,
+        "capabilities": [capabilities] if isinstance(capabilities, str) else list(capabilities),
+        "at_once": at_once,
+    }
 
 
 def _nobody() -> None:
@@ -116,7 +161,7 @@ def bound_agent(call: Callable[..., Any], agent: str | None, places: Mapping[str
 
 def load(
     path: str | os.PathLike[str],
-    agents: Mapping[str, Callable[..., Any]] | None = None,
+    agents: Mapping[str, Callable[..., Any] | Agent] | None = None,
     *,
     programs: Mapping[str, str | Mapping[str, Any]] | None = None,
     barriers: bool = False,
@@ -125,8 +170,12 @@ def load(
     """The graph of a definition: version 2 JSON of any dialect, version 1 Markdown, or WfFormat.
 
     :param agents: the function of each agent by name; ``*`` stands for all others. A parameter that is called like a task or an
-        input is given its value, and the one that is left an :class:`orch.Context`.
-    :param programs: the program of each agent: a command line, ``"claude -p {prompt}"``, or a table as in TOML. No shell runs.
+        input is given its value, and the one that is left an :class:`orch.Context`. An :class:`orch.Agent` also says what the
+        function can do and how many of its tasks run at once: tasks that ask for a ``capability`` instead of an agent go to
+        whoever is expected to be done first, by load and by what is in the store of the run (``Run.assigned``,
+        ``Plan.assigned``).
+    :param programs: the program of each agent: a command line, ``"claude -p {prompt}"``, or a table as in TOML, which may hold
+        ``capabilities`` and ``at_once`` too. No shell runs.
     :param barriers: whether every phase waits for the whole phase before it.
     :param inputs: names of values that the run will be given, beside those that the definition declares.
 
@@ -144,7 +193,7 @@ def load(
 
 def loads(
     text: str,
-    agents: Mapping[str, Callable[..., Any]] | None = None,
+    agents: Mapping[str, Callable[..., Any] | Agent] | None = None,
     *,
     programs: Mapping[str, str | Mapping[str, Any]] | None = None,
     barriers: bool = False,
@@ -152,12 +201,17 @@ def loads(
     file: str | None = None,
 ) -> LoadedGraph:
     """The graph of a definition that is text already. See :func:`load`; ``file`` tells the form and names the command."""
-    agents = dict(agents or {})
-    for name, call in agents.items():
-        if not callable(call):
-            raise InvalidValue(f"the agent `{name}` is a `{type(call).__name__}`; give a function, or name it in `programs`")
+    calls: dict[str, Callable[..., Any]] = {}
+    functions = []
+    for name, given in (agents or {}).items():
+        agent = given if isinstance(given, Agent) else Agent(given)
+        if not callable(agent.call):
+            kind = type(agent.call).__name__
+            raise InvalidValue(f"the agent `{name}` is a `{kind}`; give a function or an orch.Agent, or name it in `programs`")
+        calls[name] = agent.call
+        functions.append(_candidate(name, agent))
     options = {"phase_order": "barrier" if barriers else "dag", "inputs": list(inputs)}
     native, _declared = _orch.Graph.parse(text, file, options)
     tables = {name: program for name, program in (programs or {}).items() if not isinstance(program, str)}
     flags = [f"{name}={program}" for name, program in (programs or {}).items() if isinstance(program, str)]
-    return LoadedGraph(native, agents, _orch.Programs(tables, flags, set(agents), os.getcwd()), file)
+    return LoadedGraph(native, calls, _orch.Programs(tables, flags, functions, os.getcwd()), file)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from orch._amounts import Dollars
-    from orch._store import Store
 
 
 class Delivery(NamedTuple):
@@ -75,7 +74,7 @@ class Notices(_orch.Notices):
 
     def __new__(
         cls,
-        store: Store | str | os.PathLike[str] | bool | None = None,
+        store: _orch.Store | str | os.PathLike[str] | bool | None = None,
         *,
         discord: str | None = None,
         slack: str | None = None,

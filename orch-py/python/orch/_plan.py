@@ -11,6 +11,7 @@ from orch._orch import Plan as _Native
 
 if TYPE_CHECKING:
     from orch import _orch
+    from orch._load import Assigned
     from orch._prices import Prices
 
 
@@ -68,7 +69,7 @@ class Plan:
     6.0
     """
 
-    __slots__ = ("_ids", "_native", "_prices", "max_parallel")
+    __slots__ = ("_ids", "_native", "_prices", "assigned", "max_parallel")
 
     def __init__(
         self,
@@ -76,11 +77,14 @@ class Plan:
         native: _orch.Plan,
         max_parallel: int | None,
         prices: Prices | None = None,
+        assigned: tuple[Assigned, ...] = (),
     ) -> None:
         self._ids = ids
         self._prices = prices
         self._native = native
         self.max_parallel = max_parallel
+        self.assigned = assigned
+        """Who does the tasks that ask for a capability, and why."""
 
     @property
     def levels(self) -> list[list[str]]:

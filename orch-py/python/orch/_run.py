@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from orch._driver import Driver
-from orch._errors import InvalidValue, Misuse
+from orch._errors import InvalidValue, Misuse, OrchError
 from orch._event import Event
 from orch._failure import told
 from orch._report import Report
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from orch._engine import Engine
     from orch._graph import Graph, Ready
     from orch._ledger import Budgets, Ledger
+    from orch._load import Assigned
+    from orch._notices import Notices
     from orch._store import Kept, Preview, Store
 
 
@@ -47,6 +49,7 @@ class ResumeOptions(TypedDict, total=False):
     source: str | os.PathLike[str] | None
     budget: Ledger | Budgets | None
     labels: Mapping[str, str] | None
+    notify: Notices | bool
 
 
 _logger = logging.getLogger("orch")
@@ -101,6 +104,7 @@ class Run:
         inputs = dict(options.inputs or {}) if kept is None else dict(kept.inputs(options.inputs))
         _check_inputs(ready, inputs)
         self._check = options.check
+        self._assigned = ready.assigned
         self._resumed = None if kept is None or kept.resume is None else kept.preview()
         listener = None
         if options.progress is not False:
@@ -114,7 +118,9 @@ class Run:
         values = None
         if restore is not None:
             core["restore"], values = restore.for_core(ready.reads_values or kept is not None), restore.values
-        self._driver = driver = Driver(ready, core, inputs, reader, cache, engine, values, kept, options.spending(kept))
+        spending = options.spending(kept)
+        self._telling = options.telling(kept, spending)
+        self._driver = driver = Driver(ready, core, inputs, reader, cache, engine, values, kept, spending, self._telling)
         if reader is not None and listener is not None:
             reader.hear = lambda native: listener(Event(native, driver))
             # Without another reader nobody waits for events.
@@ -131,6 +137,11 @@ class Run:
     def resumed(self) -> Preview | None:
         """For a run that goes on: what was kept of it, and what is run, and why."""
         return self._resumed
+
+    @property
+    def assigned(self) -> tuple[Assigned, ...]:
+        """Who does the tasks that ask for a capability, and why."""
+        return self._assigned
 
     @property
     def state(self) -> str:
@@ -151,11 +162,17 @@ class Run:
         self._driver.tell_session(self._driver.session.back_to, checkpoint)
 
     async def report(self) -> Report:
-        """Waits for the end and answers the report, whatever became of the run. Events that nobody read are dropped."""
+        """Waits for the end and answers the report, whatever became of the run. Events that nobody read are dropped. With
+        ``notify`` it also waits until everybody is told or to be told later, ten seconds for each notice at most."""
         if self._reader is not None:
             self._reader.leave()
             self._driver.hurry()
-        await self._driver.ended()
+        try:
+            await self._driver.ended()
+        finally:
+            if self._telling is not None and self._driver.state != "running":
+                telling, self._telling = self._telling, None
+                await _tell(telling)
         if self._report is None:
             self._report = Report(self._driver.session.report(), self._driver.values, self._driver.errors)
             _log(self._report)
@@ -193,12 +210,13 @@ class Run:
 
 
 class _Keep(NamedTuple):
-    """Where a run is to be kept, and which one it goes on with."""
+    """Where a run is to be kept, which one it goes on with, and who is told of it."""
 
     store: Store | str | os.PathLike[str] | bool | None
     sync: str | None
     source: str | os.PathLike[str] | None
     resume: str | bool | None
+    notify: Notices | bool
 
     def checked(self, restore: Checkpoint | None) -> _Keep | None:
         """With a store; ``None``: it is not to be kept."""
@@ -215,17 +233,16 @@ class _Keep(NamedTuple):
         """The graph as the store has it, and that the run is kept there."""
         from orch._store import Kept, store_of
 
-        ready, store = graph.ready_to_keep(), store_of(self.store, self.sync)
-        source = graph.source if self.source is None else str(self.source)
+        store, source = store_of(self.store, self.sync), graph.source if self.source is None else str(self.source)
         if self.resume is None or self.resume is False:
-            return ready, Kept(store, source)
-        named = None if self.resume is True else self.resume
-        functions = ready.programs is None
-        past = store.resumption(named, None if named else source, ready.graph, inputs, functions)
+            return graph.ready_to_keep(store), Kept(store, source)
+        named, latest = (None, source) if self.resume is True else (self.resume, None)
+        ready = graph.ready_to_keep(store, (named, latest))
+        past = store.resumption(named, latest, ready.graph, inputs, ready.programs is None)
         return ready, Kept(store, source, past)
 
 
-_NOWHERE = _Keep(None, None, None, None)
+_NOWHERE = _Keep(None, None, None, None, False)
 
 
 class _Options:
@@ -266,6 +283,23 @@ class _Options:
         self.kept = None if keep == _NOWHERE else keep.checked(restore)
         self.budget = budget
         self.labels = labels
+        self.notify = keep.notify
+
+    def telling(self, kept: Kept | None, spending: tuple[_orch.Ledger, dict[str, str] | None] | None) -> _orch.Telling | None:
+        """Who tells of the run."""
+        if self.notify is False:
+            return None
+        from orch import _orch
+        from orch._notices import Notices
+
+        notices = self.notify
+        if notices is True:
+            if kept is None:
+                raise InvalidValue("what is to be told waits in a store until it is sent: give `notify` a `store`")
+            notices = Notices(kept.store)
+        if not isinstance(notices, Notices):
+            raise InvalidValue(f"`notify` is {notices!r}; give an orch.Notices, True or False")
+        return _orch.Telling(notices, None if spending is None else spending[0])
 
     def spending(self, kept: Kept | None) -> tuple[_orch.Ledger, dict[str, str] | None] | None:
         """Where the run books what it spends."""
@@ -296,6 +330,17 @@ class _Options:
         if kept is not None:
             options["source"] = kept.source
         return options
+
+
+async def _tell(telling: _orch.Telling) -> None:
+    """Waits for what is to be told: on another thread, since it may take a while."""
+    try:
+        _, later, dropped, why = await asyncio.to_thread(telling.finish)
+    except OrchError as error:
+        _logger.warning("nobody was told: %s", error)
+        return
+    if why is not None:
+        _logger.warning("not everybody was told (%d waiting, %d given up): %s", later, dropped, why)
 
 
 def _log(report: Report) -> None:
@@ -336,12 +381,13 @@ def start(
     resume: str | bool | None = None,
     budget: Ledger | Budgets | None = None,
     labels: Mapping[str, str] | None = None,
+    notify: Notices | bool = False,
 ) -> Run:
     """Begins a run on the running loop and answers a handle: ``async for event in run``, ``await run``, ``run.cancel()``.
 
     The options are those of :func:`run`.
     """
-    keep = _Keep(store, sync, source, resume)
+    keep = _Keep(store, sync, source, resume, notify)
     options = _Options(
         max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep, budget, labels
     )
@@ -369,6 +415,7 @@ async def run(
     resume: str | bool | None = None,
     budget: Ledger | Budgets | None = None,
     labels: Mapping[str, str] | None = None,
+    notify: Notices | bool = False,
 ) -> Report:
     """Runs the graph to its end and answers the report. Cancelled, it cancels the run and waits until that has ended.
 
@@ -396,11 +443,14 @@ async def run(
         also without a budget: ``orch.Ledger(store).costs()``.
     :param labels: what else is known of all that is spent: ``{"branch": "main"}``. Default: the worktree and branch of the
         working directory.
+    :param notify: who is told that the run begins, how it ended, and of its budget: an :class:`orch.Notices`, or True for the
+        addresses of the environment, of which the store keeps what could not be sent yet. The run does not wait for it; its
+        report does.
 
     Raises :class:`orch.RunFailed`, caused by what the first failed task raised, and :class:`orch.RunCancelled`; with a store
     :class:`orch.InputOutputError` if that fails, and :class:`orch.Conflict` if another process took the run over.
     """
-    keep = _Keep(store, sync, source, resume)
+    keep = _Keep(store, sync, source, resume, notify)
     options = _Options(
         max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep, budget, labels
     )
@@ -427,6 +477,7 @@ def run_sync(
     resume: str | bool | None = None,
     budget: Ledger | Budgets | None = None,
     labels: Mapping[str, str] | None = None,
+    notify: Notices | bool = False,
 ) -> Report:
     """Runs the graph on a loop of its own, for callers without one. The options are those of :func:`run`."""
     try:
@@ -435,7 +486,7 @@ def run_sync(
         pass
     else:
         raise Misuse("this thread already runs a loop, which must not block: `await orch.run(...)` instead")
-    keep = _Keep(store, sync, source, resume)
+    keep = _Keep(store, sync, source, resume, notify)
     options = _Options(
         max_parallel, on_failure, undo, deadline, inputs, seed, check, progress, cache, engine, restore, keep, budget, labels
     )

@@ -112,8 +112,8 @@ class Store(_orch.Store):
 
         :param run: its name, or how that ends; ``None``: the latest of the graph's source.
         """
-        ready = graph.ready_to_keep()
         source = graph.source if run is None else None
+        ready = graph.ready_to_keep(self, (run, source))
         return _previewed(self.resumption(run, source, ready.graph, inputs, ready.programs is None))
 
     def cancel(self, run: str, reason: str = "cancelled by another process") -> str:
@@ -162,7 +162,7 @@ def _at_least(number: int, least: int, what: str) -> int:
     return number
 
 
-def store_of(store: Store | str | os.PathLike[str] | bool | None, sync: str | None) -> _orch.Store:
+def store_of(store: _orch.Store | str | os.PathLike[str] | bool | None, sync: str | None) -> _orch.Store:
     """The store that an option names."""
     if isinstance(store, _orch.Store):
         return store if sync is None else store.synced(sync)

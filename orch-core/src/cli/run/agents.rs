@@ -1,9 +1,12 @@
 //! Which programs a run may start.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use crate::{
-    Agents, Claim, Error, Graph, GraphBuilder, Problem, Resource, ResourceId, Result, Task, TaskId,
+    Agents, Claim, Error, Graph, GraphBuilder, Problem, Result, Task, TaskId,
     cli::{
         args,
         config::{self, Config},
@@ -32,14 +35,19 @@ pub(super) fn known(args: &args::Run, config: &Config) -> Result<Known> {
         false => (config.agents.clone(), config.models.clone()),
     };
     if let Some(path) = &args.agents {
-        let (more, endpoints) = config::load_agents(path)?;
-        agents = more.iter().fold(agents, |agents, (name, agent)| agents.with_agent(name, agent.clone()));
-        models = endpoints.iter().fold(models, |models, (name, model)| models.with(name, model.clone()));
+        (agents, models) = with_file((agents, models), path)?;
     }
     for flag in &args.agent {
         agents = agents.with_flag(flag)?;
     }
     Ok(Known { agents, models, held_back })
+}
+
+/// With those of that file, which go first.
+pub(in crate::cli) fn with_file((agents, models): (Agents, Endpoints), path: &Path) -> Result<(Agents, Endpoints)> {
+    let (more, endpoints) = config::load_agents(path)?;
+    let agents = more.iter().fold(agents, |agents, (name, agent)| agents.with_agent(name, agent.clone()));
+    Ok((agents, endpoints.iter().fold(models, |models, (name, model)| models.with(name, model.clone()))))
 }
 
 /// Whether they are all that the graph needs.
@@ -89,9 +97,9 @@ fn unknown_models(agents: &Agents, models: &Endpoints, graph: &Graph) -> Vec<Pro
     problems
 }
 
-/// The graph in which tasks claim the models that they ask, where these take only so much a minute, and the agents that do only so many
-/// tasks at once: both are resources like any other, and their limits hold for all tasks together.
-pub(super) fn claim_limits(graph: Graph, agents: &Agents, models: &Endpoints) -> Result<Graph> {
+/// The graph in which tasks claim the models that they ask, where these take only so much a minute: a model is a resource like any
+/// other, and its limits hold for all tasks together.
+pub(in crate::cli) fn claim_models(graph: Graph, agents: &Agents, models: &Endpoints) -> Result<Graph> {
     let mut limited = BTreeMap::new();
     let mut claims: BTreeMap<TaskId, Vec<Claim>> = BTreeMap::new();
     for task in graph.tasks() {
@@ -111,15 +119,6 @@ pub(super) fn claim_limits(graph: Graph, agents: &Agents, models: &Endpoints) ->
                 limited.insert(resource.name.clone(), resource);
             }
         }
-    }
-    for task in graph.tasks() {
-        let name = task.options().agent.as_deref();
-        let Some((name, at_once)) = name.and_then(|name| Some((name, agents.find(Some(name)).ok()?.at_once?))) else {
-            continue;
-        };
-        let resource = ResourceId::from(format!("agent:{name}"));
-        claims.entry(task.id().clone()).or_default().push(Claim::shared(resource.clone()));
-        limited.entry(resource.clone()).or_insert_with(|| Resource::new(resource).capacity(at_once.get()));
     }
     if claims.values().all(Vec::is_empty) {
         return Ok(graph);

@@ -1,14 +1,13 @@
 //! Runs that are kept, and go on.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::{
-    Graph, Result, Resume, RunOptions, TaskId,
+    Graph, Result, Resume, RunId, RunOptions,
     cli::{
         args::{self, Sync},
-        assign,
         store::{self, find},
         streams::Console,
     },
@@ -34,27 +33,25 @@ pub(super) fn open(args: &args::Run, here: &Path) -> Result<Option<SqliteStore>>
     }
 }
 
-/// Who had which task in the run that goes on.
-pub(super) fn agents_before(args: &args::Run, store: Option<&SqliteStore>) -> Result<BTreeMap<TaskId, String>> {
-    let (Some(named), Some(store)) = (&args.resume, store) else { return Ok(BTreeMap::new()) };
-    assign::before(store, find(store, named, Some(&store::source(&args.source.file)))?.run)
+/// The run that the command line names to go on with.
+pub(super) fn resumes(args: &args::Run, store: Option<&SqliteStore>) -> Result<Option<RunId>> {
+    let (Some(named), Some(store)) = (&args.resume, store) else { return Ok(None) };
+    Ok(Some(find(store, named, Some(&store::source(&args.source.file)))?.run))
 }
 
-/// How the run goes on that the command line names.
+/// How that run goes on.
 pub(super) fn resume(
-    args: &args::Run,
+    run: RunId,
     store: &SqliteStore,
     graph: &Graph,
     inputs: Option<&Map<String, Value>>,
     here: &Path,
     console: &mut Console<'_>,
-) -> Result<Option<Resume>> {
-    let Some(named) = &args.resume else { return Ok(None) };
-    let row = find(store, named, Some(&store::source(&args.source.file)))?;
-    let resume = Resume::load(store, row.run, Some(graph), inputs, Some(here))?;
+) -> Result<Resume> {
+    let resume = Resume::load(store, run, Some(graph), inputs, Some(here))?;
     let (kept, again) = (resume.restore().len(), resume.again().len());
-    console.note(format_args!("goes on with the run {}: {kept} tasks are kept, {again} are run", row.run));
-    Ok(Some(resume))
+    console.note(format_args!("goes on with the run {run}: {kept} tasks are kept, {again} are run"));
+    Ok(resume)
 }
 
 /// Options of a run that goes on. A dry run only shows it, and belongs to nobody.

@@ -171,14 +171,19 @@ impl Limit {
     fn account(&self, who: &Labels, span: &Span) -> String {
         let of: BTreeMap<&str, Option<&str>> =
             self.each.iter().map(|column| (column.name(), who.get(*column))).collect();
-        serde_json::json!([self.name, of, span.name]).to_string()
+        key(&self.name, &of, span)
     }
+}
+
+fn key(name: &str, of: &impl Serialize, span: &Span) -> String {
+    // INVARIANT: texts always have a JSON form.
+    serde_json::to_string(&(name, of, &span.name)).unwrap_or_default()
 }
 
 /// The account of the same limit, and for the same spender, in another period.
 pub(super) fn of_period(account: &str, span: &Span) -> Option<String> {
     let (name, of, _): (String, serde_json::Value, String) = serde_json::from_str(account).ok()?;
-    Some(serde_json::json!([name, of, span.name]).to_string())
+    Some(key(&name, &of, span))
 }
 
 /// Limits that hold together.

@@ -295,10 +295,11 @@ pub fn settle_all(
             let (before, after) = account.charge(period, now.max(sum.at), sum.spent);
             account.charges += sum.charges - 1;
             if let Some(limit) = limit {
-                let span = limit.per.span(&limit.zone, sum.at);
-                reach(limit, key, &span, &mut account, (before, after), &mut settled);
+                // Most charges have nothing to tell, and need not know the calendar.
+                let span = || limit.per.span(&limit.zone, sum.at);
+                reach(limit, key, span, &mut account, (before, after), &mut settled);
                 if after >= limit.usd && is_news(limit, &mut account, now) {
-                    settled.exhausted.push(exhausted(limit, key, &span, after));
+                    settled.exhausted.push(exhausted(limit, key, &span(), after));
                 }
             }
         }
@@ -335,7 +336,7 @@ pub fn nothing(limits: &Limits, who: &Labels, at: WallTime) -> Reserved {
 fn reach(
     limit: &Limit,
     key: &str,
-    span: &Span,
+    span: impl Fn() -> Span,
     account: &mut Account,
     (before, after): (Usd, Usd),
     settled: &mut Settled,
@@ -343,17 +344,18 @@ fn reach(
     if matches!(limit.per, Period::Rolling(_)) {
         account.reached.retain(|milestone| *milestone <= before);
     }
-    let mut reached: Vec<Usd> = limit.milestones.clone();
+    let is_reached =
+        |milestone: &Usd| before < *milestone && *milestone <= after && !account.reached.contains(milestone);
+    let mut reached: Vec<Usd> = limit.milestones.iter().copied().filter(is_reached).collect();
     reached.sort_unstable();
     reached.dedup();
-    reached.retain(|milestone| before < *milestone && *milestone <= after && !account.reached.contains(milestone));
     for usd in reached {
         account.reached.push(usd);
         settled.milestones.push(Milestone {
             limit: limit.name.clone(),
             account: key.to_owned(),
             of: limit.usd,
-            period: span.name.clone(),
+            period: span().name,
             usd,
             spent: after,
             charges: account.charges,

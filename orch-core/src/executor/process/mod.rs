@@ -70,6 +70,7 @@
 mod agents;
 mod ask;
 mod capture;
+mod doers;
 mod group;
 mod launch;
 mod options;
@@ -82,6 +83,7 @@ pub(crate) use ask::succeeds;
 pub(in crate::executor) use launch::prompt;
 
 pub use agents::{Agent, Agents, OutputForm, StdinForm};
+pub use doers::Doers;
 pub use options::{ExitMeaning, ProcessOptions};
 pub use run::ProcessExecutor;
 pub use watch::UsageForm;

@@ -1,6 +1,7 @@
 //! Notices of runs, from their events.
 
 use std::{
+    ffi::OsString,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -51,9 +52,8 @@ pub struct RunNotices {
     clock: Clock,
     redactor: Redactor,
     seen: Mutex<Seen>,
-    sender: SyncSender<Told>,
     has_budget: bool,
-    thread: JoinHandle<Result<Delivered>>,
+    thread: Mutex<Option<(SyncSender<Told>, JoinHandle<Result<Delivered>>)>>,
 }
 
 /// What the thread is told.
@@ -120,20 +120,36 @@ impl RunNotices {
             }
             Ok(all)
         });
-        Self { when, clock, redactor, seen: Mutex::default(), sender, has_budget, thread }
+        Self { when, clock, redactor, seen: Mutex::default(), has_budget, thread: Mutex::new(Some((sender, thread))) }
     }
 
-    /// Waits until everything that was told is delivered or to be tried later, and answers what came of it. A target that does
-    /// not answer takes ten seconds a notice.
+    /// The same as the command line and the packages begin it: everything is told, but no value of those variables of the environment
+    /// whose names say that they are secret.
+    pub fn of_run(
+        outbox: Arc<Outbox>,
+        courier: Arc<dyn Courier>,
+        ledger: Option<Ledger>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        let variables = variables.into_iter().map(|(name, value)| (text(name), text(value)));
+        let redactor = Redactor::new().with_variables(variables);
+        Self::start_with(outbox, courier, TellWhen::default(), redactor, ledger)
+    }
+
+    /// Waits until everything that was told is delivered or to be tried later, and answers what came of it: of all of it the first
+    /// time, and then nothing more. What it hears from now on is not told. A target that does not answer takes ten seconds a notice.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    pub fn finish(self) -> Result<Delivered> {
+    pub fn finish(&self) -> Result<Delivered> {
+        let taken = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((sender, thread)) = taken else { return Ok(Delivered::default()) };
         // What was booked since the last event.
-        drop(self.sender.send(Told::Look));
-        drop(self.sender);
-        self.thread.join().unwrap_or_else(|_| Ok(Delivered::default()))
+        drop(sender.send(Told::Look));
+        drop(sender);
+        thread.join().unwrap_or_else(|_| Ok(Delivered::default()))
     }
 
     /// How many notices were left out, since the thread could not keep up.
@@ -221,10 +237,12 @@ fn left(notice: Notice, ledger: Option<&Ledger>, ended: Option<RunId>) -> Notice
 
 impl EventSink for RunNotices {
     fn hear(&self, graph: &Graph, events: &[Event]) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((sender, _)) = &*thread else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
             if let Some(told) = self.notice(&mut seen, graph, event)
-                && let Err(TrySendError::Full(told)) = self.sender.try_send(told)
+                && let Err(TrySendError::Full(told)) = sender.try_send(told)
             {
                 // To look is made good by the next look, at the latest at the end.
                 seen.left_out += u64::from(!matches!(told, Told::Look));
