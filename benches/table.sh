@@ -24,14 +24,14 @@ cargo build --release --manifest-path benches/peers/Cargo.toml
 
 cargo run --release --manifest-path benches/peers/Cargo.toml
 cargo run --release --manifest-path benches/peers/Cargo.toml --bin cache
-for bench in graph memory parallel locks money command worktrees makespan; do
+for bench in graph memory parallel locks money command worktrees metrics makespan; do
   cargo bench -p benches --bench "$bench"
 done
 
 {
   sed "\\|^$begin\$|q" "$readme"
   printf '\nMeasured by `benches/table.sh` on %s.\n' "$(cat "$ORCH_NUMBERS/machine.md")"
-  for part in peers cache graph memory parallel locks money command worktrees; do
+  for part in peers cache graph memory parallel locks money command worktrees metrics; do
     printf '\n'
     cat "$ORCH_NUMBERS/$part.md"
   done

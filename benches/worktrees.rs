@@ -1,8 +1,7 @@
 //! What worktrees cost: `cargo bench --bench worktrees`.
 //!
 //! A repository of 10,000 files, ten a folder, or the one that `ORCH_REPOSITORY` names (a folder that is cloned, or a file for `git fast-import`). A warm
-//! worktree is lent and given back; a hook records a commit, as a whole process (`orch` beside this program, made by `cargo build --profile bench -p orch-core --features cli
-//! --bin orch`, or what `ORCH_PROGRAM` names); then there are 100 worktrees, a tenth of them with changes and commits of their own, and all are listed with
+//! worktree is lent and given back; a hook records a commit, as a whole process (see `benches::programs::orch`); then there are 100 worktrees, a tenth of them with changes and commits of their own, and all are listed with
 //! their states.
 
 use std::{
@@ -15,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use benches::numbers;
+use benches::{
+    numbers,
+    programs::{self, git},
+};
 use orch_core::{
     ext::worktree::{Holder, Look, New, Pool, PoolOptions, Wanted, WorktreeOptions, Worktrees},
     git::BranchName,
@@ -28,12 +30,6 @@ const FILES: usize = 10_000;
 const LEND: Duration = Duration::from_millis(50);
 const HOOK: Duration = Duration::from_millis(50);
 const LIST: Duration = Duration::from_secs(1);
-
-fn git(folder: &Path, arguments: &[&str], stdin: Stdio) {
-    let mut git = Command::new("git");
-    git.args(["-c", "user.name=bench", "-c", "user.email=bench@localhost"]).args(arguments);
-    assert!(git.current_dir(folder).stdin(stdin).status().expect("git").success(), "git {arguments:?}");
-}
 
 /// The repository, in a folder that is removed at the end, and what it is.
 fn repository(folder: &Path) -> (PathBuf, String) {
@@ -94,8 +90,7 @@ fn lend(worktrees: &Worktrees) -> (Duration, Vec<Duration>, Vec<Duration>) {
 
 /// What git waits for after each commit; nothing without the program.
 fn hook(worktrees: &Worktrees) -> Option<Vec<Duration>> {
-    let beside = || Some(env::current_exe().ok()?.parent()?.parent()?.join("orch"));
-    let program = env::var_os("ORCH_PROGRAM").map(PathBuf::from).or_else(beside).filter(|path| path.is_file())?;
+    let program = programs::orch()?;
     let made = worktrees.create(&New { name: "hooked".into(), ..New::default() }).expect("a worktree");
     let round = |_| {
         git(&made.path, &["commit", "-q", "--allow-empty", "-m", "next"], Stdio::null());

@@ -44,6 +44,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     bare = statistics.median(imported("pass") for _ in range(rounds))
     whole = statistics.median(imported("import orch") for _ in range(rounds))
+    first = statistics.median(imported("import orch; orch.Graph()") for _ in range(rounds))
     folder = pathlib.Path(orch.__file__).parent
     size = sum(file.stat().st_size for file in folder.rglob("*") if "__pycache__" not in file.parts and file.is_file())
     graph = orch.Graph()
@@ -52,7 +53,10 @@ def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     orch.run_sync(graph)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"- import orch: {(whole - bare) * 1e3:.1f} ms above a bare start of {bare * 1e3:.1f} ms")
+    print(
+        f"- import orch: {(whole - bare) * 1e3:.1f} ms above a bare start of {bare * 1e3:.1f} ms; "
+        f"with a first graph {(first - bare) * 1e3:.1f} ms"
+    )
     print(f"- installed: {size / 1e6:.2f} MB, no dependencies")
     print(f"- a run of 10,000 tasks: {(after - before) / 10:.0f} bytes a task at the highest, beside the graph")
     print(f"- Ctrl-C to the end of the process: {statistics.median(interrupted() for _ in range(rounds)) * 1e3:.0f} ms")

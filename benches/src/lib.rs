@@ -4,6 +4,7 @@
 //! task waits for three random tasks of the layer before (fixed seed).
 
 pub mod numbers;
+pub mod programs;
 pub mod random;
 pub mod work;
 

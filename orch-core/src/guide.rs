@@ -280,6 +280,21 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0172-what-is-due-is-asked-of-the-last-answer.md")]
     pub mod d0172_what_is_due_is_asked_of_the_last_answer {}
 
+    #[doc = include_str!("../docs/decisions/0173-pages-share-one-theme.md")]
+    pub mod d0173_pages_share_one_theme {}
+
+    #[doc = include_str!("../docs/decisions/0174-stale-worktrees-are-told-once-a-day.md")]
+    pub mod d0174_stale_worktrees_are_told_once_a_day {}
+
+    #[doc = include_str!("../docs/decisions/0175-savings-are-those-of-runs.md")]
+    pub mod d0175_savings_are_those_of_runs {}
+
+    #[doc = include_str!("../docs/decisions/0180-what-has-no-price-is-said.md")]
+    pub mod d0180_what_has_no_price_is_said {}
+
+    #[doc = include_str!("../docs/decisions/0181-a-dispatcher-s-table-grows.md")]
+    pub mod d0181_a_dispatcher_s_table_grows {}
+
     #[doc = include_str!("../docs/decisions/0185-a-report-waits-for-what-is-told.md")]
     pub mod d0185_a_report_waits_for_what_is_told {}
 

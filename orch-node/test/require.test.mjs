@@ -18,8 +18,14 @@ test('both kinds of modules have the same', () => {
   assert.equal(named.default, common)
 })
 
-test('requiring starts no thread', { skip: process.platform !== 'linux' && 'threads are counted in /proc' }, () => {
+test('requiring it, the native half too, starts no thread', { skip: process.platform !== 'linux' && 'threads are counted in /proc' }, () => {
   const count = "require('node:fs').readdirSync('/proc/self/task').length"
-  const source = `const before = ${count}; require('.'); console.log(${count} - before)`
+  const source = `const before = ${count}; require('.').version(); console.log(${count} - before)`
   assert.equal(execFileSync(process.execPath, ['-e', source], { cwd: new URL('..', import.meta.url) }).toString(), '0\n')
+})
+
+test('the native half is loaded when it is first asked for', () => {
+  const loaded = "Object.keys(require.cache).some((file) => file.endsWith('.node'))"
+  const source = `const orch = require('.'); console.log(${loaded}); orch.version(); console.log(${loaded})`
+  assert.equal(execFileSync(process.execPath, ['-e', source], { cwd: new URL('..', import.meta.url) }).toString(), 'false\ntrue\n')
 })

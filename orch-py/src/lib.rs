@@ -64,13 +64,14 @@ fn _orch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(metrics::rotate, module)?)?;
     module.add_class::<worktrees::Worktrees>()?;
     module.add_class::<worktrees::Lease>()?;
+    module.add_class::<worktrees::Routes>()?;
     for door in [
-        wrap_pyfunction!(worktrees::routes, module)?,
         wrap_pyfunction!(worktrees::tokens_add, module)?,
         wrap_pyfunction!(worktrees::tokens_said, module)?,
         wrap_pyfunction!(worktrees::batch_costs, module)?,
         wrap_pyfunction!(worktrees::batch_advice, module)?,
         wrap_pyfunction!(worktrees::batch_report, module)?,
+        wrap_pyfunction!(worktrees::batch_times, module)?,
     ] {
         module.add_function(door)?;
     }

@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Mutex, time::Duration};
 use orch_core::{
     Clock,
     ext::{
-        budget_file::{BatchCosts, TaskRan, TokenFile},
-        worktree::{self, Base, Holder, Look, Named, RouteQuery, Routes, WorktreeOptions, branch_name},
+        budget_file::{BatchCosts, BatchTimes, TaskRan, TokenFile},
+        worktree::{self, Base, Hindrance, Holder, Known, Look, Named, RouteQuery, WorktreeOptions, branch_name},
     },
     git::BranchName,
 };
@@ -23,10 +23,12 @@ pub(crate) struct Worktrees(worktree::Worktrees);
 
 #[pymethods]
 impl Worktrees {
-    /// Those of the repository that the folder lies in.
+    /// Those of the repository that the folder lies in; new ones are made in `root`, which a relative path names from there.
     #[new]
-    fn new(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
-        py.detach(|| worktree::Worktrees::open(&directory, WorktreeOptions::default())).map(Self).raised(py)
+    #[pyo3(signature = (directory, root = None))]
+    fn new(py: Python<'_>, directory: PathBuf, root: Option<PathBuf>) -> PyResult<Self> {
+        let options = WorktreeOptions { root, ..WorktreeOptions::default() };
+        py.detach(|| worktree::Worktrees::open(&directory, options)).map(Self).raised(py)
     }
 
     /// The main one.
@@ -35,16 +37,22 @@ impl Worktrees {
         self.0.main().to_owned()
     }
 
-    /// Takes the worktree of that name, on a branch of its own that follows `branch`: without one `main`, or what the
-    /// repository has instead. `None` if somebody has it.
+    /// What they are called, the main one first.
+    fn names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(py.detach(|| self.0.all()).raised(py)?.iter().map(Known::name).collect())
+    }
+
+    /// Takes the worktree of that name, on a branch of its own (`own`, else `worktree/NAME`) that follows `branch`: without one
+    /// `main`, or what the repository has instead. `worker`: its task and agent. `None` if somebody has it.
+    #[pyo3(signature = (name, branch = None, purpose = None, worker = None, own = None))]
     fn take(
         &self,
         py: Python<'_>,
         name: Text,
         branch: Option<Text>,
-        purpose: Text,
-        task: Option<Text>,
-        agent: Option<Text>,
+        purpose: Option<Text>,
+        worker: Option<(Text, Text)>,
+        own: Option<Text>,
     ) -> PyResult<Option<Lease>> {
         let take = || {
             let main = BranchName::new("main")?;
@@ -53,13 +61,29 @@ impl Worktrees {
                 None if self.0.git().reference(&main.full())?.is_some() => Base::Branch(main),
                 None => Base::DefaultBranch,
             };
-            let own = branch_name("worktree/{name}", &[("name", &name.0)])?;
-            let [task, agent] = [task, agent].map(|text| text.map(|text| text.0));
+            let own = match own {
+                Some(own) => BranchName::new(&own.0)?,
+                None => branch_name("worktree/{name}", &[("name", &name.0)])?,
+            };
+            let (task, agent) = worker.map(|(task, agent)| (task.0, agent.0)).unzip();
             let holder = Holder { task, agent, ..Holder::default() };
-            let (name, purpose) = (name.0, Some(purpose.0));
+            let (name, purpose) = (name.0, purpose.map(|text| text.0));
             self.0.take(&Named { name, branch: Some(own), base, follow: true, purpose, holder })
         };
         Ok(py.detach(take).raised(py)?.map(Lease::of))
+    }
+
+    /// Forgets those whose folder is gone: what they were called, and, of those that stay, why.
+    fn prune(&self, py: Python<'_>) -> PyResult<(Vec<String>, Vec<(String, Vec<String>)>)> {
+        let pruned = py.detach(|| self.0.prune()).raised(py)?;
+        let why = |(known, why): (Known, Vec<Hindrance>)| (known.name(), why.iter().map(ToString::to_string).collect());
+        let gone = pruned.gone.into_iter().map(|trashed| trashed.name).collect();
+        Ok((gone, pruned.left.into_iter().map(why).collect()))
+    }
+
+    /// Keeps what fits that pattern out of what git shows as new, in all of them.
+    fn exclude(&self, py: Python<'_>, pattern: Text) -> PyResult<()> {
+        py.detach(|| self.0.exclude(&pattern.0)).raised(py)
     }
 
     /// `worktree_health.json`.
@@ -105,23 +129,40 @@ impl Lease {
     }
 }
 
-/// Where tasks go by those configurations, and why: one answer a task. `turn`: the turn of the first that nothing places.
-#[pyfunction]
-pub(crate) fn routes<'py>(
-    py: Python<'py>,
-    configs: Vec<Text>,
-    tasks: Vec<(Text, Text)>,
-    turn: Option<u64>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let parsed = configs.iter().try_fold(Routes::default(), |all, text| Routes::parse(&text.0).map(|one| all.and(one)));
-    let (parsed, mut turn) = (parsed.raised(py)?, turn);
-    let mut forms = Vec::new();
-    for (kind, text) in tasks {
-        let routed = parsed.route(&RouteQuery { kind: kind.0, text: text.0, branch: None, turn });
-        turn = routed.next_turn;
-        forms.push(routed.form());
+/// Where tasks belong, by the configuration files of the scripts.
+#[pyclass(frozen, module = "orch._orch")]
+pub(crate) struct Routes {
+    routes: worktree::Routes,
+    #[pyo3(get)]
+    files: Vec<PathBuf>,
+}
+
+#[pymethods]
+impl Routes {
+    /// By the files that a repository has, whose top that is.
+    #[new]
+    fn new(py: Python<'_>, top: PathBuf) -> PyResult<Self> {
+        let files = worktree::Routes::files(&top);
+        let routes = py.detach(|| worktree::Routes::load(&files)).raised(py)?;
+        Ok(Self { routes, files })
     }
-    convert::shown(py, &forms)
+
+    /// The worktrees that the files name, in their order.
+    fn ways<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::shown(py, self.routes.ways())
+    }
+
+    /// Where tasks go by type and text, and why: one answer a task. `turn`: the turn of the first that nothing places.
+    #[pyo3(signature = (tasks, turn = None))]
+    fn of<'py>(&self, py: Python<'py>, tasks: Vec<(Text, Text)>, turn: Option<u64>) -> PyResult<Bound<'py, PyAny>> {
+        let (mut turn, mut forms) = (turn, Vec::new());
+        for (kind, text) in tasks {
+            let routed = self.routes.route(&RouteQuery { kind: kind.0, text: text.0, branch: None, turn });
+            turn = routed.next_turn;
+            forms.push(routed.form());
+        }
+        convert::shown(py, &forms)
+    }
 }
 
 /// Adds to the tokens that `token_usage.json` has; how many there are then.
@@ -155,4 +196,10 @@ pub(crate) fn batch_advice<'py>(py: Python<'py>, metrics: &Bound<'_, PyAny>) -> 
 pub(crate) fn batch_report<'py>(py: Python<'py>, metrics: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let at = Clock::system().wall();
     convert::shown(py, &BatchCosts::report(&convert::to_json(metrics)?, at).raised(py)?)
+}
+
+/// What tasks gained that ran side by side, by when each began and ended in seconds.
+#[pyfunction]
+pub(crate) fn batch_times<'py>(py: Python<'py>, spans: Vec<(f64, f64)>) -> PyResult<Bound<'py, PyAny>> {
+    convert::shown(py, &BatchTimes::of(&spans).form())
 }

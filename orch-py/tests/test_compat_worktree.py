@@ -5,48 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from repositories import COUNT, SHOW, git, python
 
 import orch
 from orch import _orch
 from orch.compat import OptimizedWorktreeManager
-
-
-def git(folder, *arguments):
-    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
-    done = subprocess.run(["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-@pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """A repository with two branches, which is the working directory."""
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    git(folder, "init", "-q", "-b", "main")
-    (folder / "shop.txt").write_text("one\n")
-    # What the scripts keep, they keep in the working directory.
-    (folder / ".gitignore").write_text("reports/\n*.out\n")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "first")
-    git(folder, "branch", "feature/testing")
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def python(code, *arguments):
-    return [sys.executable, "-c", code, *arguments]
-
-
-SHOW = "print(open('shop.txt').read(), end='')"
-COUNT = "import sys; open(sys.argv[1], 'a').write('x')"
 
 
 def run(*tasks, manager=None):

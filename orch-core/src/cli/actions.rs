@@ -1,10 +1,14 @@
 //! `orch actions`: what workflows of GitHub Actions waste, and edits that are safe.
 
 mod due;
+mod gh;
 mod report;
 mod schedule;
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 
@@ -17,7 +21,8 @@ use crate::{
     Clock,
     error::{Error, ErrorKind, Result},
     ext::actions::{
-        Assumptions, AuditOptions, FixOptions, Fixing, Folder, History, Level, Rule, audit, fix, read_runs, template,
+        Assumptions, AuditOptions, FixOptions, Fixing, Folder, History, Level, Rule, WorkflowRun, audit, fix,
+        read_runs, template,
     },
     id::Printable,
     session,
@@ -33,14 +38,17 @@ pub(super) fn main(args: &Actions, here: &Path, console: &mut Console<'_>) -> Re
         ActionsCommand::Report(args) => report::main(args, here, console),
         ActionsCommand::Template { path, branch } => {
             let path = here.join(path);
-            let entries = std::fs::read_dir(&path).map_err(|error| {
+            let entries = fs::read_dir(&path).map_err(|error| {
                 let message = format!("could not read `{}`", Printable(&path.display().to_string()));
                 Error::new(ErrorKind::Io, message).caused_by(error)
             })?;
             let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
             let text = template(&names, branch).ok_or_else(|| {
-                let message =
-                    "there is no Cargo.toml, package.json, pyproject.toml, requirements.txt, setup.py or go.mod here";
+                let message = format!(
+                    "there is no Cargo.toml, package.json, pyproject.toml, requirements.txt, setup.py or go.mod in `{}`; name the folder of a \
+                     repository that has one",
+                    Printable(&path.display().to_string())
+                );
                 Error::new(ErrorKind::NotFound, message)
             })?;
             console.result(&text);
@@ -53,11 +61,37 @@ pub(super) fn main(args: &Actions, here: &Path, console: &mut Console<'_>) -> Re
     }
 }
 
+/// Writes a file as a whole or not at all.
+fn put(path: &Path, text: &str) -> Result<()> {
+    let mut beside = path.file_name().unwrap_or_default().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(beside);
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(|error| {
+        drop(fs::remove_file(&beside));
+        let message = format!("could not write `{}`", Printable(&path.display().to_string()));
+        Error::new(ErrorKind::Io, message).caused_by(error)
+    })
+}
+
+/// The runs of files, all together.
+fn load_runs(files: &[PathBuf], here: &Path) -> Result<Vec<WorkflowRun>> {
+    let mut texts = Vec::new();
+    for file in files {
+        let text = session::load_text(&here.join(file))?;
+        // Alone, so that what is wrong has a name.
+        read_runs(&[&text]).map_err(|error| {
+            let message = format!("`{}`: {}", Printable(&file.display().to_string()), error.message());
+            Error::new(error.kind(), message).caused_by(error)
+        })?;
+        texts.push(text);
+    }
+    read_runs(&texts)
+}
+
 /// The folder, and what is known of it.
 fn look(args: &Looking, here: &Path) -> Result<(Folder, AuditOptions)> {
     let folder = Folder::read(&here.join(&args.path))?;
-    let texts = args.runs.iter().map(|file| session::load_text(&here.join(file))).collect::<Result<Vec<_>>>()?;
-    let history = if texts.is_empty() { None } else { Some(History::of(&read_runs(&texts)?)?) };
+    let history = if args.runs.is_empty() { None } else { Some(History::of(&load_runs(&args.runs, here)?)?) };
     let defaults = AuditOptions::default();
     let options = AuditOptions {
         at: args.at.unwrap_or_else(|| Clock::system().wall()),
@@ -110,17 +144,23 @@ fn audit_main(args: &Audit, here: &Path, console: &mut Console<'_>) -> Result<Ex
 }
 
 fn fix_main(args: &Fix, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
-    let (folder, audit) = look(&args.looking, here)?;
     if let Some(rule) = args.rules.iter().find(|rule| rule.fixing() == Fixing::Suggested) {
-        let message = format!("`{}` is nothing that can be repaired without a person", rule.id());
+        let able = Rule::ALL.iter().filter(|rule| rule.fixing() != Fixing::Suggested).map(|rule| rule.id());
+        let message = format!(
+            "`{}` is nothing that can be repaired without a person; these are: {}",
+            rule.id(),
+            able.collect::<Vec<_>>().join(", ")
+        );
         return Err(Error::new(ErrorKind::InvalidValue, message));
     }
+    let (folder, audit) = look(&args.looking, here)?;
     let options = FixOptions { audit, rules: args.rules.clone(), branch: args.branch.clone() };
     let mut files = Vec::new();
-    let mut failed = false;
+    let (mut failed, mut repaired) = (false, 0);
     for file in &folder.files {
         let fixed = fix(file, &options);
         let mut written = false;
+        repaired += fixed.repairs.len();
         if let Some(text) = fixed.text.as_deref().filter(|_| args.write) {
             match folder.write(file, text) {
                 Ok(()) => written = true,
@@ -136,7 +176,11 @@ fn fix_main(args: &Fix, here: &Path, console: &mut Console<'_>) -> Result<Exit> 
             }
             let name = Printable(&fixed.file);
             if !fixed.repairs.is_empty() {
-                let what = if written { "wrote" } else { "would write" };
+                let what = match (written, args.write) {
+                    (true, _) => "wrote",
+                    (false, false) => "would write",
+                    (false, true) => "did not write",
+                };
                 let paths: Vec<&str> = fixed.repairs.iter().map(|repair| repair.path.as_str()).collect();
                 console.note(format_args!("{name}: {what} {}", Printable(&paths.join(", "))));
             }
@@ -151,6 +195,10 @@ fn fix_main(args: &Fix, here: &Path, console: &mut Console<'_>) -> Result<Exit> 
     }
     if args.json {
         console.json(&json!({"version": 1, "write": args.write, "looked_at": folder.files.len(), "files": files}));
+    } else if repaired == 0 {
+        console.note(format_args!("there is nothing to repair in {} files", folder.files.len()));
+    } else if !args.write {
+        console.note("nothing is written; `--write` does it");
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }

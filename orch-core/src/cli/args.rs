@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 
 use super::{
     args_actions::{ACTIONS_EXAMPLES, Actions},
@@ -226,7 +229,7 @@ pub(super) struct Run {
 
     /// Keep the run, so that it survives its process [default place: the repository, else the user's data]
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "", help_heading = "Keeping")]
-    #[arg(env = "ORCH_STORE", hide_env_values = true)]
+    #[arg(env = "ORCH_STORE", hide_env_values = true, value_parser = place())]
     pub(super) store: Option<PathBuf>,
     /// Go on with a run that was kept: its name or how that ends [default: the latest of FILE]
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", help_heading = "Keeping")]
@@ -329,8 +332,14 @@ pub(super) enum PlanFormat {
 #[derive(Debug, Args)]
 pub(super) struct Place {
     /// The store that keeps runs [default: that of the repository, else the user's]
-    #[arg(long, global = true, value_name = "PATH", env = "ORCH_STORE", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, default_missing_value = "")]
+    #[arg(env = "ORCH_STORE", hide_env_values = true, value_parser = place())]
     pub(super) store: Option<PathBuf>,
+}
+
+/// The place of a store. Nothing stands for the default one; as a path it would be refused.
+fn place() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -551,3 +560,6 @@ pub(super) enum NotifyCommand {
         json: bool,
     },
 }
+
+#[cfg(test)]
+mod tests;

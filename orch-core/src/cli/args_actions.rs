@@ -207,7 +207,7 @@ pub(super) struct Due {
 /// `orch actions report`.
 #[derive(Debug, Args)]
 pub(super) struct Report {
-    /// Files with what `gh run list --json ..` and the API say of runs and jobs; without any, `gh` is asked
+    /// Files with what `gh run list --json ..` and the API say of runs and jobs; without any, `gh` is asked for both
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// The window begins then [default: 30 days before its end]
@@ -216,6 +216,9 @@ pub(super) struct Report {
     /// The window ends before then [default: now]
     #[arg(long, value_name = "DATE")]
     pub(super) to: Option<WallTime>,
+    /// Where `gh` is asked: the jobs of so many runs, the latest first, one question each; the others count as one job
+    #[arg(long, value_name = "RUNS", default_value_t = 500)]
+    pub(super) jobs: usize,
     /// Also as a page
     #[arg(long, value_name = "PATH")]
     pub(super) html: Option<PathBuf>,

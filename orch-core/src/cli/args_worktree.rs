@@ -14,6 +14,7 @@ Examples:
   orch worktree list                                who is where, how it stands, and what it cost
   orch worktree watch                               the same, as it changes; q quits
   orch worktree watch --json | jq -c '.alerts[]'    a line of JSON for each change
+  orch worktree report --notify                     tells of stale ones, each once a day: from a cron job, say
   orch worktree remove login                        refuses while something is only there
   orch worktree remove login --force                into the trash
   orch worktree restore login                       back, as it was
@@ -102,6 +103,9 @@ pub(super) enum WorktreeCommand {
         /// Unused for longer is stale
         #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "168h", hide_default_value = true)]
         stale_after: Duration,
+        /// Tell whom the environment names of stale worktrees, of each once a day
+        #[arg(long)]
+        notify: bool,
         /// Also keep worktree_health.json in this file
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -152,9 +156,17 @@ pub(super) enum WorktreeCommand {
         /// Write the JSON to this file
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Tell whom the environment names of stale worktrees, of each once a day
+        #[arg(long)]
+        notify: bool,
+        /// Unused for longer is stale, for --notify
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "168h", hide_default_value = true, requires = "notify")]
+        stale_after: Duration,
         /// As JSON on stdout
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        place: Place,
     },
     /// Bring branches into one, in the best order; what conflicts stays out
     Merge {

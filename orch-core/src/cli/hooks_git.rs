@@ -14,12 +14,14 @@ use super::{
     exit::Exit,
     store,
     streams::Console,
-    worktree::SCRIPT_CONFIGS,
 };
 use crate::{
     Clock,
     error::{Error, ErrorKind, Result},
-    ext::hooks::{Action, GitHook, GitHooks, GitPlace, GitPolicy, GitWorker, HookState, HookStatus},
+    ext::{
+        hooks::{Action, GitHook, GitHooks, GitPlace, GitPolicy, GitWorker, HookState, HookStatus},
+        worktree::Routes,
+    },
     id::Printable,
     session,
     store::{SqliteOptions, SqliteStore},
@@ -54,7 +56,7 @@ fn judge(here: &Path, console: &mut Console<'_>) -> Result<Exit> {
     let mut policy = Config::load(None, here)?.git_policy;
     // Which rules are whose: those of orch.toml go first, then those of the scripts' files.
     let mut whose = vec![("`hooks.git` in orch.toml", policy.rule.len())];
-    for file in SCRIPT_CONFIGS {
+    for file in Routes::FILES {
         let Ok(text) = std::fs::read_to_string(here.join(file)) else { continue };
         match GitPolicy::of_scripts(&text) {
             Ok(scripts) => {
@@ -225,7 +227,8 @@ fn program(named: Option<&Path>, here: &Path) -> Result<PathBuf> {
     match found {
         Some(path) if path.is_file() => Ok(path),
         Some(path) => {
-            let message = format!("there is no program `{}`", Printable(&shown(&path)));
+            let message =
+                format!("there is no program `{}`; --program takes the path of orch", Printable(&shown(&path)));
             Err(Error::new(ErrorKind::NotFound, message))
         }
         None => {

@@ -162,7 +162,9 @@ pub(super) fn main(args: &args::Run, config: &Config, here: &Path, console: &mut
         ..kept::resumed(resume, args.dry_run)
     };
     kept::note(kept.as_ref().filter(|_| !args.dry_run), &options, console);
-    let exit = run(args, &engine, &plan, options, (results, prompt), console);
+    let in_worktrees = args.worktrees.is_some() && !args.dry_run;
+    let bring_in = |report: &Report| in_worktrees.then(|| worktree::how_to_bring_in(report, config, here)).flatten();
+    let exit = run(args, &engine, &plan, options, (results, prompt), &bring_in, console);
     drop(engine);
     if let Some(notices) = notices {
         notify::complain(notices.finish(), console);
@@ -187,6 +189,7 @@ fn run(
     plan: &Plan,
     options: RunOptions,
     (mut results, prompt): (Results, Option<Prompt>),
+    bring_in: &dyn Fn(&Report) -> Option<String>,
     console: &mut Console<'_>,
 ) -> Result<Exit> {
     // One thread: programs do the work, and a thread less is a quicker start.
@@ -236,6 +239,9 @@ fn run(
     let unwritten = results.close(&report);
     unwritten.iter().for_each(|error| console.error(error));
     advise(&report, args, console);
+    if let Some(how) = bring_in(&report) {
+        console.note(format_args!("what its tasks did is on branches of their own; {how} brings it in"));
+    }
     Ok(match (report.state(), stop) {
         (RunState::Succeeded, _) if unwritten.is_empty() => Exit::Done,
         (RunState::Cancelled, Some(stop)) => stop.exit(),

@@ -3,6 +3,7 @@
 mod cells;
 #[cfg(test)]
 mod fixtures;
+mod notices;
 mod overviews;
 #[cfg(unix)]
 mod picture;
@@ -21,19 +22,20 @@ use std::{
 
 use serde_json::{Value, json};
 
-pub(super) use self::{
-    overviews::Overviews,
-    route::FILES as SCRIPT_CONFIGS,
-    settings::{Settings, parse, pool},
-};
 use self::{
+    notices::Notices,
     spend::{Spending, with_spent},
     watch::Watched,
+};
+pub(super) use self::{
+    overviews::Overviews,
+    settings::{Settings, how_to_bring_in, parse, pool},
 };
 use super::{
     args_worktree::{Worktree, WorktreeCommand},
     config::Config,
     exit::Exit,
+    notify,
     store::ago,
     streams::Console,
 };
@@ -99,12 +101,13 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
             }
             Ok(Exit::Done)
         }
-        C::Watch { interval, conflicts, stale_after, output, json, place } => {
+        C::Watch { interval, conflicts, stale_after, notify, output, json, place } => {
             let look = Look { conflicts: conflicts.then_some(true), stale_after: *stale_after, ..Look::default() };
+            let notices = notify.then(|| Notices::new(place.store.as_deref(), &directory)).transpose()?;
             let spending = Spending::new(place.store.as_deref(), &directory)?;
             let (interval, json) = (*interval, *json);
             let output = output.as_ref().map(|output| here.join(output));
-            watch::main(Watched { worktrees, look, spending, interval, output, json }, console)
+            watch::main(Watched { worktrees, look, spending, notices, interval, output, json }, console)
         }
         C::Sync { names, json } => sync(&worktrees, names, *json, console),
         C::Remove { names, force, branch, json } => {
@@ -131,8 +134,9 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
                 Ok(Exit::Done)
             }
         },
-        C::Report { output, json } => {
-            let overview = worktrees.look(&Look::default())?;
+        C::Report { output, stale_after, notify, json, place } => {
+            let mut notices = notify.then(|| Notices::new(place.store.as_deref(), &directory)).transpose()?;
+            let overview = worktrees.look(&Look { stale_after: *stale_after, ..Look::default() })?;
             let health = overview.health();
             if let Some(output) = output {
                 keep_report(&here.join(output), &health)?;
@@ -141,6 +145,9 @@ pub(super) fn main(args: &Worktree, here: &Path, console: &mut Console<'_>) -> R
                 console.json(&health);
             } else {
                 console.result(&said::health(&health, console.paint_out()));
+            }
+            if let Some(notices) = &mut notices {
+                notify::complain(notices.post(&overview).and_then(|()| notices.deliver()), console);
             }
             Ok(Exit::Done)
         }
@@ -216,7 +223,10 @@ fn shown(path: &Path) -> String {
 fn candidates(worktrees: &Worktrees, names: &[String]) -> Result<Vec<Candidate>> {
     let candidate = |name: &String| {
         let commit = match worktrees.find(name) {
-            Ok(Known { git, .. }) => git.head.ok_or_else(|| Error::new(ErrorKind::NotFound, "it has no commit yet"))?,
+            Ok(Known { git, .. }) => git.head.ok_or_else(|| {
+                let message = format!("`{}` has no commit yet; commit something there", Printable(name));
+                Error::new(ErrorKind::NotFound, message)
+            })?,
             Err(_) => worktrees.git().commit(name)?,
         };
         Ok(Candidate { name: name.clone(), commit })

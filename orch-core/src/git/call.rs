@@ -4,7 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     io::{self, Read, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
     time::Duration,
@@ -192,30 +192,27 @@ impl Call<'_> {
     }
 
     fn once(&self) -> Result<Answer> {
+        self.talk(|stdout| self.hear(&listen(stdout, self.git.options.max_output)?))
+    }
+
+    /// Starts it, lets `hear` read what it says, and reads its exit code; where anything of that goes wrong, ends it with all that it started.
+    pub(super) fn talk(&self, hear: impl FnOnce(Option<ChildStdout>) -> Result<Vec<u8>>) -> Result<Answer> {
         let mut child = self.command().spawn().map_err(|error| self.not_started(&error))?;
-        let ends = Ends::of(&child);
-        let limit = self.git.options.max_output;
-        let (out, err) = (listen(child.stdout.take(), limit), listen(child.stderr.take(), 64 * 1024));
+        let (stdout, stderr) = (child.stdout.take(), listen(child.stderr.take(), 64 * 1024));
         let fed = self.feed(&mut child);
-        let heard = out.and_then(|out| Ok((out, err?))).and_then(|(out, err)| {
-            let stdout = self.hear(&out)?;
-            Ok((stdout, self.hear(&err)?))
-        });
-        let (stdout, stderr) = match heard.and_then(|heard| fed.map(|()| heard)) {
-            Ok(heard) => heard,
-            Err(error) => {
-                ends.now();
-                // Reaped, or it would stay as a zombie.
-                drop(child.kill().and_then(|()| child.wait()));
-                return Err(error.with("command", self.name()));
-            }
-        };
+        let heard = fed.and(stderr).and_then(|stderr| Ok((hear(stdout)?, self.hear(&stderr)?)));
+        let (stdout, stderr) = heard.map_err(|error| {
+            end_group(&child);
+            // Reaped, or it would stay as a zombie.
+            drop(child.kill().and_then(|()| child.wait()));
+            error.with("command", self.name())
+        })?;
         let status = child.wait().map_err(|error| self.io("waiting for it failed").caused_by(error))?;
         let code = status.code().ok_or_else(|| self.io("it was ended by a signal"))?;
         Ok(Answer { code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
     }
 
-    pub(super) fn command(&self) -> Command {
+    fn command(&self) -> Command {
         let options = &self.git.options;
         let mut command = Command::new(&options.program);
         for (name, _) in std::env::vars_os() {
@@ -249,7 +246,7 @@ impl Call<'_> {
         command
     }
 
-    pub(super) fn feed(&self, child: &mut Child) -> Result<()> {
+    fn feed(&self, child: &mut Child) -> Result<()> {
         let (Some(mut stdin), Some(bytes)) = (child.stdin.take(), self.stdin.clone()) else { return Ok(()) };
         // In a thread of its own: it may answer before it has read all. A broken pipe says that it did not want to.
         let feed = move || drop(stdin.write_all(&bytes));
@@ -259,7 +256,7 @@ impl Call<'_> {
             .map_err(|error| self.io("there is no thread for it").caused_by(error))
     }
 
-    pub(super) fn hear(&self, pipe: &Receiver<io::Result<Option<Vec<u8>>>>) -> Result<Vec<u8>> {
+    fn hear(&self, pipe: &Receiver<io::Result<Option<Vec<u8>>>>) -> Result<Vec<u8>> {
         let timeout = self.git.options.timeout;
         match pipe.recv_timeout(timeout) {
             Ok(Ok(Some(bytes))) => Ok(bytes),
@@ -276,11 +273,12 @@ impl Call<'_> {
         Error::new(ErrorKind::Io, format!("`{}` did not answer: {why}", self.name()))
     }
 
-    pub(super) fn not_started(&self, error: &io::Error) -> Error {
+    fn not_started(&self, error: &io::Error) -> Error {
         let directory = self.git.directory.display().to_string();
         let directory = Printable(&directory);
         let message = if self.git.directory.is_dir() {
-            format!("`{}` could not be started: {error}", self.git.options.program.display())
+            let program = self.git.options.program.display();
+            format!("`{program}` could not be started: {error}; install git, or put its folder into the PATH")
         } else {
             format!("there is no folder `{directory}`")
         };
@@ -321,10 +319,7 @@ impl Answer {
     }
 }
 
-pub(super) fn listen(
-    pipe: Option<impl Read + Send + 'static>,
-    limit: usize,
-) -> Result<Receiver<io::Result<Option<Vec<u8>>>>> {
+fn listen(pipe: Option<impl Read + Send + 'static>, limit: usize) -> Result<Receiver<io::Result<Option<Vec<u8>>>>> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let read = move || {
         let mut bytes = Vec::new();
@@ -339,34 +334,14 @@ pub(super) fn listen(
     Ok(receiver)
 }
 
-/// Ends a call and all that it started.
-pub(super) struct Ends {
+/// Ends all that a call started, on Unix.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "there are no groups of processes"))]
+fn end_group(child: &Child) {
     #[cfg(unix)]
-    group: Option<rustix::process::Pid>,
-}
-
-impl Ends {
-    #[cfg(unix)]
-    pub(super) fn of(child: &Child) -> Self {
-        Self { group: i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) }
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // INVARIANT: the child is not reaped yet, so its number is still that of its group.
+        _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
-
-    #[cfg(unix)]
-    pub(super) fn now(&self) {
-        if let Some(group) = self.group {
-            // INVARIANT: the child is not reaped yet, so its number is still that of its group.
-            _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn of(_: &Child) -> Self {
-        Self {}
-    }
-
-    #[cfg(not(unix))]
-    #[expect(clippy::unused_self, reason = "same shape as on Unix")]
-    pub(super) fn now(&self) {}
 }
 
 #[cfg(test)]
@@ -437,6 +412,16 @@ mod tests {
         let error = git.call(["log"]).run().unwrap_err();
         assert!(error.to_string().contains("took longer than 300ms"), "{error}");
         assert!(error.is_retryable());
+        // It went with the first: gone, or dead and not yet reaped by who adopted it.
+        #[cfg(target_os = "linux")]
+        {
+            let second = fs::read_to_string(folder.path().join("pid")).unwrap();
+            let stat = format!("/proc/{}/stat", second.trim());
+            let is_dead = || fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+            let tries =
+                (0..6_000).take_while(|_| !is_dead()).inspect(|_| thread::sleep(Duration::from_millis(10))).count();
+            assert!(tries < 6_000, "it still runs");
+        }
     }
 
     #[test]

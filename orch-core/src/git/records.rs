@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use super::call::{Call, Ends, listen};
+use super::call::Call;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many pieces wait at most; git waits where more are there.
@@ -22,29 +22,8 @@ impl Call<'_> {
     ///
     /// That of `each`, which ends git; those of [`run`](Call::run).
     pub fn each_record(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut child = self.command().spawn().map_err(|error| self.not_started(&error))?;
-        let ends = Ends::of(&child);
-        let (out, err) = (pieces(child.stdout.take()), listen(child.stderr.take(), 64 * 1024));
-        let fed = self.feed(&mut child);
-        let heard = out.and_then(|out| {
-            let err = err?;
-            fed?;
-            self.cut(&out, &mut each)?;
-            self.hear(&err)
-        });
-        let stderr = match heard {
-            Ok(stderr) => stderr,
-            Err(error) => {
-                ends.now();
-                // Reaped, or it would stay as a zombie.
-                drop(child.kill().and_then(|()| child.wait()));
-                return Err(error.with("command", self.name()));
-            }
-        };
-        let status = child.wait().map_err(|error| self.io("waiting for it failed").caused_by(error))?;
-        let code = status.code().ok_or_else(|| self.io("it was ended by a signal"))?;
-        let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        if code == 0 { Ok(()) } else { Err(self.refused(&super::Answer { code, stdout: Vec::new(), stderr })) }
+        let answer = self.talk(|stdout| self.cut(&pieces(stdout)?, &mut each).map(|()| Vec::new()))?;
+        if answer.code == 0 { Ok(()) } else { Err(self.refused(&answer)) }
     }
 
     fn cut(&self, pieces: &Receiver<io::Result<Vec<u8>>>, each: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {

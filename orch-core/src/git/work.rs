@@ -58,7 +58,12 @@ impl Git {
         let answer = call.answer()?;
         if answer.code != 0 {
             let here = self.directory().display().to_string();
-            let message = format!("`{}` is in no repository, or git does not trust it", Printable(&here));
+            if answer.stderr.contains("not a git repository") {
+                let message = format!("`{}` is in no repository; go to one, or `git init` makes one", Printable(&here));
+                return Err(Error::new(ErrorKind::NotFound, message));
+            }
+            // It is bare, or of an owner whom git does not trust; git says what to do then.
+            let message = format!("git does not work in `{}`", Printable(&here));
             return Err(Error::new(ErrorKind::NotFound, message).caused_by(call.refused(&answer)));
         }
         let named = answer.stdout.strip_suffix(b"\n").unwrap_or(&answer.stdout);
@@ -92,7 +97,13 @@ impl Git {
     ///
     /// [`NotFound`](ErrorKind::NotFound) if there is none of that name.
     pub fn commit(&self, named: &str) -> Result<Oid> {
-        let missing = || Error::new(ErrorKind::NotFound, format!("there is no commit `{}`", Printable(named)));
+        let missing = || {
+            let message = match named {
+                "HEAD" => "there is no commit yet; `git commit` makes the first one".to_owned(),
+                _ => format!("there is no commit `{}`; name a branch, a tag or a hash that is there", Printable(named)),
+            };
+            Error::new(ErrorKind::NotFound, message)
+        };
         if named.is_empty() || named.contains('\0') {
             return Err(missing());
         }

@@ -1,10 +1,11 @@
 //! `orch notify` and `orch run --notify`, with a server on this machine.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use super::{
     Folder,
     server::{SECRET, Server, answer},
+    worktree::repository,
 };
 
 const ONE: &str =
@@ -106,4 +107,73 @@ fn a_run_tells_of_its_budget() {
     let fields = complete.unwrap()["embeds"][0]["fields"].as_array().unwrap().clone();
     let value = |name: &str| fields.iter().find(|field| field["name"] == name).unwrap()["value"].as_str().unwrap();
     assert_eq!((value("Cost"), value("Budget Remaining")), ("$0.6000", "$0.40"));
+}
+
+#[test]
+fn stale_worktrees_are_told_whom_the_environment_names() {
+    let folder = Folder::new();
+    repository(&folder);
+    let server = Server::new(|_| answer("204 No Content", "", ""));
+    let address = server.address();
+    let at = |args: &[&str]| orch(&folder, Some(&address), &[&["worktree", "-C", "app"], args].concat());
+    assert_eq!(at(&["new", "login"]).0, 0);
+    let report = ["report", "--notify", "--store", "s.db"];
+    assert_eq!(at(&report).0, 0, "nothing is stale yet");
+    assert!(server.titles().is_empty());
+    let (code, stdout, stderr) = at(&[&report[..], &["--stale-after", "0s", "--json"]].concat());
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("\"total_worktrees\": 2"), "{stdout}");
+    assert_eq!(server.titles(), ["⏳ Stale Worktree"], "the main worktree is none");
+    let letters = || {
+        let (_, stdout, _) = orch(&folder, None, &["notify", "--store", "s.db", "list", "--json"]);
+        let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        let keys = listed["letters"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap().to_owned());
+        keys.collect::<std::collections::BTreeSet<_>>()
+    };
+    let one = letters();
+    assert!(one.len() == 1 && one.iter().all(|key| key.ends_with("/app.worktrees/login")), "{one:?}");
+    at(&[&report[..], &["--stale-after", "0s"]].concat());
+    assert_eq!(server.titles().len(), letters().len(), "once for each day");
+
+    let (code, _, stderr) = orch(&folder, None, &["worktree", "-C", "app", "report", "--notify"]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("DISCORD_WEBHOOK_URL"), "{stderr}");
+    let (code, _, stderr) = orch(&folder, None, &["worktree", "-C", "app", "report", "--stale-after", "1d"]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("--notify"), "{stderr}");
+}
+
+#[test]
+fn watching_tells_of_stale_worktrees_too() {
+    let folder = Folder::new();
+    repository(&folder);
+    let server = Server::new(|_| answer("204 No Content", "", ""));
+    let address = server.address();
+    assert_eq!(orch(&folder, Some(&address), &["worktree", "-C", "app", "new", "login"]).0, 0);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));
+    command.args([
+        "worktree",
+        "-C",
+        "app",
+        "watch",
+        "--notify",
+        "--store",
+        "s.db",
+        "--stale-after",
+        "0s",
+        "-n",
+        "100ms",
+    ]);
+    command.env("DISCORD_WEBHOOK_URL", &address).env("ORCH_WEBHOOK_LOCAL", "1").env_remove("ORCH_STORE");
+    command.current_dir(folder.path("")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut watching = command.spawn().unwrap();
+    for _ in 0..1_200 {
+        if !server.titles().is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    assert_eq!(server.titles().first().map(String::as_str), Some("⏳ Stale Worktree"));
 }

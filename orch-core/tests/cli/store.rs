@@ -65,6 +65,27 @@ fn a_run_that_failed_goes_on_after_an_edit() {
 }
 
 #[test]
+fn without_a_place_the_store_is_that_of_the_repository() {
+    let folder = Folder::new();
+    folder.file("work.json", diamond());
+    let git = std::process::Command::new("git").args(["init", "-q"]).current_dir(folder.path("")).status().unwrap();
+    assert!(git.success());
+    let here = |args: &[&str]| {
+        let output = process::program(&folder).args(args).env("ORCH_STORE", "").output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // In the middle and at the end: no word of its own is its value.
+    here(&["run", "work.json", "--store", "--agent", "*=true"]);
+    here(&["run", "work.json", "--agent", "*=true", "--store"]);
+    assert!(folder.path(".git/orch/orch.db").exists());
+    let plan = here(&["plan", "work.json", "--store"]);
+    assert!(plan.contains("learned from "), "{plan}");
+    let runs: Value = serde_json::from_str(&here(&["runs", "--json"])).unwrap();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_dry_run_shows_how_a_run_goes_on_and_is_not_kept() {
     let folder = Folder::new();
     let (file, store) = (folder.file("work.json", diamond()), folder.at("orch.db"));

@@ -193,3 +193,28 @@ fn five_edit_side_by_side_and_four_come_in() {
     assert_eq!(held.status.code(), Some(1), "{}", String::from_utf8_lossy(&held.stderr));
     assert_eq!(git(&app, &["rev-list", "--count", "main"]).trim(), "5");
 }
+
+#[test]
+fn without_a_gate_it_is_said_how_the_work_is_brought_in() {
+    let folder = Folder::new();
+    let app = repository(&folder);
+    let file = folder.file("two.json", command(&[("draft", "writer", &[]), ("print", "writer", &["draft"])]));
+    let run = |agent: &str| {
+        let mut program = process::program(&folder);
+        program.args(["run", &file, "--agent", agent, "--worktrees"]);
+        let done = program.current_dir(&app).output().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let said = run("*=sh -c 'echo $ORCH_TASK_ID > $ORCH_TASK_ID.txt'");
+    let how =
+        said.split('`').find(|part| part.starts_with("orch worktree merge orch/")).unwrap_or_else(|| panic!("{said}"));
+    assert!(how.ends_with("/print"), "of the last task, which has the work of the others: {how}");
+    assert!(!app.join("draft.txt").exists());
+    worktree(&app, &["merge", how.rsplit(' ').next().unwrap()]).exits(0);
+    for name in ["draft", "print"] {
+        assert_eq!(fs::read_to_string(app.join(format!("{name}.txt"))).unwrap().trim(), name);
+    }
+    // Nothing was changed: nothing is to be brought in.
+    assert!(!run("*=true").contains("orch worktree merge"));
+}

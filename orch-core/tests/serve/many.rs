@@ -1,7 +1,7 @@
 //! Many readers, slow ones, and none.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -130,19 +130,36 @@ fn nothing_is_left_when_the_server_goes() {
     }
 }
 
-#[test]
-fn without_a_store_there_are_no_runs_until_there_is_one() {
-    let (there, store) = (Arc::new(AtomicUsize::new(0)), store());
-    let (asked, found) = (there.clone(), shared(&store));
+/// A page of a store that is there once somebody says so.
+fn serving_later(store: &MemoryStore) -> (Arc<AtomicBool>, Serving) {
+    let there = Arc::new(AtomicBool::new(false));
+    let (asked, found) = (there.clone(), shared(store));
     let options = ServeOptions {
-        finds: Some(Arc::new(move || Ok((asked.load(Ordering::SeqCst) > 0).then(|| found.clone())))),
+        finds: Some(Arc::new(move || Ok(asked.load(Ordering::SeqCst).then(|| found.clone())))),
         every: Duration::from_millis(5),
         ..ServeOptions::default()
     };
-    let serving = Serving::new(options, Vec::new());
+    (there, Serving::new(options, Vec::new()))
+}
+
+#[test]
+fn without_a_store_there_are_no_runs_until_there_is_one() {
+    let store = store();
+    let (there, serving) = serving_later(&store);
     let mut events = serving.events(None, None);
     assert_eq!(events.wait("runs").data, json!({"store": false, "runs": []}));
-    there.store(1, Ordering::SeqCst);
+    there.store(true, Ordering::SeqCst);
     let going = Going::start(&store, &chain(1));
     events.until(|said| said.event == "runs" && said.data["runs"][0]["run"] == json!(going.run));
+}
+
+#[test]
+fn a_run_is_followed_once_there_is_a_store() {
+    let store = store();
+    let (there, serving) = serving_later(&store);
+    let going = Going::start(&store, &chain(1));
+    let mut events = serving.events(Some(going.run), None);
+    assert_eq!(events.wait("head").data["error"], "there is no store yet");
+    there.store(true, Ordering::SeqCst);
+    assert_eq!(events.wait("part").data["run"], json!(going.run));
 }

@@ -2,9 +2,17 @@
 //!
 //! `ORCH_SERVE_PAGES=folder cargo test --features serve --test serve page::` leaves pictures there, to be looked at.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{
+    env,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use orch_core::{FailurePolicy, Outcome, OutputSpec, PriceTable, Rates, TtlCache, Usage, Usd, session::cache_options};
+use orch_core::{
+    Error, ErrorKind, FailurePolicy, Outcome, OutputSpec, PriceTable, Rates, TtlCache, Usage, Usd,
+    session::cache_options,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -51,6 +59,24 @@ fn a_run_is_drawn_while_it_goes_on() {
     assert_eq!(browser.console, [""; 0]);
     drop(serving);
     browser.until("document.querySelector('#live').innerText.includes('again') || document.querySelector('#live').innerText.includes('not answer')");
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_told_until_it_can() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (store, good) = (store(), Arc::new(AtomicBool::new(false)));
+    let (found, is_good) = (shared(&store), good.clone());
+    let finds = move || {
+        let damaged = || Error::new(ErrorKind::Corrupt, "the store is damaged");
+        is_good.load(Ordering::SeqCst).then(|| Some(found.clone())).ok_or_else(damaged)
+    };
+    let options =
+        ServeOptions { finds: Some(Arc::new(finds)), every: Duration::from_millis(5), ..ServeOptions::default() };
+    let serving = Serving::new(options, Vec::new());
+    browser.open(&url(&serving));
+    browser.until("document.querySelector('#runs-problem').innerText === 'the store is damaged'");
+    good.store(true, Ordering::SeqCst);
+    browser.until("document.querySelector('#runs-problem').innerText === ''");
 }
 
 #[test]
@@ -231,7 +257,10 @@ fn scene(store: &MemoryStore) -> (Vec<Pane>, Going) {
                 json!({"ahead": 0, "behind": 41}),
             );
             Ok(json!({"repo": {"default_branch": "main"}, "items": [main, one, two, login, old],
-                "conflicts": [{"one": "login", "other": "pool-1", "paths": ["src/auth.rs", "src/session.rs"]}]}))
+            "alerts": [
+                {"kind": "stale", "text": "covers is stale: nobody used it for 12 days"},
+                {"kind": "conflicts", "text": "login conflicts with pool-1: src/auth.rs, src/session.rs"},
+            ]}))
         }),
         Pane::new("budgets", || {
             Ok(json!({

@@ -181,3 +181,27 @@ fn alerts_say_what_a_person_should_look_at() {
         ("stale".into(), alerts[1].clone().into())
     );
 }
+
+#[test]
+fn what_is_excluded_is_so_in_all_worktrees_and_written_once() {
+    let repository = Repository::new();
+    let worktrees = repository.worktrees();
+    let made = worktrees.create(&New { name: "one".to_owned(), ..New::default() }).unwrap();
+    let exclude = repository.main.join(".git/info/exclude");
+    // Somebody's own line, that does not end.
+    fs::write(&exclude, "*.mine").unwrap();
+    for _ in 0..2 {
+        worktrees.exclude("/.worktree").unwrap();
+    }
+    assert_eq!(fs::read_to_string(&exclude).unwrap(), "*.mine\n/.worktree\n");
+    for folder in [&repository.main, &made.path] {
+        write(folder, ".worktree", "{}");
+        assert_eq!(git(folder, &["status", "--porcelain"]), "");
+    }
+    fs::remove_dir_all(exclude.parent().unwrap()).unwrap();
+    worktrees.exclude("/.worktree").unwrap();
+    assert_eq!(fs::read_to_string(&exclude).unwrap(), "/.worktree\n");
+    for none in ["", " ", "a\nb"] {
+        assert_eq!(worktrees.exclude(none).unwrap_err().kind(), ErrorKind::InvalidValue, "{none:?}");
+    }
+}

@@ -14,45 +14,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from orch._context import Context
-from orch._errors import (
-    Conflict,
-    Corrupt,
-    Deadlock,
-    Fatal,
-    InputOutputError,
-    Invalid,
-    InvalidDefinition,
-    InvalidFormat,
-    InvalidValue,
-    LockTimeout,
-    Misuse,
-    NotBuiltYet,
-    NotFound,
-    NotOwner,
-    OrchError,
-    Problem,
-    RunCancelled,
-    RunFailed,
-    TaskFailed,
-    TaskTimeout,
-    TooLarge,
-)
-from orch._graph import Graph, Task
-from orch._options import Claim, Retry, TaskOptions
-from orch._orch import __version__
+# Also true for type checkers, which go by its name: `typing` takes longer to import than all of this package.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from orch._cache import Cache, CacheInfo, CacheStats
     from orch._cached import cached
     from orch._checkpoint import Checkpoint
+    from orch._context import Context
     from orch._engine import Breaker, Engine, Hold
+    from orch._errors import (
+        Conflict,
+        Corrupt,
+        Deadlock,
+        Fatal,
+        InputOutputError,
+        Invalid,
+        InvalidDefinition,
+        InvalidFormat,
+        InvalidValue,
+        LockTimeout,
+        Misuse,
+        NotFound,
+        NotOwner,
+        OrchError,
+        Problem,
+        RunCancelled,
+        RunFailed,
+        TaskFailed,
+        TaskTimeout,
+        TooLarge,
+    )
     from orch._event import Event
+    from orch._graph import Graph, Task
     from orch._ledger import Ledger, Limit, Reservation
     from orch._load import Agent, Assigned, LoadedGraph, load, loads
     from orch._notices import Delivery, Letter, Notices
+    from orch._options import Claim, Retry, TaskOptions
+    from orch._orch import __version__
     from orch._plan import Forecast, Plan, PlanCost, Step
     from orch._pool import Renewed
     from orch._prices import Price, Prices, Quote
@@ -62,68 +63,44 @@ if TYPE_CHECKING:
     from orch._store import Preview, Store, StoredRun
     from orch._usage import Used, usage
 
-# What needs asyncio is imported when it is asked for: a program that only builds graphs starts sooner.
-_LATER = {
-    "Agent": "_load",
-    "Assigned": "_load",
-    "Booked": "_spending",
-    "BudgetState": "_spending",
-    "Charge": "_spending",
-    "Cost": "_spending",
-    "InFlight": "_spending",
-    "Ledger": "_ledger",
-    "Limit": "_ledger",
-    "Milestone": "_spending",
-    "Price": "_prices",
-    "Prices": "_prices",
-    "Question": "_spending",
-    "Quote": "_prices",
-    "Reservation": "_ledger",
-    "Used": "_usage",
-    "usage": "_usage",
-    "Delivery": "_notices",
-    "Letter": "_notices",
-    "Notices": "_notices",
-    "Breaker": "_engine",
-    "Cache": "_cache",
-    "CacheInfo": "_cache",
-    "CacheStats": "_cache",
-    "cached": "_cached",
-    "Checkpoint": "_checkpoint",
-    "Counts": "_report",
-    "Engine": "_engine",
-    "Event": "_event",
-    "Forecast": "_plan",
-    "Hold": "_engine",
-    "LoadedGraph": "_load",
-    "load": "_load",
-    "loads": "_load",
-    "ModelUsage": "_report",
-    "Plan": "_plan",
-    "PlanCost": "_plan",
-    "Preview": "_store",
-    "Renewed": "_pool",
-    "Report": "_report",
-    "resume": "_run",
-    "resume_sync": "_run",
-    "Run": "_run",
-    "Step": "_plan",
-    "Store": "_store",
-    "StoredRun": "_store",
-    "TaskResult": "_report",
-    "run": "_run",
-    "run_sync": "_run",
-    "start": "_run",
+# Each part is imported when it is asked for: a program that asks for little starts sooner.
+_PARTS = {
+    "_cache": "Cache CacheInfo CacheStats",
+    "_cached": "cached",
+    "_checkpoint": "Checkpoint",
+    "_context": "Context",
+    "_engine": "Breaker Engine Hold",
+    "_errors": (
+        "Conflict Corrupt Deadlock Fatal InputOutputError Invalid InvalidDefinition InvalidFormat "
+        "InvalidValue LockTimeout Misuse NotFound NotOwner OrchError Problem RunCancelled RunFailed "
+        "TaskFailed TaskTimeout TooLarge"
+    ),
+    "_event": "Event",
+    "_graph": "Graph Task",
+    "_ledger": "Ledger Limit Reservation",
+    "_load": "Agent Assigned LoadedGraph load loads",
+    "_notices": "Delivery Letter Notices",
+    "_options": "Claim Retry TaskOptions",
+    "_orch": "__version__",
+    "_plan": "Forecast Plan PlanCost Step",
+    "_pool": "Renewed",
+    "_prices": "Price Prices Quote",
+    "_report": "Counts ModelUsage Report TaskResult",
+    "_run": "Run resume resume_sync run run_sync start",
+    "_spending": "Booked BudgetState Charge Cost InFlight Milestone Question",
+    "_store": "Preview Store StoredRun",
+    "_usage": "Used usage",
 }
+_LATER = {name: part for part, names in _PARTS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    module = _LATER.get(name)
-    if module is None:
+    part = _LATER.get(name)
+    if part is None:
         raise AttributeError(f"module `orch` has no attribute `{name}`")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(f"orch.{module}"), name)
+    value = globals()[name] = getattr(import_module(f"orch.{part}"), name)
     return value
 
 
@@ -170,7 +147,6 @@ __all__ = [
     "Milestone",
     "Misuse",
     "ModelUsage",
-    "NotBuiltYet",
     "NotFound",
     "NotOwner",
     "Notices",

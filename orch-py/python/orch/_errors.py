@@ -145,12 +145,6 @@ class Invalid(OrchError):
     code = "INVALID"
 
 
-class NotBuiltYet(OrchError, NotImplementedError):
-    """That part of orch comes with a later version; the message says what to use until then. See :mod:`orch.compat`."""
-
-    code = "NOT_BUILT_YET"
-
-
 _BY_CODE: dict[str, type[OrchError]] = {
     kind.code: kind
     for kind in (

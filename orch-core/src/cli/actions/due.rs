@@ -1,14 +1,10 @@
 //! `orch actions due`: what the dispatcher asks, and how it starts what is due.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::json;
 
+use super::{gh::Gh, put};
 use crate::{
     Clock, WallTime,
     cli::{args_actions, exit::Exit, streams::Console},
@@ -19,21 +15,31 @@ use crate::{
 };
 
 pub(super) fn main(args: &args_actions::Due, here: &Path, console: &mut Console<'_>) -> Result<Exit> {
-    let table = Table::parse(&session::load_text(&here.join(&args.table))?)?;
+    let path = here.join(&args.table);
+    let table = load_table(&path)?;
+    let gh = Gh(here);
     let state = args.state.as_ref().map(|state| here.join(state));
     let mut answered = state.as_deref().map(load).transpose()?.unwrap_or_default();
     if args.dispatch {
-        learn(&table, &mut answered);
+        learn(&table, &mut answered, &gh, console);
     }
     let now = args.now.unwrap_or_else(|| Clock::system().wall());
     let found = due(now, &table, &answered)?;
     let mut failed = false;
     let mut started = Vec::new();
     for one in &found {
+        if is_gone(&path, &one.file) {
+            // Asked for at every tick it would fail at every tick.
+            console.warning(format_args!(
+                "`{}` is not there any more, so nothing is started; `orch actions schedule --write` takes it out of the table",
+                Printable(&one.file)
+            ));
+            continue;
+        }
         if !args.dispatch {
             continue;
         }
-        match start(one, args.branch.as_deref()) {
+        match start(one, args.branch.as_deref(), &gh) {
             Ok(()) => {
                 answered.insert(one.slot.clone(), one.scheduled);
                 started.push(one.slot.clone());
@@ -63,36 +69,51 @@ pub(super) fn main(args: &args_actions::Due, here: &Path, console: &mut Console<
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
+/// The table of a dispatcher.
+pub(super) fn load_table(path: &Path) -> Result<Table> {
+    let named = |error: Error| {
+        let message = format!("`{}`: {}", Printable(&path.display().to_string()), error.message());
+        Error::new(error.kind(), message).caused_by(error)
+    };
+    Table::parse(&session::load_text(path)?).map_err(named)
+}
+
 fn load(path: &Path) -> Result<Answered> {
     if !path.exists() {
         return Ok(Answered::new());
     }
     let text = session::load_text(path)?;
     let wrong = || {
-        Error::new(ErrorKind::InvalidFormat, "the state is no JSON object of slots and times; remove it to begin anew")
+        let message = format!(
+            "the state in `{}` is no JSON object of slots and times; remove it, and what GitHub says was started last counts",
+            Printable(&path.display().to_string())
+        );
+        Error::new(ErrorKind::InvalidFormat, message)
     };
     let times: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|error| wrong().caused_by(error))?;
-    times.into_iter().map(|(slot, time)| Ok((slot, time.parse::<WallTime>()?))).collect()
+    let read = |(slot, time): (String, String)| {
+        Ok((slot, time.parse::<WallTime>().map_err(|error| wrong().caused_by(error))?))
+    };
+    times.into_iter().map(read).collect()
 }
 
 fn save(path: &Path, answered: &Answered) -> Result<()> {
     let times: BTreeMap<&str, String> = answered.iter().map(|(slot, time)| (slot.as_str(), time.to_string())).collect();
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Io, format!("could not write `{}`", Printable(&path.display().to_string())))
-            .caused_by(error)
-    };
-    let beside: PathBuf = path.with_extension("new");
-    fs::write(&beside, json!(times).to_string()).and_then(|()| fs::rename(&beside, path)).map_err(failed)
+    put(path, &json!(times).to_string())
 }
 
 /// Where the state was lost, what GitHub says was started last by a dispatcher.
-fn learn(table: &Table, answered: &mut Answered) {
-    for slot in table.slots.iter().filter(|slot| !answered.contains_key(&slot.id)).collect::<Vec<_>>() {
-        let arguments = [
+fn learn(table: &Table, answered: &mut Answered, gh: &Gh<'_>, console: &mut Console<'_>) {
+    for slot in &table.slots {
+        if answered.contains_key(&slot.id) {
+            continue;
+        }
+        let file = slot.file.as_str();
+        let asked = gh.ask(&[
             "run",
             "list",
             "--workflow",
-            &slot.file,
+            file,
             "--event",
             "workflow_dispatch",
             "--limit",
@@ -101,23 +122,28 @@ fn learn(table: &Table, answered: &mut Answered) {
             "createdAt",
             "--jq",
             ".[0].createdAt",
-        ];
-        let Ok(output) = Command::new("gh").args(arguments).output() else { return };
-        if let Ok(time) = String::from_utf8_lossy(&output.stdout).trim().parse() {
-            answered.insert(slot.id.clone(), time);
+        ]);
+        match asked {
+            Ok(time) => answered.extend(time.trim().parse().ok().map(|time| (slot.id.clone(), time))),
+            Err(error) => console.warning(format_args!(
+                "when `{}` was started last is not known, so it counts since the table was made: {error}",
+                Printable(&slot.id)
+            )),
         }
     }
 }
 
-fn start(one: &Due, branch: Option<&str>) -> Result<()> {
-    let mut command = Command::new("gh");
-    command.args(["workflow", "run", &one.file]);
-    if let Some(branch) = branch {
-        command.args(["--ref", branch]);
-    }
-    let failed = |why: String| {
-        Error::new(ErrorKind::Io, format!("could not start `{}`: {}", Printable(&one.file), Printable(why.trim())))
-    };
-    let output = command.output().map_err(|error| failed(format!("`gh` did not run: {error}")))?;
-    if output.status.success() { Ok(()) } else { Err(failed(String::from_utf8_lossy(&output.stderr).into_owned())) }
+fn start(one: &Due, branch: Option<&str>, gh: &Gh<'_>) -> Result<()> {
+    let mut arguments = vec!["workflow", "run", one.file.as_str()];
+    arguments.extend(branch.iter().flat_map(|branch| ["--ref", branch]));
+    gh.ask(&arguments).map(drop).map_err(|error| {
+        let message = format!("could not start `{}`; the next tick tries again", Printable(&one.file));
+        Error::new(error.kind(), message).caused_by(error)
+    })
+}
+
+/// Whether the workflow is gone from the repository of that table; where the table lies elsewhere, nobody knows.
+fn is_gone(table: &Path, file: &str) -> bool {
+    let folder = table.parent().map(|folder| folder.join("workflows"));
+    folder.is_some_and(|folder| folder.is_dir() && !folder.join(file).exists())
 }

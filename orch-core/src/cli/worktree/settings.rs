@@ -9,9 +9,12 @@ use crate::{
     AgentExecutor,
     cli::{config::Config, trust},
     error::{Error, ErrorKind, Result},
-    ext::worktree::{InWorktrees, InWorktreesOptions, Pool, PoolOptions, Setup, WorktreeOptions, Worktrees},
+    ext::worktree::{
+        GATE_AGENT, InWorktrees, InWorktreesOptions, Pool, PoolOptions, Setup, WorktreeOptions, Worktrees,
+    },
     git::{BranchName, Git, GitOptions},
     id::Printable,
+    report::Report,
 };
 
 /// `[worktrees]`.
@@ -85,15 +88,37 @@ pub(in crate::cli) fn pool(
     let defaults = PoolOptions::default();
     let max = max.or(settings.max).unwrap_or(defaults.max);
     let base = Git::new(here, GitOptions::default()).commit("HEAD")?;
-    let mut options = InWorktreesOptions {
+    let options = InWorktreesOptions {
         base: base.as_str().to_owned(),
         subfolder: inside.unwrap_or_default(),
         approved: yes,
-        ..InWorktreesOptions::default()
+        ..in_worktrees(config)
     };
-    if let Some(branch) = &settings.branch {
-        options.branch.clone_from(branch);
-    }
     let pool = Pool::new(worktrees, PoolOptions { max, warm: settings.warm.clone() });
     Ok(InWorktrees::new(programs, pool, options))
+}
+
+fn in_worktrees(config: &Config) -> InWorktreesOptions {
+    let defaults = InWorktreesOptions::default();
+    InWorktreesOptions { branch: config.worktrees.branch.clone().unwrap_or(defaults.branch), ..defaults }
+}
+
+/// How what a run did is brought in, where no gate of its own does that: on which branches its last tasks left something.
+pub(in crate::cli) fn how_to_bring_in(report: &Report, config: &Config, here: &Path) -> Option<String> {
+    let (run, graph) = (report.run()?, report.graph());
+    if graph.tasks().iter().any(|task| task.options().agent.as_deref() == Some(GATE_AGENT)) {
+        return None;
+    }
+    let (git, options) = (Git::new(here, GitOptions::default()), in_worktrees(config));
+    let head = git.commit("HEAD").ok()?;
+    let last = report.tasks().filter(|task| graph.children(task.ix()).len() == 0);
+    let branches: Vec<String> = last
+        .filter_map(|task| {
+            let agent = graph.task(task.ix()).options().agent.clone().unwrap_or_default();
+            let branch = options.branch_of(run, task.id().as_str(), &agent).ok()?;
+            let commit = git.reference(&format!("refs/heads/{}", branch.as_str())).ok()??;
+            (commit != head).then(|| branch.as_str().to_owned())
+        })
+        .collect();
+    (!branches.is_empty()).then(|| format!("`orch worktree merge {}`", branches.join(" ")))
 }

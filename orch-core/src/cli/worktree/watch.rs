@@ -22,6 +22,7 @@ use tokio::{
 use super::picture::{Place, Shown, draw};
 use super::{
     keep_report,
+    notices::Notices,
     spend::{Spending, with_spent},
     table::{Table, Widths},
 };
@@ -31,7 +32,10 @@ use crate::{
     cli::{exit::Exit, run::signals::Signals, streams::Console},
     clock::Clock,
     error::{Error, ErrorKind, Result},
-    ext::worktree::{Alert, AlertKind, Look, Overview, Worktrees},
+    ext::{
+        notify::Delivered,
+        worktree::{Alert, AlertKind, Look, Overview, Worktrees},
+    },
     id::Printable,
     units::Usd,
 };
@@ -47,6 +51,8 @@ pub(super) struct Watched {
     pub(super) worktrees: Worktrees,
     pub(super) look: Look,
     pub(super) spending: Spending,
+    /// Tells of stale ones, if somebody is to be told.
+    pub(super) notices: Option<Notices>,
     pub(super) interval: Duration,
     /// Where `worktree_health.json` is kept.
     pub(super) output: Option<PathBuf>,
@@ -57,8 +63,8 @@ pub(super) struct Watched {
 struct Seen {
     overview: Overview,
     spent: Vec<Option<Usd>>,
-    /// Why it is not known what was spent.
-    unknown: Option<Error>,
+    /// What did not work beside it.
+    problem: Option<String>,
 }
 
 /// Watches until somebody ends it.
@@ -82,16 +88,20 @@ pub(super) fn main(watched: Watched, console: &mut Console<'_>) -> Result<Exit> 
                 biased;
                 stop = signals.next() => return Ok(stop.exit()),
                 seen = looks.next() => {
-                    let seen = match seen {
+                    let mut seen = match seen {
                         Ok(seen) => seen,
                         // What was never seen cannot be watched.
                         Err(error) if lines.is_first() => return Err(error),
                         Err(error) => {
-                            lines.complain(&error, console);
+                            lines.complain(&error.to_string(), console);
                             continue;
                         }
                     };
-                    report.keep(&seen.overview)?;
+                    match report.keep(&seen.overview) {
+                        Ok(()) => {}
+                        Err(error) if lines.is_first() => return Err(error),
+                        Err(error) => seen.problem = Some(error.to_string()),
+                    }
                     lines.show(&seen, console);
                     if console.is_over() {
                         return Ok(Exit::Done);
@@ -154,7 +164,7 @@ async fn live(
             },
             seen = looks.next() => match seen {
                 Ok(seen) => {
-                    problem = seen.unknown.as_ref().map(Error::to_string);
+                    problem.clone_from(&seen.problem);
                     if let Err(error) = report.keep(&seen.overview) {
                         problem = Some(error.to_string());
                     }
@@ -182,12 +192,15 @@ impl Looks {
         let (tell, seen) = unbounded_channel();
         let work = move || {
             let clock = Clock::system();
+            let mut untold = None;
             while asked.recv().is_ok() {
                 let before = clock.elapsed();
-                let found = watched.look();
+                let found = watched.look(untold.clone());
                 if tell.send((found, clock.elapsed().saturating_sub(before))).is_err() {
                     break;
                 }
+                // After that: nobody waits for a look because a server is slow.
+                watched.deliver(&mut untold);
             }
         };
         let started = thread::Builder::new().name("orch-look".into()).spawn(work);
@@ -223,14 +236,28 @@ impl Looks {
 }
 
 impl Watched {
-    fn look(&mut self) -> Result<Seen> {
+    /// Looks once; `untold`: why somebody was not told of what was seen before.
+    fn look(&mut self, untold: Option<String>) -> Result<Seen> {
         let overview = self.worktrees.look(&self.look)?;
-        // What a look costs in money is beside the point: without it the rest is true all the same.
+        // Without what was spent, and with nobody told, the rest is true all the same.
         let (spent, unknown) = match self.spending.of(&overview) {
             Ok(spent) => (spent, None),
             Err(error) => (vec![None; overview.rows.len()], Some(error)),
         };
-        Ok(Seen { overview, spent, unknown })
+        let posted = self.notices.as_mut().map_or(Ok(()), |notices| notices.post(&overview));
+        let problem = unknown.or(posted.err()).map(|error| error.to_string()).or(untold);
+        Ok(Seen { overview, spent, problem })
+    }
+
+    fn deliver(&mut self, untold: &mut Option<String>) {
+        let Some(notices) = &mut self.notices else { return };
+        let why = match notices.deliver() {
+            Ok(done) if done == Delivered::default() => return,
+            Ok(done) => done.why,
+            Err(error) => Some(error.to_string()),
+        };
+        *untold =
+            why.map(|why| format!("not everybody was told of stale worktrees: {why}; `orch notify list` shows them"));
     }
 }
 
@@ -270,17 +297,16 @@ impl Lines {
     }
 
     /// Says once what does not work.
-    fn complain(&mut self, error: &Error, console: &mut Console<'_>) {
-        let text = error.to_string();
-        if self.complained.as_ref() != Some(&text) {
-            console.warning(Printable(&text));
-            self.complained = Some(text);
+    fn complain(&mut self, text: &str, console: &mut Console<'_>) {
+        if self.complained.as_deref() != Some(text) {
+            console.warning(Printable(text));
+            self.complained = Some(text.to_owned());
         }
     }
 
     fn show(&mut self, seen: &Seen, console: &mut Console<'_>) {
-        match &seen.unknown {
-            Some(error) => self.complain(error, console),
+        match &seen.problem {
+            Some(problem) => self.complain(problem, console),
             None => self.complained = None,
         }
         let form = with_spent(seen.overview.json(), &seen.spent);

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cost::Costs,
+    cost::{Cost, Costs},
     cron::Cron,
+    history::History,
     rules::{self, Fixing, Ignored, Level, Rule},
-    runs::History,
     workflow::{On, Workflow, written_crons},
     yaml::Yaml,
 };
@@ -140,17 +140,19 @@ pub struct Finding {
     pub reason: String,
     /// Billed minutes that it costs in 30 days.
     pub minutes: u64,
-    /// The same in money, by the runner of each job.
+    /// The same in money, by the runner of each job; nothing where the price of no minute is known.
     #[serde(serialize_with = "in_dollars")]
-    pub usd: Usd,
+    pub usd: Option<Usd>,
+    /// Those of the minutes whose price is not known, because they are on machines that the table does not have: `usd` is without them.
+    pub unpriced_minutes: u64,
     /// What those numbers rest on.
     pub basis: Basis,
     /// What `orch actions fix` does about it.
     pub fix: Fixing,
 }
 
-fn in_dollars<S: serde::Serializer>(amount: &Usd, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(amount.dollars())
+fn in_dollars<S: serde::Serializer>(amount: &Option<Usd>, serializer: S) -> Result<S::Ok, S::Error> {
+    amount.map(Usd::dollars).serialize(serializer)
 }
 
 /// Crons that are written, or that fire.
@@ -220,13 +222,9 @@ pub(super) struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    pub(super) fn add(
-        &mut self,
-        rule: Rule,
-        place: (usize, usize),
-        reason: String,
-        (minutes, usd, basis): (f64, Usd, Basis),
-    ) {
+    pub(super) fn add(&mut self, rule: Rule, place: (usize, usize), reason: String, cost: Cost) {
+        // Never negative; what is too large saturates.
+        let [minutes, unpriced_minutes] = [cost.minutes, cost.unpriced].map(|minutes| minutes.round() as u64);
         self.out.push(Finding {
             rule,
             severity: rule.level(),
@@ -234,17 +232,17 @@ impl Findings<'_> {
             line: place.0,
             column: place.1,
             reason,
-            // Never negative; what is too large saturates.
-            minutes: minutes.round() as u64,
-            usd,
-            basis,
+            minutes,
+            usd: (cost.usd > Usd::ZERO || unpriced_minutes == 0).then_some(cost.usd),
+            unpriced_minutes,
+            basis: cost.basis,
             fix: rule.fixing(),
         });
     }
 
     /// A finding that costs no minutes.
     pub(super) fn note(&mut self, rule: Rule, place: (usize, usize), reason: String) {
-        self.add(rule, place, reason, (0.0, Usd::ZERO, Basis::Schedule));
+        self.add(rule, place, reason, Cost::NONE);
     }
 }
 
@@ -355,10 +353,16 @@ impl Audit {
         add(&mut self.written, count(&crons, options));
     }
 
-    /// Minutes and money of all findings. A minute that two findings would save counts twice, so it is the most.
+    /// Minutes and money of all findings. A minute that two findings would save counts twice, so it is the most; of [`unpriced`](Self::unpriced)
+    /// minutes the money is not known.
     pub fn totals(&self) -> (u64, Usd) {
         let minutes = self.findings.iter().fold(0_u64, |sum, finding| sum.saturating_add(finding.minutes));
-        (minutes, self.findings.iter().map(|finding| finding.usd).sum())
+        (minutes, self.findings.iter().filter_map(|finding| finding.usd).sum())
+    }
+
+    /// The minutes of all findings whose price is not known.
+    pub fn unpriced(&self) -> u64 {
+        self.findings.iter().fold(0_u64, |sum, finding| sum.saturating_add(finding.unpriced_minutes))
     }
 
     /// How many findings are that bad or worse.

@@ -3,14 +3,27 @@
 use super::{
     audit::{AuditOptions, Basis, WINDOW_DAYS},
     cron::Cron,
+    history::{History, Measured},
     price::Runner,
-    runs::{History, Measured},
     workflow::{Job, Workflow},
 };
 use crate::units::Usd;
 
 /// Minutes, money, and what they rest on.
-pub(super) type Cost = (f64, Usd, Basis);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) minutes: f64,
+    /// What the minutes cost whose price is known.
+    pub(super) usd: Usd,
+    /// The minutes whose price is not.
+    pub(super) unpriced: f64,
+    pub(super) basis: Basis,
+}
+
+impl Cost {
+    /// What costs no minutes.
+    pub(super) const NONE: Self = Self { minutes: 0.0, usd: Usd::ZERO, unpriced: 0.0, basis: Basis::Schedule };
+}
 
 pub(super) struct Costs<'a> {
     workflow: &'a Workflow<'a>,
@@ -30,6 +43,11 @@ impl<'a> Costs<'a> {
 
     pub(super) fn measured(&self) -> Option<&'a Measured> {
         self.measured
+    }
+
+    /// How often the crons of the workflow fire in the window.
+    pub(super) fn fires(&self) -> f64 {
+        self.fires
     }
 
     /// Runs in 30 days that this event starts.
@@ -58,35 +76,43 @@ impl<'a> Costs<'a> {
         })
     }
 
-    /// The billed minutes of one job in one run, all its copies together.
-    pub(super) fn minutes(&self, job: &Job<'_>) -> f64 {
+    /// The billed minutes of one job in one run, all its copies together, and what they rest on: runs that were given without their jobs say
+    /// nothing of it.
+    pub(super) fn minutes(&self, job: &Job<'_>, runs: Basis) -> (f64, Basis) {
         let each = self.measured.and_then(|measured| measured.job_minutes(job.name()));
-        each.unwrap_or(self.options.assumptions.job_minutes) * job.copies() as f64
+        let basis = if each.is_none() && runs == Basis::Measured { Basis::Assumed } else { runs };
+        (each.unwrap_or(self.options.assumptions.job_minutes) * job.copies() as f64, basis)
     }
 
-    /// The price of a minute of that job: the mean of what its matrix asks for. Nothing where no price is known.
-    pub(super) fn price(&self, job: &Job<'_>) -> Usd {
-        let labels = job.labels();
-        let prices: Vec<i64> = labels
-            .iter()
-            .map(|labels| Runner::of_labels(labels.iter().copied()).price(self.options.at).map_or(0, Usd::nanos))
-            .collect();
-        Usd::from_nanos(prices.iter().sum::<i64>() / i64::try_from(prices.len().max(1)).unwrap_or(1))
-    }
-
-    /// So many minutes of that job.
+    /// So many minutes of that job, shared evenly by the machines that its matrix asks for.
     pub(super) fn of_job(&self, job: &Job<'_>, minutes: f64, basis: Basis) -> Cost {
-        (minutes, money(self.price(job), minutes), basis)
+        let labels = job.labels();
+        let share = minutes / labels.len().max(1) as f64;
+        let mut cost = Cost { minutes, basis, ..Cost::NONE };
+        for labels in &labels {
+            match Runner::of_labels(labels.iter().copied()).price(self.options.at) {
+                Some(price) => cost.usd += money(price, share),
+                None => cost.unpriced += share,
+            }
+        }
+        if labels.is_empty() {
+            cost.unpriced = minutes;
+        }
+        cost
     }
 
     /// So many runs of the whole workflow.
     pub(super) fn of_runs(&self, runs: f64, basis: Basis) -> Cost {
-        let mut cost = (0.0, Usd::ZERO);
+        let mut all = Cost { basis, ..Cost::NONE };
         for job in &self.workflow.jobs {
-            let (minutes, usd, _) = self.of_job(job, runs * self.minutes(job), basis);
-            cost = (cost.0 + minutes, cost.1 + usd);
+            let (each, basis) = self.minutes(job, basis);
+            let cost = self.of_job(job, runs * each, basis);
+            all.minutes += cost.minutes;
+            all.usd += cost.usd;
+            all.unpriced += cost.unpriced;
+            all.basis = all.basis.max(basis);
         }
-        (cost.0, cost.1, basis)
+        all
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 
 use crate::{
     clock::WallTime,
@@ -162,6 +162,11 @@ impl Cron {
         (0..24).filter(move |hour| hours >> hour & 1 == 1)
     }
 
+    /// The first of the minutes :00 and :30, when everybody's schedules fire, at which it fires.
+    pub(super) fn crowded(&self) -> Option<u32> {
+        self.minutes().find(|minute| matches!(minute, 0 | 30))
+    }
+
     /// Whether it fires in every hour of a day on which it fires.
     pub(super) fn every_hour(&self) -> bool {
         self.any_hour
@@ -233,10 +238,24 @@ impl Cron {
     }
 }
 
+/// The time zone of that name; UTC where none is written.
+///
+/// # Errors
+///
+/// [`InvalidValue`](ErrorKind::InvalidValue) for a name that the IANA's database does not have.
+pub(super) fn zone_of(name: Option<&str>) -> Result<TimeZone> {
+    let Some(name) = name else { return Ok(TimeZone::UTC) };
+    TimeZone::get(name).map_err(|_| {
+        let message =
+            format!("there is no time zone `{}`; write a name of the IANA, such as `Europe/Berlin`", Printable(name));
+        Error::new(ErrorKind::InvalidValue, message)
+    })
+}
+
 /// The day in UTC of that time; the last there is for times that no calendar has.
 pub(super) fn date_of(time: WallTime) -> Date {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or(Date::MAX, |time| time.to_zoned(jiff::tz::TimeZone::UTC).date())
+    jiff::Timestamp::from_second(seconds).map_or(Date::MAX, |time| time.to_zoned(TimeZone::UTC).date())
 }
 
 impl fmt::Display for Cron {

@@ -1,14 +1,12 @@
 //! What the runs of some days were and cost: by dates, not by count.
 
+mod page;
+
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::{Value, json};
 
-use super::{
-    form::day,
-    price::PRICES_CHECKED,
-    runs::{WorkflowRun, quantile},
-};
+use super::{form::day, history::quantile, price::PRICES_CHECKED, runs::WorkflowRun};
 use crate::{
     clock::WallTime,
     error::{Error, ErrorKind, Result},
@@ -37,11 +35,11 @@ pub struct WorkflowStats {
     pub mean: Option<f64>,
     /// Billed minutes.
     pub minutes: u64,
-    /// Their price.
+    /// What those of them cost whose price is known.
     pub usd: Usd,
     /// Minutes whose price is not known.
     pub unpriced: u64,
-    /// Runs without their jobs, for which the time of the whole run stands.
+    /// Runs of which the jobs, or their machines, were not told: see [`Bill::rough`](super::Bill::rough).
     pub rough: u64,
     /// Minutes of the first and of the second half of the window.
     pub halves: [u64; 2],
@@ -52,6 +50,11 @@ impl WorkflowStats {
     pub fn success_rate(&self) -> Option<f64> {
         let all = self.succeeded + self.failed;
         (all > 0).then(|| self.succeeded as f64 / all as f64)
+    }
+
+    /// What is to be said of the money: nothing where the price of no minute is known.
+    pub fn known_usd(&self) -> Option<Usd> {
+        (self.unpriced == 0 || self.usd > Usd::ZERO).then_some(self.usd)
     }
 
     /// By how many of 100 the minutes of the second half are more than those of the first.
@@ -164,13 +167,14 @@ impl Dashboard {
             .iter()
             .map(|stats| {
                 let mean = stats.mean.map(|seconds| seconds / 60.0);
-                (stats.name.clone(), json!({"runs": stats.runs, "total_minutes": stats.minutes, "total_cost": stats.usd.dollars(), "avg_duration": mean}))
+                (stats.name.clone(), json!({"runs": stats.runs, "total_minutes": stats.minutes, "total_cost": stats.known_usd().map(Usd::dollars), "avg_duration": mean}))
             })
             .collect();
         let workflows: serde_json::Map<String, Value> =
             self.workflows.iter().map(|stats| (stats.name.clone(), self.stats(stats))).collect();
         let most: Vec<&str> = self.workflows.iter().take(5).map(|stats| stats.name.as_str()).collect();
-        let projected = self.projected(self.total.usd).dollars();
+        let total = self.total.known_usd();
+        let projected = total.map(|usd| self.projected(usd).dollars());
         json!({
             "version": 1,
             "generated": generated.to_string(),
@@ -180,7 +184,7 @@ impl Dashboard {
             "period_days": days,
             "run_count": self.total.runs,
             "costs": {
-                "total_cost": self.total.usd.dollars(),
+                "total_cost": total.map(Usd::dollars),
                 "total_minutes": self.total.minutes,
                 "total_runs": self.total.runs,
                 "workflow_costs": costs,
@@ -205,12 +209,12 @@ impl Dashboard {
             "p50_seconds": stats.p50,
             "p95_seconds": stats.p95,
             "minutes": stats.minutes,
-            "usd": stats.usd.dollars(),
+            "usd": stats.known_usd().map(Usd::dollars),
             "unpriced_minutes": stats.unpriced,
             "rough_runs": stats.rough,
             "trend_percent": stats.trend(),
             "estimated_monthly_runs": stats.runs as f64 * 30.0 / self.days(),
-            "projected_monthly_usd": self.projected(stats.usd).dollars(),
+            "projected_monthly_usd": stats.known_usd().map(|usd| self.projected(usd).dollars()),
         })
     }
 
@@ -222,24 +226,25 @@ impl Dashboard {
         let width = width.clamp(8, 40);
         let _ = writeln!(
             text,
-            "{:<width$}  {:>6} {:>8} {:>7} {:>7} {:>8} {:>9} {:>9} {:>7}",
+            "{:<width$}  {:>6} {:>8} {:>7} {:>7} {:>8} {:>10} {:>10} {:>7}",
             "workflow", "runs", "success", "p50", "p95", "minutes", "cost", "30 days", "trend"
         );
         for stats in self.workflows.iter().chain([&self.total]) {
             let name: String = Printable(&stats.name).to_string().chars().take(width).collect();
             let _ = writeln!(
                 text,
-                "{name:<width$}  {:>6} {:>8} {:>7} {:>7} {:>8} {:>9} {:>9} {:>7}",
+                "{name:<width$}  {:>6} {:>8} {:>7} {:>7} {:>8} {:>10} {:>10} {:>7}",
                 stats.runs,
                 percent(stats.success_rate().map(|rate| rate * 100.0), ""),
                 duration(stats.p50),
                 duration(stats.p95),
                 stats.minutes,
-                stats.usd.to_string(),
-                self.projected(stats.usd).to_string(),
+                money(stats, stats.usd),
+                money(stats, self.projected(stats.usd)),
                 percent(stats.trend(), "+"),
             );
         }
+        text.push('\n');
         for note in self.notes() {
             let _ = writeln!(text, "{note}");
         }
@@ -247,87 +252,37 @@ impl Dashboard {
     }
 
     fn notes(&self) -> Vec<String> {
-        let mut notes =
-            vec![format!("prices by the day of each run, checked {PRICES_CHECKED}; each job rounded up to a minute")];
+        let mut notes = Vec::new();
+        if self.total.runs == 0 {
+            notes.push("no run began in this window; --from and --to name another".to_owned());
+        }
+        notes.push(format!(
+            "prices of private repositories by the day of each run, checked {PRICES_CHECKED}; each job rounded up to a minute; in public \
+             repositories standard machines are free"
+        ));
         if self.total.rough > 0 {
             notes.push(format!(
-                "{} runs came without their jobs: the time of the whole run stands for one job on Linux",
+                "of {} runs the jobs or their machines were not told: one job on Linux for the time of the whole run stands for them",
                 self.total.rough
             ));
         }
         if self.total.unpriced > 0 {
-            notes.push(format!("{} minutes are on machines whose price is not known", self.total.unpriced));
+            notes.push(format!(
+                "?: {} minutes are on machines whose price is not known, and not in the cost",
+                self.total.unpriced
+            ));
         }
         notes
     }
-
-    /// The dashboard as one page, without scripts and without anything from elsewhere, light or dark as the reader has it.
-    pub fn html(&self) -> String {
-        let most = self.workflows.first().map_or(1, |stats| stats.usd.nanos().max(1));
-        let mut rows = String::new();
-        for stats in &self.workflows {
-            let part = stats.usd.nanos() as f64 / most as f64 * 100.0;
-            let failing = stats.success_rate().is_some_and(|rate| rate < 0.8);
-            let _ = writeln!(
-                rows,
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td{}>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"cost\"><span class=\"bar\" style=\"width:{part:.1}%\"></span><span>{}</span></td><td>{}</td><td>{}</td></tr>",
-                escape(&stats.name),
-                stats.runs,
-                if failing { " class=\"bad\"" } else { "" },
-                percent(stats.success_rate().map(|rate| rate * 100.0), ""),
-                duration(stats.p50),
-                duration(stats.p95),
-                stats.minutes,
-                stats.usd,
-                self.projected(stats.usd),
-                percent(stats.trend(), "+"),
-            );
-        }
-        let cards = [
-            ("Runs", self.total.runs.to_string()),
-            ("Success", percent(self.total.success_rate().map(|rate| rate * 100.0), "")),
-            ("Minutes", self.total.minutes.to_string()),
-            ("Cost", self.total.usd.to_string()),
-            ("In 30 days", self.projected(self.total.usd).to_string()),
-            ("Trend", percent(self.total.trend(), "+")),
-        ];
-        let cards: String = cards
-            .iter()
-            .map(|(name, value)| format!("<div class=\"card\"><dt>{name}</dt><dd>{}</dd></div>", escape(value)))
-            .collect();
-        let notes: String = self.notes().iter().map(|note| format!("<p>{}</p>\n", escape(note))).collect();
-        format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>GitHub Actions, {from} to {to}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>GitHub Actions</h1>\n\
-             <p class=\"when\">{from} to {to}, {days:.1} days</p>\n<dl>{cards}</dl>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Workflow</th>\
-             <th scope=\"col\">Runs</th><th scope=\"col\">Success</th><th scope=\"col\">p50</th><th scope=\"col\">p95</th><th scope=\"col\">Minutes</th>\
-             <th scope=\"col\">Cost</th><th scope=\"col\">30 days</th><th scope=\"col\">Trend</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n\
-             <footer>{notes}</footer>\n</main>\n</body>\n</html>\n",
-            from = day(self.from),
-            to = day(self.to),
-            days = self.days(),
-        )
-    }
 }
 
-const STYLE: &str = "
-:root{color-scheme:light dark;--ink:#1d2330;--soft:#5b6475;--line:#dfe3ea;--ground:#f6f7f9;--card:#fff;--bar:#bcd4f5;--bad:#b42318}
-@media(prefers-color-scheme:dark){:root{--ink:#e8ebf1;--soft:#a0a9b8;--line:#323a48;--ground:#12161d;--card:#1b212b;--bar:#2b4a78;--bad:#ff8a7a}}
-*{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.45 system-ui,sans-serif}
-main{max-width:1100px;margin:0 auto;padding:32px 20px}h1{font-size:24px;margin:0}.when{color:var(--soft);margin:4px 0 20px}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:12px;margin:0 0 24px}
-.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}dt{color:var(--soft);font-size:13px}
-dd{margin:2px 0 0;font-size:22px;font-weight:600;font-variant-numeric:tabular-nums}
-.wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:8px}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{padding:9px 12px;text-align:right;white-space:nowrap;border-top:1px solid var(--line)}
-thead th{border-top:0;color:var(--soft);font-weight:500;font-size:13px}th:first-child{text-align:left;font-weight:500;white-space:normal;overflow-wrap:anywhere;min-width:160px}
-.cost{position:relative;min-width:120px}.bar{position:absolute;inset:5px auto 5px 0;background:var(--bar);border-radius:0 4px 4px 0}.cost span+span{position:relative}
-.bad{color:var(--bad);font-weight:600}footer{color:var(--soft);font-size:13px;margin-top:16px}footer p{margin:2px 0}
-";
-
-fn escape(text: &str) -> String {
-    let text = Printable(text).to_string();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+/// An amount, and whether it is without minutes whose price is not known.
+fn money(stats: &WorkflowStats, usd: Usd) -> String {
+    match (stats.known_usd(), stats.unpriced) {
+        (None, _) => "?".to_owned(),
+        (Some(_), 0) => usd.to_string(),
+        (Some(_), _) => format!("{usd} + ?"),
+    }
 }
 
 fn percent(value: Option<f64>, sign: &str) -> String {
@@ -364,7 +319,7 @@ mod tests {
             run(1, "CI", 1, "success", 4),
             run(2, "CI", 2, "failure", 2),
             run(3, "CI", 9, "success", 12),
-            run(4, "<b>&", 3, "cancelled", 1),
+            run(4, "<u>&", 3, "cancelled", 1),
             run(5, "CI", 11, "success", 50),
         ];
         let runs = read_runs(&[format!("[{}]", runs.join(","))]).unwrap();
@@ -379,6 +334,11 @@ mod tests {
         assert_eq!((ci.p50, ci.p95, ci.mean), (Some(240), Some(720), Some(480.0)));
         assert_eq!((ci.halves, ci.trend()), ([6, 12], Some(100.0)));
         assert_eq!((board.total.runs, board.total.success_rate()), (4, Some(2.0 / 3.0)));
+        // It begins with its first moment, and ends before its last.
+        let runs = read_runs(&[run(1, "CI", 1, "success", 4)]).unwrap();
+        let (noon, later) = ("2026-11-01T10:00:00Z".parse().unwrap(), "2026-11-01T10:00:01Z".parse().unwrap());
+        let count = |from, to| Dashboard::new(&runs, from, to).unwrap().total.runs;
+        assert_eq!((count(noon, later), count(WallTime(0), noon), count(later, WallTime(later.0 + 1))), (1, 0, 0));
         // 19 minutes in 10 days are 57 in 30.
         assert_eq!(board.projected(board.total.usd), Usd::from_nanos(57 * 6_000_000));
         let json = board.json("2026-11-11".parse().unwrap());
@@ -388,10 +348,27 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_price_is_not_said_to_be_free() {
+        let job = r#"{"jobs": [{"id": 1, "run_id": 4, "name": "a", "conclusion": "success", "labels": ["ours"],
+            "started_at": "2026-11-03T10:00:00Z", "completed_at": "2026-11-03T10:02:00Z"}]}"#;
+        let list = format!("[{},{}]", run(4, "odd", 3, "success", 4), run(5, "CI", 4, "success", 4));
+        let (from, to) = ("2026-11-01".parse().unwrap(), "2026-11-11".parse().unwrap());
+        let board = Dashboard::new(&read_runs(&[list.as_str(), job]).unwrap(), from, to).unwrap();
+        let json = board.json(to);
+        assert_eq!(json["workflows"]["odd"]["usd"], Value::Null);
+        assert_eq!(json["costs"]["workflow_costs"]["odd"]["total_cost"], Value::Null);
+        assert_eq!((&json["total"]["usd"], &json["total"]["unpriced_minutes"]), (&json!(0.024), &json!(2)));
+        let text = board.text();
+        let odd = text.lines().find(|line| line.starts_with("odd")).unwrap();
+        assert!(odd.contains(" ? ") && !odd.contains('$'), "{odd}");
+        assert!(text.contains("$0.0240 + ?"), "{text}");
+    }
+
+    #[test]
     fn names_are_no_markup() {
         let html = board().html();
-        assert!(html.contains("&lt;b&gt;&amp;") && !html.contains("<b>"));
-        assert!(!html.contains("http"), "nothing is loaded");
+        assert!(html.contains("&lt;u&gt;&amp;") && !html.contains("<u>"));
+        assert!(!html.contains("http:") && !html.contains("https:") && !html.contains("url("), "nothing is loaded");
         assert!(board().text().contains("CI"));
     }
 }

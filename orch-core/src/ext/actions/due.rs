@@ -9,7 +9,7 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::cron::Cron;
+use super::cron::{Cron, zone_of};
 use crate::{
     clock::WallTime,
     error::{Error, ErrorKind, Result},
@@ -29,6 +29,9 @@ pub struct Slot {
     /// The time zone of the crons, by its IANA name; UTC where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// Times before this are not its own, where it came into the table later than others; in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// All slots, and since when they count.
@@ -84,26 +87,21 @@ impl Table {
                 return Err(Error::new(ErrorKind::InvalidValue, message));
             }
             slot.read()?;
+            table.since(slot)?;
         }
-        table.since()?;
         Ok(table)
     }
 
-    fn since(&self) -> Result<WallTime> {
-        self.since.parse()
+    /// Since when the times of that slot count.
+    fn since(&self, slot: &Slot) -> Result<WallTime> {
+        slot.since.as_ref().unwrap_or(&self.since).parse()
     }
 }
 
 impl Slot {
     fn read(&self) -> Result<(Vec<Cron>, TimeZone)> {
         let crons = self.crons.iter().map(|cron| cron.parse()).collect::<Result<Vec<Cron>>>()?;
-        let zone = match &self.timezone {
-            None => TimeZone::UTC,
-            Some(name) => TimeZone::get(name).map_err(|_| {
-                Error::new(ErrorKind::InvalidValue, format!("there is no time zone `{}`", Printable(name)))
-            })?,
-        };
-        Ok((crons, zone))
+        Ok((crons, zone_of(self.timezone.as_deref())?))
     }
 }
 
@@ -133,12 +131,12 @@ impl Slot {
 ///
 /// [`InvalidValue`](ErrorKind::InvalidValue) for crons, zones and times of the table that are wrong.
 pub fn due(now: WallTime, table: &Table, answered: &Answered) -> Result<Vec<Due>> {
-    let since = table.since()?;
     let mut out = Vec::new();
     for slot in &table.slots {
         let (crons, zone) = slot.read()?;
-        // The moment of `since` itself counts.
-        let after = answered.get(&slot.id).copied().unwrap_or(WallTime(since.0.saturating_sub(1)));
+        // The moment of `since` itself counts; an answer from before it, such as a start by hand, takes nothing away and adds nothing.
+        let before = WallTime(table.since(slot)?.0.saturating_sub(1));
+        let after = answered.get(&slot.id).copied().unwrap_or(before).max(before);
         let times = times(&crons, &zone, after, now);
         if let Some(&scheduled) = times.last() {
             let (slot, file) = (slot.id.clone(), slot.file.clone());
@@ -227,7 +225,7 @@ mod tests {
 
     fn table(crons: &[&str], zone: Option<&str>, since: &str) -> Table {
         let crons = crons.iter().map(|&cron| cron.to_owned()).collect();
-        let slot = Slot { id: "a".into(), file: "a.yml".into(), crons, timezone: zone.map(str::to_owned) };
+        let slot = Slot { id: "a".into(), file: "a.yml".into(), crons, timezone: zone.map(str::to_owned), since: None };
         Table { version: 1, since: since.to_owned(), slots: vec![slot] }
     }
 
@@ -267,6 +265,14 @@ mod tests {
             "2026-03-29T02:45:00Z",
             &["2026-03-29T00:30", "2026-03-29T01:30", "2026-03-29T02:30"],
         );
+        // By half an hour only: 02:15 is not there, and 02:45 is nobody's.
+        check(
+            "15 * * * *",
+            "Australia/Lord_Howe",
+            "2026-10-03T15:00:00Z",
+            "2026-10-03T17:00:00Z",
+            &["2026-10-03T16:15"],
+        );
         check("0 0 * * 1", "Asia/Tokyo", "2026-11-20T00:00:00Z", "2026-11-24T00:00:00Z", &["2026-11-22T15:00"]);
     }
 
@@ -277,6 +283,17 @@ mod tests {
         assert_eq!(due(at("2026-11-22T10:04:59Z"), &table, &none).unwrap(), []);
         assert_eq!(due(at("2026-11-22T10:05:00Z"), &table, &none).unwrap()[0].times, 1);
         assert_eq!(due(at("2020-01-01"), &table, &none).unwrap(), []);
+        // What was answered is not answered again, on the minute too.
+        let answered = Answered::from([("a".to_owned(), at("2026-11-22T10:05:00Z"))]);
+        assert_eq!(due(at("2026-11-22T10:05:00Z"), &table, &answered).unwrap(), []);
+        // What somebody started by hand, before there was a table, is no reason to start what nobody was to start.
+        let earlier = Answered::from([("a".to_owned(), at("2026-11-22T09:00:00Z"))]);
+        assert_eq!(due(at("2026-11-22T10:04:59Z"), &table, &earlier).unwrap(), []);
+        assert_eq!(due(at("2026-11-22T10:10:00Z"), &table, &earlier).unwrap()[0].times, 2);
+        // Who comes later counts from later on.
+        let mut later = table.clone();
+        later.slots[0].since = Some("2026-11-22T10:08:00Z".to_owned());
+        assert_eq!(due(at("2026-11-22T10:10:00Z"), &later, &none).unwrap()[0].times, 1);
         // An answer of the future, by a clock that was wrong, holds until then.
         let future = Answered::from([("a".to_owned(), at("2027-01-01"))]);
         assert_eq!(due(at("2026-12-01"), &table, &future).unwrap(), []);
@@ -290,10 +307,15 @@ mod tests {
             ("0 2 * * *", "0 2 * *"),
             ("Europe/Berlin", "Nowhere"),
             ("2026-01-01", "then"),
+            ("\"slots\":[{", "\"slots\":[{\"since\":\"then\","),
             ("\"version\":1", "\"version\":2"),
         ] {
             assert!(Table::parse(&good.replace(old, new)).is_err(), "{new}");
         }
+        let mut twice = table(&["0 2 * * *"], None, "2026-01-01");
+        twice.slots.extend(twice.slots.clone());
+        let refused = Table::parse(&serde_json::to_string(&twice).unwrap()).unwrap_err();
+        assert!(refused.message().contains("`a` is there twice"), "{refused}");
     }
 
     /// Whether a field of a cron takes a value, read in another way than the reader does.

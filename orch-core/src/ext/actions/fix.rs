@@ -188,11 +188,7 @@ fn candidates(file: &WorkflowFile, text: &str, workflow: &Workflow<'_>, options:
         }
     }
     let costs = Costs::new(&file.name, workflow, &options.audit);
-    for job in &workflow.jobs {
-        let there = job.node.get("timeout-minutes").is_some() || job.calls().is_some() || !job.node.is_map();
-        if there {
-            continue;
-        }
+    for job in workflow.jobs.iter().filter(|job| rules::lacks_timeout(job)) {
         let p95 = costs.measured().and_then(|measured| measured.job_p95(job.name()));
         let (minutes, known) = rules::timeout_of(p95);
         let path = ["jobs", job.id, "timeout-minutes"];
@@ -201,18 +197,15 @@ fn candidates(file: &WorkflowFile, text: &str, workflow: &Workflow<'_>, options:
         });
     }
     for setup in rules::setups(workflow, &options.audit.repository) {
-        let of_step =
-            |job: &&super::workflow::Job<'_>| job.steps.iter().any(|step| step.node.span() == setup.step.node.span());
-        let Some(job) = workflow.jobs.iter().find(of_step) else { continue };
-        let Some(nth) = job.steps.iter().position(|step| step.node.span() == setup.step.node.span()) else { continue };
+        let (id, nth) = (setup.job.id, setup.nth);
         let at = nth.to_string();
-        let path = ["jobs", job.id, "steps", &at, "with", "cache"];
+        let path = ["jobs", id, "steps", &at, "with", "cache"];
         let place = line(setup.step.uses().map(|(_, node)| node));
-        add(Rule::MissingCache, &path, place, &|| edit::cache(yaml, job.id, nth, setup.step.node, setup.value));
+        add(Rule::MissingCache, &path, place, &|| edit::cache(yaml, id, nth, setup.step.node, setup.value));
     }
     for (nth, written) in workflow.crons.iter().enumerate() {
         let Ok(cron) = written.text.parse::<Cron>() else { continue };
-        if !cron.minutes().any(|minute| matches!(minute, 0 | 30)) {
+        if cron.crowded().is_none() {
             continue;
         }
         let at = nth.to_string();

@@ -37,10 +37,14 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound) where there is no such folder; [`Io`](ErrorKind::Io) where it or a file cannot be read;
+    /// [`NotFound`](ErrorKind::NotFound) where there is no such folder, or no workflow in it; [`Io`](ErrorKind::Io) where it or a file cannot be read;
     /// [`TooLarge`](ErrorKind::TooLarge) above 20,000 entries.
     pub fn read(path: &Path) -> Result<Self> {
         let inside = path.join(".github/workflows");
+        // Other YAML files lie at the root of many a repository.
+        if !inside.is_dir() && path.join(".git").exists() {
+            return Err(no_workflow(path));
+        }
         let path = if inside.is_dir() { inside } else { path.to_owned() };
         if path.is_file() {
             let folder = path.parent().unwrap_or(Path::new("."));
@@ -48,11 +52,14 @@ impl Folder {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             one.files.retain(|file| file.name == name);
             if one.files.is_empty() {
-                return Err(Error::new(ErrorKind::InvalidValue, format!("`{name}` is no `.yml` or `.yaml` file")));
+                let message =
+                    format!("`{}` is no `.yml` or `.yaml` file, so GitHub runs nothing of it", Printable(&name));
+                return Err(Error::new(ErrorKind::InvalidValue, message));
             }
             return Ok(one);
         }
-        Self::read_folder(&path)
+        let all = Self::read_folder(&path)?;
+        if all.files.is_empty() { Err(no_workflow(&path)) } else { Ok(all) }
     }
 
     fn read_folder(path: &Path) -> Result<Self> {
@@ -107,6 +114,14 @@ impl Folder {
         }
         replace(&path, text)
     }
+}
+
+fn no_workflow(path: &Path) -> Error {
+    let message = format!(
+        "there is no workflow in `{}`; name a repository that has `.github/workflows`, a folder of workflows, or one of their files",
+        Printable(&path.display().to_string())
+    );
+    Error::new(ErrorKind::NotFound, message)
 }
 
 /// The repository of a folder that is its `.github/workflows`.
@@ -175,6 +190,13 @@ mod tests {
         assert_eq!(read.prefix, ".github/workflows/");
         assert_eq!(Folder::read(&folder.join("b.yml")).unwrap().files.len(), 1);
         assert_eq!(Folder::read(&root.path().join("no")).unwrap_err().kind(), ErrorKind::NotFound);
+        fs::remove_dir_all(root.path().join(".github")).unwrap();
+        assert_eq!(Folder::read(root.path()).unwrap_err().kind(), ErrorKind::NotFound);
+        fs::write(root.path().join("compose.yml"), "").unwrap();
+        assert_eq!(Folder::read(root.path()).unwrap().files.len(), 1);
+        // Of a repository only what GitHub would run.
+        fs::create_dir(root.path().join(".git")).unwrap();
+        assert_eq!(Folder::read(root.path()).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     price::PRICES_CHECKED,
     rules::{Fixing, Level},
 };
-use crate::id::Printable;
+use crate::{id::Printable, units::Usd};
 
 impl Audit {
     /// The JSON form, version 1.
@@ -36,6 +36,7 @@ impl Audit {
                 "ignored": self.ignored,
                 "minutes": minutes,
                 "usd": usd.dollars(),
+                "unpriced_minutes": self.unpriced(),
             },
             "findings": self.findings,
         })
@@ -57,13 +58,14 @@ impl Audit {
             let level = paint(finding.severity, finding.severity.name());
             let place = format!("{}:{}", finding.line, finding.column);
             let _ = write!(text, "  {place:<7} {level} {}: {}", finding.rule.id(), Printable(&finding.reason));
-            if finding.minutes > 0 || finding.usd.nanos() > 0 {
-                let _ = write!(text, " [{}]", cost_words(finding));
+            if let Some(words) = cost_words(finding) {
+                let _ = write!(text, " [{words}]");
             }
-            text.push_str(match finding.fix {
-                Fixing::Safe => " (fix)\n",
-                Fixing::Named | Fixing::Suggested => "\n",
-            });
+            text += &match finding.fix {
+                Fixing::Safe => " (fix)\n".to_owned(),
+                Fixing::Named => format!(" (fix --rule {})\n", finding.rule.id()),
+                Fixing::Suggested => "\n".to_owned(),
+            };
         }
         text + &self.summary()
     }
@@ -104,9 +106,13 @@ impl Audit {
             if self.ignored == 0 { String::new() } else { format!("; {} silenced by comments", self.ignored) },
         );
         if minutes > 0 {
+            let unpriced = match self.unpriced() {
+                0 => String::new(),
+                minutes => format!(", without {minutes} minutes on machines whose price is not known"),
+            };
             let _ = writeln!(
                 text,
-                "at most {minutes} minutes and {usd} in 30 days, at the prices of {} (checked {PRICES_CHECKED})",
+                "at most {minutes} minutes and {usd} in 30 days{unpriced}, at the prices of {} (checked {PRICES_CHECKED})",
                 day(self.at)
             );
         }
@@ -140,8 +146,8 @@ impl Audit {
                 let kind = if level == Level::Note { "notice" } else { level.name() };
                 let file = format!("{folder}{}", finding.file);
                 let mut message = finding.reason.clone();
-                if finding.minutes > 0 || finding.usd.nanos() > 0 {
-                    message += &format!(" [{}]", cost_words(finding));
+                if let Some(words) = cost_words(finding) {
+                    message += &format!(" [{words}]");
                 }
                 let _ = writeln!(
                     text,
@@ -161,16 +167,22 @@ impl Audit {
     }
 }
 
-fn cost_words(finding: &Finding) -> String {
+/// Nothing where it costs nothing.
+fn cost_words(finding: &Finding) -> Option<String> {
     let basis = match finding.basis {
         Basis::Measured => "",
         Basis::Schedule => ", at least",
         Basis::Assumed => ", assumed",
     };
-    match finding.minutes {
-        0 => format!("{} a month{basis}", finding.usd),
-        minutes => format!("{minutes} min, {} a month{basis}", finding.usd),
-    }
+    Some(match (finding.minutes, finding.usd, finding.unpriced_minutes) {
+        (0, None | Some(Usd::ZERO), 0) => return None,
+        (0, usd, _) => format!("{} a month{basis}", usd.unwrap_or_default()),
+        (minutes, Some(usd), 0) => format!("{minutes} min, {usd} a month{basis}"),
+        (minutes, Some(usd), unpriced) => {
+            format!("{minutes} min a month{basis}; {usd} without {unpriced} min whose price is not known")
+        }
+        (minutes, None, _) => format!("{minutes} min a month{basis}, at a price that is not known"),
+    })
 }
 
 /// The day of a time: `2025-07-01`.
@@ -203,5 +215,18 @@ mod tests {
         assert!(text.contains("::notice file=.github/workflows/a%2Cb%3Ac.yml,line=1"), "{text}");
         assert!(text.trim_end().ends_with("GitHub shows 10 of a kind"), "{text}");
         assert_eq!(data("50%\nx"), "50%25%0Ax");
+    }
+
+    #[test]
+    fn the_worst_and_the_dearest_come_first() {
+        let text = "on:\n  schedule:\n    - cron: '7,37 2 * * *'\n    - cron: '*/5 * * * *'\n    - cron: '7 2 * *'\njobs: {a: {runs-on: ubuntu-latest}}\n";
+        let found = audit(&[WorkflowFile::new("a.yml", text)], &AuditOptions::default());
+        let annotations = found.annotations("");
+        let lines: Vec<&str> = annotations
+            .lines()
+            .filter(|line| ["invalid-cron", "aggressive-cron"].iter().any(|rule| line.contains(rule)))
+            .filter_map(|line| line.split(',').nth(1))
+            .collect();
+        assert_eq!(lines, ["line=5", "line=4", "line=3"], "{annotations}");
     }
 }

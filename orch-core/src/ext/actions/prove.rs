@@ -157,6 +157,12 @@ mod tests {
         assert!(check(old, &new.replace("[{run: x}]", "[{run: x}, {run: y}]"), &path, five(), 0).is_err());
         assert!(check(old, &format!("name: x\n{new}"), &path, five(), 0).is_err());
         assert!(check(old, old, &path, five(), 0).is_err());
+        // Both of two changes, not one.
+        let path = |key: &str| vec!["jobs".to_owned(), "a".to_owned(), key.to_owned()];
+        let changes = vec![(path("timeout-minutes"), Some(five())), (path("name"), Some(Plain::text("x")))];
+        let two = Intended { changes, comments: 0, gone: Vec::new() };
+        let (one, other) = (Yaml::parse(old).unwrap(), Yaml::parse(&new).unwrap());
+        assert_eq!(prove(&one, &other, &two), Err("it would not change `jobs.a.name`".to_owned()));
         // What the original did: all triggers are gone.
         assert!(check("on:\n  push:\n", "on:\nconcurrency:\n  push:\n", &["concurrency"], Plain::text(""), 0).is_err());
         assert!(check("a: 1\nb: 2\n", "b: 2\na: 1\nc: 3\n", &["c"], Plain::text("3"), 0).is_err());

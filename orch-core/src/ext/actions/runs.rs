@@ -24,11 +24,20 @@ pub struct RunJob {
     pub started: Option<WallTime>,
     /// When it ended.
     pub completed: Option<WallTime>,
-    /// What it ran on, where that was told.
-    pub runner: Runner,
+    /// What it ran on; nothing where no labels were told: `gh run view` tells none.
+    pub runner: Option<Runner>,
+    /// Which attempt of its run it is of, from 1.
+    pub attempt: u64,
 }
 
 impl RunJob {
+    /// Whether both tell of the same.
+    fn is(&self, other: &Self) -> bool {
+        let again = self.attempt != other.attempt && self.started.is_some();
+        self.id != 0 && self.id == other.id
+            || again && (&self.name, self.started, self.completed) == (&other.name, other.started, other.completed)
+    }
+
     /// How long it ran: not how long it waited for a machine.
     pub fn seconds(&self) -> Option<u64> {
         if self.conclusion == "skipped" {
@@ -74,8 +83,19 @@ pub struct Bill {
     pub usd: Usd,
     /// Minutes whose price is not known.
     pub unpriced: u64,
-    /// Whether the jobs were not given, and the time of the whole run stands for them.
+    /// Whether something stands for what was not told: for the jobs one that took the time of the whole run, for their machines Linux.
     pub rough: bool,
+}
+
+impl Bill {
+    fn add(&mut self, seconds: u64, runner: Runner, at: WallTime) {
+        let minutes = billed_minutes(seconds);
+        self.minutes += minutes;
+        match runner.price(at) {
+            Some(price) => self.usd += price.times(minutes),
+            None => self.unpriced += minutes,
+        }
+    }
 }
 
 impl WorkflowRun {
@@ -84,29 +104,29 @@ impl WorkflowRun {
         self.status == "completed"
     }
 
-    /// How long it took, from the beginning of its first job to the end of its last.
+    /// How long its latest attempt took, from the beginning of its first job to the end of its last.
     pub fn seconds(&self) -> Option<u64> {
-        let began = self.jobs.iter().filter_map(|job| job.started).min();
-        let ended = self.jobs.iter().filter_map(|job| job.completed).max();
+        let latest = self.jobs.iter().map(|job| job.attempt).max();
+        let jobs = || self.jobs.iter().filter(|job| Some(job.attempt) == latest && job.conclusion != "skipped");
+        let began = jobs().filter_map(|job| job.started).min();
+        let ended = jobs().filter_map(|job| job.completed).max();
         let (began, ended) = began.zip(ended).or_else(|| self.started.zip(self.updated).filter(|_| self.is_over()))?;
         Some(ended.0.saturating_sub(began.0) / 1000)
     }
 
-    /// What GitHub bills for it: each job rounded up. Without jobs its time as that of one job on Linux.
+    /// What GitHub bills for it: each job of each attempt rounded up. Without jobs its time as that of one job on Linux.
     pub fn bill(&self) -> Bill {
-        if self.jobs.is_empty() {
-            let minutes = if self.conclusion == "skipped" { 0 } else { self.seconds().map_or(0, billed_minutes) };
-            let price = Runner::Linux.price(self.created).unwrap_or_default();
-            return Bill { minutes, usd: price.times(minutes), unpriced: 0, rough: true };
+        let mut bill = Bill { rough: self.jobs.is_empty(), ..Bill::default() };
+        if self.jobs.is_empty() && self.conclusion != "skipped" {
+            bill.add(self.seconds().unwrap_or(0), Runner::LINUX, self.created);
         }
-        let mut bill = Bill::default();
         for job in &self.jobs {
-            let minutes = job.seconds().map_or(0, billed_minutes);
-            bill.minutes += minutes;
-            match job.runner.price(job.started.unwrap_or(self.created)) {
-                Some(price) => bill.usd += price.times(minutes),
-                None => bill.unpriced += minutes,
-            }
+            bill.rough |= job.runner.is_none();
+            bill.add(
+                job.seconds().unwrap_or(0),
+                job.runner.unwrap_or(Runner::LINUX),
+                job.started.unwrap_or(self.created),
+            );
         }
         bill
     }
@@ -114,7 +134,8 @@ impl WorkflowRun {
 
 /// Reads runs and jobs from any number of texts, each one JSON value or several, one after the other, as pages are.
 ///
-/// Jobs are put to their runs by the number of the run; a run or job that is there twice counts once.
+/// Jobs are put to their runs by the number of the run; a run or job that is there twice counts once. Where failed jobs were started again, GitHub tells of
+/// those that had ended well once more, as of the new attempt; those count once too.
 ///
 /// ```
 /// let list = r#"[{"databaseId": 7, "workflowName": "CI", "event": "push", "status": "completed", "conclusion": "success",
@@ -142,10 +163,10 @@ pub fn read_runs<T: AsRef<str>>(texts: &[T]) -> Result<Vec<WorkflowRun>> {
     }
     let Found { mut runs, jobs } = found;
     for (run, job) in jobs {
-        if let Some(run) = runs.get_mut(&run)
-            && !(job.id != 0 && run.jobs.iter().any(|known| known.id == job.id))
-        {
-            run.jobs.push(job);
+        let Some(run) = runs.get_mut(&run) else { continue };
+        match run.jobs.iter_mut().find(|known| known.is(&job)) {
+            Some(known) => known.attempt = known.attempt.min(job.attempt),
+            None => run.jobs.push(job),
         }
     }
     Ok(runs.into_values().collect())
@@ -228,16 +249,14 @@ fn read_job(value: &Value) -> Option<RunJob> {
         Some(Value::Array(labels)) => labels.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    // `gh run view` does not tell labels.
-    let runner = if labels.is_empty() { Runner::Linux } else { Runner::of_labels(labels) };
-    // GitHub's own machines may have labels of the user's; the group says that they are GitHub's, not which.
     Some(RunJob {
         id: number(value, &["databaseId", "id"]).unwrap_or(0),
         name,
         conclusion: text(value, &["conclusion"]).unwrap_or_default().to_owned(),
         started: time(value, &["startedAt", "started_at"]),
         completed: time(value, &["completedAt", "completed_at"]),
-        runner,
+        runner: (!labels.is_empty()).then(|| Runner::of_labels(labels)),
+        attempt: number(value, &["run_attempt"]).unwrap_or(1),
     })
 }
 
@@ -253,148 +272,6 @@ fn time(value: &Value, keys: &[&str]) -> Option<WallTime> {
     let time: WallTime = text(value, keys)?.parse().ok()?;
     // `gh` writes the first year for a time that is not known; it is before 1970 and does not parse.
     (time.0 > 0).then_some(time)
-}
-
-/// What past runs say of workflows: how often, how long, how many for nothing.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    files: BTreeMap<String, Measured>,
-    names: BTreeMap<String, Measured>,
-}
-
-/// What past runs say of one workflow.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Measured {
-    days: f64,
-    events: BTreeMap<String, u64>,
-    overtaken: BTreeMap<String, u64>,
-    /// Seconds of each job by its name, without the values of a matrix.
-    jobs: BTreeMap<String, Vec<u64>>,
-    over: u64,
-    failed: u64,
-}
-
-impl History {
-    /// What these runs say. The days from the first to the last of them are the time that they stand for.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidValue`](ErrorKind::InvalidValue) where there is no run.
-    pub fn of(runs: &[WorkflowRun]) -> Result<Self> {
-        let first = runs.iter().map(|run| run.created.0).min();
-        let last = runs.iter().map(|run| run.created.0).max();
-        let Some((first, last)) = first.zip(last) else {
-            return Err(Error::new(ErrorKind::InvalidValue, "there are no runs to learn from"));
-        };
-        // A day at least: what happened within an hour says nothing of a month.
-        let days = ((last - first) as f64 / 86_400_000.0).max(1.0);
-        let mut groups: BTreeMap<(Option<&str>, &str), Vec<&WorkflowRun>> = BTreeMap::new();
-        for run in runs {
-            groups.entry((run.file.as_deref(), run.workflow.as_str())).or_default().push(run);
-        }
-        let mut history = Self::default();
-        for ((file, name), runs) in groups {
-            let measured = Measured::of(&runs, days);
-            if let Some(file) = file {
-                history.files.insert(file.to_owned(), measured.clone());
-            }
-            history.names.insert(name.to_owned(), measured);
-        }
-        Ok(history)
-    }
-
-    pub(super) fn of_workflow(&self, file: &str, name: Option<&str>) -> Option<&Measured> {
-        // A workflow without a name has that of its path.
-        let path = format!(".github/workflows/{file}");
-        self.files.get(file).or_else(|| self.names.get(name?)).or_else(|| self.names.get(&path))
-    }
-}
-
-/// The name of a job without the values of its matrix.
-fn plain_name(name: &str) -> &str {
-    match name.rfind(" (") {
-        Some(at) if name.ends_with(')') => name.get(..at).unwrap_or(name),
-        _ => name,
-    }
-}
-
-impl Measured {
-    fn of(runs: &[&WorkflowRun], days: f64) -> Self {
-        let mut measured = Self { days, ..Self::default() };
-        for run in runs {
-            *measured.events.entry(run.event.clone()).or_default() += 1;
-            if run.is_over() {
-                measured.over += 1;
-                measured.failed += u64::from(matches!(run.conclusion.as_str(), "failure" | "timed_out"));
-            }
-            for job in run.jobs.iter().filter(|job| job.conclusion != "skipped") {
-                if let Some(seconds) = job.seconds() {
-                    measured.jobs.entry(plain_name(&job.name).to_owned()).or_default().push(seconds);
-                }
-            }
-        }
-        let mut lanes: BTreeMap<(&str, &str), Vec<&WorkflowRun>> = BTreeMap::new();
-        for run in runs {
-            lanes.entry((&run.event, &run.branch)).or_default().push(run);
-        }
-        for ((event, _), mut lane) in lanes {
-            lane.sort_by_key(|run| run.created);
-            let overtaken = lane.iter().zip(lane.iter().skip(1)).filter(|(one, next)| {
-                one.updated.is_some_and(|ended| next.created < ended) && one.conclusion != "cancelled"
-            });
-            *measured.overtaken.entry(event.to_owned()).or_default() += overtaken.count() as u64;
-        }
-        measured
-    }
-
-    pub(super) fn runs_per_30_days(&self, event: &str) -> f64 {
-        self.events.get(event).copied().unwrap_or(0) as f64 * 30.0 / self.days
-    }
-
-    /// The share of the runs of that event during which a newer one of the same branch came.
-    pub(super) fn superseded(&self, event: &str) -> f64 {
-        let (runs, overtaken) = (self.events.get(event), self.overtaken.get(event));
-        overtaken.copied().unwrap_or(0) as f64 / runs.copied().unwrap_or(0).max(1) as f64
-    }
-
-    pub(super) fn failing(&self) -> f64 {
-        self.failed as f64 / self.over.max(1) as f64
-    }
-
-    fn times(&self, job: &str) -> Option<&[u64]> {
-        self.jobs.get(plain_name(job)).map(Vec::as_slice).filter(|times| !times.is_empty())
-    }
-
-    /// The mean billed minutes of one job of that name.
-    pub(super) fn job_minutes(&self, job: &str) -> Option<f64> {
-        let times = self.times(job)?;
-        Some(times.iter().map(|&seconds| billed_minutes(seconds)).sum::<u64>() as f64 / times.len() as f64)
-    }
-
-    pub(super) fn job_seconds(&self, job: &str) -> Option<f64> {
-        let times = self.times(job)?;
-        Some(times.iter().sum::<u64>() as f64 / times.len() as f64)
-    }
-
-    /// Seconds within which 95 of 100 jobs of that name ended.
-    pub(super) fn job_p95(&self, job: &str) -> Option<f64> {
-        quantile(self.times(job)?, 95).map(|seconds| seconds as f64)
-    }
-
-    /// Minutes in 30 days that jobs of that name went on after so many.
-    pub(super) fn beyond(&self, job: &str, minutes: u64) -> f64 {
-        let beyond: u64 =
-            self.times(job).unwrap_or_default().iter().map(|s| billed_minutes(*s).saturating_sub(minutes)).sum();
-        beyond as f64 * 30.0 / self.days
-    }
-}
-
-/// The value below or at which so many of 100 are: the nearest rank.
-pub(super) fn quantile(values: &[u64], percent: u64) -> Option<u64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    let rank = (sorted.len() as u64 * percent).div_ceil(100).max(1);
-    sorted.get(usize::try_from(rank).unwrap_or(usize::MAX).saturating_sub(1)).copied()
 }
 
 #[cfg(test)]
@@ -434,7 +311,7 @@ mod tests {
         assert_eq!((bill.minutes, bill.usd, bill.rough), (3, Usd::from_nanos(6_000_000 + 2 * 62_000_000), false));
         assert_eq!(runs[0].seconds(), Some(61));
         assert!(runs[1].bill().rough);
-        let history = History::of(&runs).unwrap();
+        let history = super::super::history::History::of(&runs).unwrap();
         let measured = history.of_workflow("ci.yml", None).unwrap();
         assert_eq!(measured.runs_per_30_days("pull_request"), 60.0);
         assert_eq!(measured.superseded("pull_request"), 0.5);
@@ -448,13 +325,33 @@ mod tests {
         }
         assert!(read_runs(&["[]"]).unwrap().is_empty());
         assert!(read_runs::<&str>(&[]).unwrap().is_empty());
-        assert!(History::of(&[]).is_err());
     }
 
     #[test]
-    fn quantiles_are_nearest_ranks() {
-        let values: Vec<u64> = (1..=100).rev().collect();
-        assert_eq!([50, 95, 100].map(|percent| quantile(&values, percent)), [Some(50), Some(95), Some(100)]);
-        assert_eq!((quantile(&[7], 95), quantile(&[], 95)), (Some(7), None));
+    fn each_attempt_is_billed_and_the_latest_is_how_long_it_took() {
+        let again =
+            |text: String, attempt: u64| text.replace("\"id\":", &format!("\"run_attempt\": {attempt}, \"id\":"));
+        let list = run(1, "push", "2026-11-01T10:00:00Z", "2026-11-01T12:00:00Z");
+        let jobs = [
+            // GitHub tells of `lint` in both attempts; it ran once.
+            again(job(1, 23, "lint", "10:00:00", "10:00:30", "ubuntu-latest"), 2),
+            again(job(1, 22, "test", "11:00:00", "11:02:00", "ubuntu-latest"), 2),
+            again(job(1, 12, "lint", "10:00:00", "10:00:30", "ubuntu-latest"), 1),
+            again(job(1, 11, "test", "10:00:00", "10:03:00", "ubuntu-latest"), 1),
+            // Two of one name, at once.
+            again(job(1, 13, "test", "10:00:00", "10:03:00", "ubuntu-latest"), 1),
+        ];
+        let runs = read_runs(&[list, format!("{{\"jobs\": [{}]}}", jobs.join(","))]).unwrap();
+        assert_eq!((runs[0].jobs.len(), runs[0].bill().minutes, runs[0].seconds()), (4, 2 + 1 + 3 + 3, Some(120)));
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_free_and_not_certain() {
+        let list = run(1, "push", "2026-11-01T10:00:00Z", "2026-11-01T10:10:00Z");
+        let bill = |job: String| read_runs(&[list.clone(), job]).unwrap()[0].bill();
+        let ours = bill(job(1, 11, "a", "10:00:00", "10:02:00", "our-machine"));
+        assert_eq!((ours.minutes, ours.usd, ours.unpriced, ours.rough), (2, Usd::ZERO, 2, false));
+        let untold = bill(job(1, 11, "a", "10:00:00", "10:02:00", "x").replace("[\"x\"]", "[]"));
+        assert_eq!((untold.minutes, untold.usd, untold.rough), (2, Usd::from_nanos(12_000_000), true));
     }
 }

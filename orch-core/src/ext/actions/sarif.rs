@@ -6,6 +6,7 @@ use super::{
     audit::Audit,
     rules::{Level, Rule},
 };
+use crate::units::Usd;
 
 impl Audit {
     /// A log of SARIF 2.1.0. `folder` stands before the names of the files and ends with `/`, or is empty.
@@ -39,7 +40,8 @@ impl Audit {
                     "partialFingerprints": {"orch/v1": fingerprint(&[finding.rule.id(), &finding.file, &finding.reason])},
                     "properties": {
                         "minutes": finding.minutes,
-                        "usd": finding.usd.dollars(),
+                        "usd": finding.usd.map(Usd::dollars),
+                        "unpriced_minutes": finding.unpriced_minutes,
                         "basis": finding.basis,
                         "fix": finding.fix,
                     },

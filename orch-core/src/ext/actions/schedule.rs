@@ -1,10 +1,11 @@
 //! Many schedules as one: a dispatcher and the table that it asks.
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::{
     audit::{WINDOW, WINDOW_DAYS, WorkflowFile},
-    cron::Cron,
+    cron::{Cron, zone_of},
     diff::unified_diff,
     due::{Slot, Table, times},
     edit,
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     clock::WallTime,
     error::{Error, ErrorKind, Result},
+    id::Printable,
 };
 
 /// How the dispatcher is made.
@@ -30,11 +32,20 @@ pub struct ScheduleOptions {
     pub install: Option<String>,
     /// What stands for chance in the minute of its ticks: for example the name of the repository.
     pub seed: String,
+    /// The table that is there already: what it starts is started further on.
+    pub table: Option<Table>,
 }
 
 impl Default for ScheduleOptions {
     fn default() -> Self {
-        Self { every: 30, file: "orch-scheduler.yml".to_owned(), since: WINDOW, install: None, seed: String::new() }
+        Self {
+            every: 30,
+            file: "orch-scheduler.yml".to_owned(),
+            since: WINDOW,
+            install: None,
+            seed: String::new(),
+            table: None,
+        }
     }
 }
 
@@ -46,12 +57,14 @@ pub const TABLE_PATH: &str = ".github/orch-schedule.json";
 pub struct Schedule {
     /// What it starts, and when.
     pub table: Table,
-    /// The dispatcher's workflow.
+    /// The dispatcher's workflow: the one that is there, where there is one.
     pub workflow: String,
     /// Files that lose their `schedule` and get `workflow_dispatch`: their new texts, and how they differ.
     pub taken: Vec<Taken>,
     /// Files that keep their schedule, and why.
     pub left: Vec<Left>,
+    /// Slots of the table that was there which are not in the new one, by their ids, and why.
+    pub gone: Vec<Left>,
     /// How often schedules fired in 30 days from 2025-07-01.
     pub before: u64,
     /// How often they do then: the dispatcher, and what keeps its own.
@@ -72,10 +85,10 @@ pub struct Taken {
     pub diff: String,
 }
 
-/// A file that keeps its schedule.
+/// What is left out of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Left {
-    /// Its name.
+    /// The name of the file.
     pub file: String,
     /// Why.
     pub why: String,
@@ -96,14 +109,22 @@ pub struct Left {
 ///
 /// # Errors
 ///
-/// [`InvalidValue`](ErrorKind::InvalidValue) for ticks that are not as [`ScheduleOptions::every`] says.
+/// [`InvalidValue`](ErrorKind::InvalidValue) for ticks that are not as [`ScheduleOptions::every`] says; [`Conflict`](ErrorKind::Conflict) where a file
+/// has the dispatcher's name and is none.
 pub fn schedule(files: &[WorkflowFile], options: &ScheduleOptions) -> Result<Schedule> {
     let tick = tick(options)?;
+    let there = dispatcher(files, options)?;
+    let since = options.since.to_string();
     let mut made = Schedule {
-        table: Table { version: 1, since: options.since.to_string(), slots: Vec::new() },
-        workflow: workflow(&tick, options),
+        table: Table {
+            version: 1,
+            since: options.table.as_ref().map_or_else(|| since.clone(), |table| table.since.clone()),
+            slots: Vec::new(),
+        },
+        workflow: there.as_ref().map_or_else(|| workflow(&tick, options), |there| there.0.to_owned()),
         taken: Vec::new(),
         left: Vec::new(),
+        gone: Vec::new(),
         before: 0,
         after: 0,
         started: 0,
@@ -121,7 +142,8 @@ pub fn schedule(files: &[WorkflowFile], options: &ScheduleOptions) -> Result<Sch
         match take(file, text, &yaml, &workflow) {
             Ok((taken, slots)) => {
                 made.taken.push(taken);
-                made.table.slots.extend(slots);
+                let later = options.table.is_some().then(|| since.clone());
+                made.table.slots.extend(slots.into_iter().map(|slot| Slot { since: later.clone(), ..slot }));
             }
             Err(why) => {
                 made.after += fires;
@@ -129,14 +151,20 @@ pub fn schedule(files: &[WorkflowFile], options: &ScheduleOptions) -> Result<Sch
             }
         }
     }
-    let ticks = times(&[tick.parse()?], &jiff::tz::TimeZone::UTC, before_window(), end_of_window());
+    keep(files, options, &mut made);
+    let (crons, was) = match there {
+        Some((_, crons)) => (crons, true),
+        None => (vec![tick.parse()?], false),
+    };
+    let ticks = times(&crons, &TimeZone::UTC, before_window(), end_of_window());
+    made.before += if was { ticks.len() as u64 } else { 0 };
     if !made.table.slots.is_empty() {
         made.after += ticks.len() as u64;
     }
     for slot in &made.table.slots {
         let crons: Vec<Cron> = slot.crons.iter().filter_map(|cron| cron.parse().ok()).collect();
-        let zone = slot.timezone.as_deref().and_then(|zone| jiff::tz::TimeZone::get(zone).ok());
-        let due = times(&crons, &zone.unwrap_or(jiff::tz::TimeZone::UTC), before_window(), end_of_window());
+        let zone = zone_of(slot.timezone.as_deref()).unwrap_or(TimeZone::UTC);
+        let due = times(&crons, &zone, before_window(), end_of_window());
         // A tick answers all times since the one before it.
         let mut last = before_window();
         for &tick in &ticks {
@@ -146,6 +174,47 @@ pub fn schedule(files: &[WorkflowFile], options: &ScheduleOptions) -> Result<Sch
         }
     }
     Ok(made)
+}
+
+/// The text and the crons of the dispatcher that is there already.
+fn dispatcher<'a>(files: &'a [WorkflowFile], options: &ScheduleOptions) -> Result<Option<(&'a str, Vec<Cron>)>> {
+    let Some(file) = files.iter().find(|file| file.name == options.file) else { return Ok(None) };
+    let other = || {
+        let message =
+            format!("`{}` is there and is no dispatcher of orch; give it another name", Printable(&file.name));
+        Error::new(ErrorKind::Conflict, message)
+    };
+    let text = file.text.as_deref().filter(|text| text.contains("orch actions due")).ok_or_else(other)?;
+    let yaml = Yaml::parse(text).map_err(|_| other())?;
+    let workflow = Workflow::read(&yaml).map_err(|_| other())?;
+    let crons: Vec<Cron> = workflow.crons.iter().filter_map(|cron| cron.text.parse().ok()).collect();
+    if crons.is_empty() { Err(other()) } else { Ok(Some((text, crons))) }
+}
+
+/// Takes over what the table that is there has, where it can be started still.
+fn keep(files: &[WorkflowFile], options: &ScheduleOptions, made: &mut Schedule) {
+    for slot in options.table.iter().flat_map(|table| &table.slots) {
+        // Somebody has given it a schedule of its own again: that is what counts, or it keeps it.
+        let anew = made.taken.iter().map(|taken| &taken.file).chain(made.left.iter().map(|left| &left.file));
+        if anew.into_iter().any(|file| *file == slot.file) {
+            continue;
+        }
+        let why = match files.iter().find(|file| file.name == slot.file) {
+            None => Some("the file is not there any more"),
+            Some(file) => cannot_start(file),
+        };
+        match why {
+            None => made.table.slots.push(slot.clone()),
+            Some(why) => made.gone.push(Left { file: slot.file.clone(), why: why.to_owned() }),
+        }
+    }
+}
+
+/// Why a workflow cannot be started by `gh workflow run`; a file that cannot be read may be mended tomorrow.
+fn cannot_start(file: &WorkflowFile) -> Option<&'static str> {
+    let yaml = Yaml::parse(file.text.as_deref()?).ok()?;
+    let workflow = Workflow::read(&yaml).ok()?;
+    workflow.trigger("workflow_dispatch").is_none().then_some("it has no `workflow_dispatch` any more")
 }
 
 fn before_window() -> WallTime {
@@ -179,10 +248,7 @@ fn take(
     let mut slots: Vec<Slot> = Vec::new();
     for written in &workflow.crons {
         written.text.parse::<Cron>().map_err(|error| error.message().to_owned())?;
-        if let Some(zone) = written.zone {
-            jiff::tz::TimeZone::get(zone)
-                .map_err(|_| format!("there is no time zone `{}`", crate::id::Printable(zone)))?;
-        }
+        zone_of(written.zone).map_err(|error| error.message().to_owned())?;
         // A file may have crons of several zones; those of one go together, since one start answers them all.
         match slots.iter_mut().find(|slot| slot.timezone.as_deref() == written.zone) {
             Some(slot) => slot.crons.push(written.text.to_owned()),
@@ -191,6 +257,7 @@ fn take(
                 file: file.name.clone(),
                 crons: vec![written.text.to_owned()],
                 timezone: written.zone.map(str::to_owned),
+                since: None,
             }),
         }
     }
@@ -311,6 +378,56 @@ mod tests {
         let found = audit(&[WorkflowFile::new("orch-scheduler.yml", made.workflow)], &AuditOptions::default());
         let rules: Vec<&str> = found.findings.iter().map(|finding| finding.rule.id()).collect();
         assert_eq!(rules, ["aggressive-cron"]);
+    }
+
+    #[test]
+    fn a_second_time_adds_what_is_new_and_loses_nothing() {
+        let scheduled = |name: &str, cron: &str| {
+            WorkflowFile::new(
+                name,
+                format!(
+                    "on:\n  schedule:\n    - cron: '{cron}'\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps: [{{run: ls}}]\n"
+                ),
+            )
+        };
+        let first = schedule(
+            &[scheduled("a.yml", "0 2 * * *"), scheduled("b.yml", "0 4 * * *"), scheduled("c.yml", "0 5 * * *")],
+            &ScheduleOptions { since: "2026-11-01".parse().unwrap(), ..options(60) },
+        )
+        .unwrap();
+        let after: Vec<WorkflowFile> =
+            first.taken.iter().map(|taken| WorkflowFile::new(&taken.file, &taken.text)).collect();
+        // Then `b.yml` goes, nobody may start `c.yml`, and `d.yml` comes. The dispatcher was given its installation by hand.
+        let c = after[2].text.as_ref().unwrap().replace("workflow_dispatch:", "push:");
+        let by_hand = first.workflow.replace("# write here", "# done");
+        let files = [
+            after[0].clone(),
+            WorkflowFile::new("c.yml", c),
+            scheduled("d.yml", "0 3 * * *"),
+            WorkflowFile::new("orch-scheduler.yml", &by_hand),
+        ];
+        let table = Some(first.table.clone());
+        let again = ScheduleOptions { since: "2026-11-20".parse().unwrap(), table, ..options(30) };
+        let second = schedule(&files, &again).unwrap();
+        let slots: Vec<(&str, Option<&str>)> =
+            second.table.slots.iter().map(|slot| (slot.id.as_str(), slot.since.as_deref())).collect();
+        assert_eq!(slots, [("d.yml", Some("2026-11-20T00:00:00.000Z")), ("a.yml", None)]);
+        assert_eq!(second.table.since, first.table.since);
+        assert_eq!(second.gone.iter().map(|gone| gone.file.as_str()).collect::<Vec<_>>(), ["b.yml", "c.yml"]);
+        assert_eq!(second.workflow, by_hand);
+        // The dispatcher fires every hour as it did, not every 30 minutes; `d.yml` no more by itself.
+        assert_eq!((second.before, second.after, second.started), (720 + 30, 720, 60));
+        // A third time there is nothing to do.
+        let files = [files[0].clone(), WorkflowFile::new("d.yml", &second.taken[0].text), files[3].clone()];
+        let third = schedule(&files, &ScheduleOptions { table: Some(second.table.clone()), ..again.clone() }).unwrap();
+        assert_eq!((third.taken.len(), third.gone.len(), third.table.slots.len()), (0, 0, 2));
+        // Whose schedule came back by hand is taken over once more, and stands once.
+        let back = [scheduled("a.yml", "0 2 * * *"), files[2].clone()];
+        let fourth = schedule(&back, &again).unwrap();
+        assert_eq!(fourth.table.slots.iter().filter(|slot| slot.file == "a.yml").count(), 1);
+        // Another's file is never written over.
+        let other = [WorkflowFile::new("orch-scheduler.yml", "on: push\njobs: {}\n")];
+        assert_eq!(schedule(&other, &options(30)).unwrap_err().kind(), ErrorKind::Conflict);
     }
 
     #[test]

@@ -69,7 +69,7 @@ concurrency:
 jobs:
   # Which languages a change is about. A path filter under `on` would leave required checks unreported, and block merging.
   changes:
-    runs-on: ubuntu-latest
+    runs-on: ubuntu-slim
     timeout-minutes: 5
     outputs:
 "
@@ -115,7 +115,7 @@ jobs:
   ci:
     if: always()
     needs: [changes, {}]
-    runs-on: ubuntu-latest
+    runs-on: ubuntu-slim
     timeout-minutes: 5
     steps:
       - run: exit 1

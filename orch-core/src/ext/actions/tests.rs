@@ -173,6 +173,26 @@ fn each_rule_finds_its_line() {
     );
     check(&job("  b:\n    runs-on: macos-latest\n    timeout-minutes: 5\n    steps: [{run: xcodebuild}]\n"), &[]);
     check(
+        &job("  b:\n    runs-on: ubuntu-latest-8-cores\n    timeout-minutes: 5\n    steps: [{run: make}]\n"),
+        &[("dear-runner", 9)],
+    );
+    check(
+        &job("  b:\n    runs-on: ubuntu-latest\n    timeout-minutes: 5\n    steps: [{run: echo}]\n"),
+        &[("smaller-runner", 9)],
+    );
+    check(
+        &job(
+            "  b:\n    runs-on: x\n    timeout-minutes: 5\n    strategy:\n      matrix: {a: [1, 2, 3], b: [1, 2, 3]}\n    steps: [{run: make}]\n",
+        ),
+        &[("large-matrix", 12)],
+    );
+    check(
+        &job(
+            "  b:\n    runs-on: x\n    timeout-minutes: 5\n    strategy:\n      matrix: {a: [1, 2, 3], b: [1, 2, 3], exclude: [{a: 1, b: 1}]}\n",
+        ),
+        &[],
+    );
+    check(
         &job(
             "  b:\n    runs-on: x\n    timeout-minutes: 5\n    strategy:\n      fail-fast: false\n      matrix: {a: [1, 2]}\n",
         ),
@@ -211,8 +231,71 @@ fn costs_follow_fires_jobs_and_prices() {
     let text = text.replace("7/10", "*/10");
     let found = audit(&[WorkflowFile::new("a.yml", text)], &AuditOptions::default());
     let often = found.findings.iter().find(|finding| finding.rule == Rule::AggressiveCron).unwrap();
-    assert_eq!((often.minutes, often.usd.nanos() / 1_000_000, often.basis), (7_200, 3_600 * 68, Basis::Schedule));
+    let usd = often.usd.unwrap();
+    assert_eq!((often.minutes, usd.nanos() / 1_000_000, often.basis), (7_200, 3_600 * 68, Basis::Schedule));
     assert_eq!(found.written.fires_per_30_days, 4_320);
+}
+
+#[test]
+fn what_has_no_price_is_not_free() {
+    let text =
+        "on: {schedule: [{cron: '7/10 * * * *'}]}\nconcurrency: x\njobs:\n  a: {runs-on: ours, timeout-minutes: 1}\n";
+    let often = |text: &str| {
+        let found = audit(&[WorkflowFile::new("a.yml", text)], &AuditOptions::default());
+        let often = found.findings.iter().find(|finding| finding.rule == Rule::AggressiveCron).unwrap().clone();
+        (found, often)
+    };
+    let (found, ours) = often(text);
+    assert_eq!((ours.minutes, ours.usd, ours.unpriced_minutes), (3_600, None, 3_600));
+    assert_eq!(found.json()["findings"][0]["usd"], serde_json::Value::Null);
+    let said = found.text(|_, text| text.to_owned());
+    assert!(said.contains("at a price that is not known") && said.contains("without 3600 minutes"), "{said}");
+    // Of a matrix the part that is known.
+    let matrix = "{runs-on: '${{ matrix.on }}', strategy: {matrix: {on: [ubuntu-latest, ours]}}, timeout-minutes: 1}";
+    let (_, both) = often(&text.replace("{runs-on: ours, timeout-minutes: 1}", matrix));
+    assert_eq!((both.minutes, both.unpriced_minutes), (7_200, 3_600));
+    assert_eq!(both.usd, Some(crate::Usd::from_nanos(3_600 * 6_000_000)));
+    // One's own machine has a price: none.
+    let (_, own) = often(&text.replace("ours", "self-hosted"));
+    assert_eq!((own.usd, own.unpriced_minutes), (Some(crate::Usd::ZERO), 0));
+}
+
+#[test]
+fn arm_is_advised_where_it_is_some_money() {
+    // 8,640 runs of a minute: a tenth of a cent each.
+    let text = "on: {schedule: [{cron: '3/5 * * * *'}]}\nconcurrency: x\njobs:\n  a: {runs-on: ubuntu-latest, timeout-minutes: 1, steps: [{run: make test}]}\n";
+    let advised = |text: String| {
+        let found = audit(&[WorkflowFile::new("a.yml", text)], &AuditOptions::default());
+        found
+            .findings
+            .iter()
+            .find(|finding| finding.rule == Rule::SmallerRunner)
+            .map(|finding| finding.usd.unwrap().dollars())
+    };
+    assert_eq!(advised(text.to_owned()), Some(8.64));
+    assert_eq!(advised(text.replace("3/5 *", "3 2")), None, "30 runs");
+    assert_eq!(advised(text.replace("make test", "docker build .")), None);
+}
+
+#[test]
+fn runs_without_their_jobs_measure_no_minutes() {
+    let list = r#"[{"databaseId": 1, "workflowName": "CI", "event": "pull_request", "status": "completed", "conclusion": "success",
+        "createdAt": "2026-11-01T10:00:00Z", "startedAt": "2026-11-01T10:00:00Z", "updatedAt": "2026-11-01T10:04:00Z"}]"#;
+    let text = "name: CI\non: [push, pull_request]\njobs:\n  a:\n    runs-on: ubuntu-latest\n";
+    let basis = |texts: &[&str]| {
+        let history = Some(History::of(&read_runs(texts).unwrap()).unwrap());
+        let found = audit(&[WorkflowFile::new("a.yml", text)], &AuditOptions { history, ..AuditOptions::default() });
+        found
+            .findings
+            .iter()
+            .find(|finding| finding.rule == Rule::DoubleRun)
+            .map(|one| (one.minutes, one.basis))
+            .unwrap()
+    };
+    assert_eq!(basis(&[list]), (30, Basis::Assumed));
+    let jobs = r#"{"jobs": [{"id": 1, "run_id": 1, "name": "a", "conclusion": "success", "labels": ["ubuntu-latest"],
+        "started_at": "2026-11-01T10:00:00Z", "completed_at": "2026-11-01T10:04:00Z"}]}"#;
+    assert_eq!(basis(&[list, jobs]), (120, Basis::Measured));
 }
 
 #[test]
@@ -224,7 +307,22 @@ fn many_findings_have_all_forms() {
     assert_eq!(json["findings"].as_array().unwrap().len(), found.findings.len());
     for finding in json["findings"].as_array().unwrap() {
         let keys: Vec<&str> = finding.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["rule", "severity", "file", "line", "column", "reason", "minutes", "usd", "basis", "fix"]);
+        assert_eq!(
+            keys,
+            [
+                "rule",
+                "severity",
+                "file",
+                "line",
+                "column",
+                "reason",
+                "minutes",
+                "usd",
+                "unpriced_minutes",
+                "basis",
+                "fix"
+            ]
+        );
     }
     let text = found.text(|_, text| text.to_owned());
     assert!(text.contains("36 files, 22 of them scheduled with 25 crons: 25634 fires"), "{text}");

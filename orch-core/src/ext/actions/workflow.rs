@@ -80,19 +80,21 @@ impl<'a> Job<'a> {
         self.node.get("strategy")?.get("matrix")
     }
 
+    /// How many values each axis of its matrix has.
+    pub(super) fn axes(&self) -> Vec<u64> {
+        let entries = self.matrix().map(View::entries).into_iter().flatten();
+        let axes =
+            entries.filter(|(key, value)| !matches!(key.scalar(), Some("include" | "exclude")) && value.is_seq());
+        axes.map(|(_, values)| values.items().count() as u64).collect()
+    }
+
     /// How many jobs its matrix makes; 1 where there is none, or an expression makes it.
     pub(super) fn copies(&self) -> u64 {
         let Some(matrix) = self.matrix().filter(|matrix| matrix.is_map()) else { return 1 };
-        let mut product = 1_u64;
-        let mut axes = 0;
-        for (key, value) in matrix.entries() {
-            if !matches!(key.scalar(), Some("include" | "exclude")) && value.is_seq() {
-                axes += 1;
-                product = product.saturating_mul(value.items().count() as u64);
-            }
-        }
+        let axes = self.axes();
+        let product = axes.iter().fold(1_u64, |product, values| product.saturating_mul(*values));
         let count = |key: &str| matrix.get(key).map_or(0, |list| list.items().count() as u64);
-        if axes == 0 {
+        if axes.is_empty() {
             return count("include").max(1);
         }
         let keys: Vec<&str> = matrix.entries().filter_map(|(key, _)| key.scalar()).collect();

@@ -112,6 +112,13 @@ impl Badge {
         Self::new("Orchestration Savings", message, Color::of_savings(percent))
     }
 
+    /// What orchestration saved in the latest week, in dollars: what a [curve](super::trend) ends at.
+    pub fn weekly_savings(saved: Option<(f64, Basis)>) -> Self {
+        let Some((usd, basis)) = saved else { return Self::no_data("Savings per Week") };
+        let color = if usd > 0.0 { Color::Blue } else { Color::LightGrey };
+        Self::new("Savings per Week", marked(dollars(usd), basis), color)
+    }
+
     /// How many percent of the commits were orchestrated.
     pub fn rate(percent: Option<f64>) -> Self {
         Self::percent("Orchestration Rate", percent)

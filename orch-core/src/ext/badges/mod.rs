@@ -35,4 +35,4 @@ pub use block::{END, Placed, START, Was, place_block};
 pub use endpoint::Endpoint;
 pub use svg::{Style, Theme, svg};
 pub use trend::trend;
-pub use url::{badge_url, endpoint_url, markdown};
+pub use url::{badge_url, endpoint_url, markdown, picture};

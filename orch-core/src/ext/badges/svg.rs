@@ -11,6 +11,7 @@ use super::{
     badge::{Badge, Color},
     width::{Font, width},
 };
+use crate::report::render::escape_markup;
 
 /// A style of shields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,7 +132,8 @@ impl FlatSide {
         if text.is_empty() {
             return String::new();
         }
-        let (x, length, text) = (10.0 * (margin as f64 + 0.5 * self.text as f64 + 5.0), 10 * self.text, escape(text));
+        let (x, length, text) =
+            (10.0 * (margin as f64 + 0.5 * self.text as f64 + 5.0), 10 * self.text, escape_markup(text));
         let (fill, shadow) = inks(self.on);
         format!(
             r#"<g transform="scale(.1)"><g aria-hidden="true" fill="{shadow}"><text x="{x}" y="150" fill-opacity=".8" filter="url(#blur)" textLength="{length}">{text}</text><text x="{x}" y="150" fill-opacity=".3" textLength="{length}">{text}</text></g><text x="{x}" y="140" textLength="{length}"{fill}>{text}</text></g>"#
@@ -174,7 +176,7 @@ fn for_the_badge(label: &str, message: &str, color: Color, theme: Theme) -> Stri
         _ = write!(
             out,
             r#"<text transform="scale(.1)" x="{x}" y="175" textLength="{length}"{bold}{fill}>{}</text>"#,
-            escape(text)
+            escape_markup(text)
         );
     };
     if !label.is_empty() {
@@ -185,7 +187,11 @@ fn for_the_badge(label: &str, message: &str, color: Color, theme: Theme) -> Stri
 }
 
 pub(super) fn opened(label: &str, message: &str, width: f64, height: u32) -> String {
-    let spoken = if label.is_empty() { escape(message) } else { format!("{}: {}", escape(label), escape(message)) };
+    let spoken = if label.is_empty() {
+        escape_markup(message)
+    } else {
+        format!("{}: {}", escape_markup(label), escape_markup(message))
+    };
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" aria-label="{spoken}"><title>{spoken}</title>"#
     )
@@ -217,19 +223,4 @@ fn trimmed(text: &str) -> String {
     // What no XML may hold is left out.
     let kept = text.chars().filter(|char| !char.is_control() && !matches!(char, '\u{fffe}' | '\u{ffff}'));
     kept.collect::<String>().trim_matches(|char: char| char.is_whitespace() || char == '\u{feff}').to_owned()
-}
-
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\'' => out += "&apos;",
-            other => out.push(other),
-        }
-    }
-    out
 }

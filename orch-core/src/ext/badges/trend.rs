@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     badge::{Badge, Color, NO_DATA},
-    svg::{Theme, escape, opened, text_group},
+    svg::{Theme, opened, text_group},
     width::{Font, width},
 };
+use crate::report::render::escape_markup;
 
 /// The most points that are drawn: the last ones.
 const MOST: usize = 26;
@@ -71,7 +72,11 @@ pub fn trend(badge: &Badge, points: &[f64], theme: Theme) -> String {
     out += &text_group(110);
     for (text, from, wide) in [(label, 6.0, label_wide), (message, left + 6.0, message_wide)] {
         let (x, length) = (10.0 * (from + wide / 2.0), 10.0 * wide);
-        _ = write!(out, r#"<text x="{x}" y="140" transform="scale(.1)" textLength="{length}">{}</text>"#, escape(text));
+        _ = write!(
+            out,
+            r#"<text x="{x}" y="140" transform="scale(.1)" textLength="{length}">{}</text>"#,
+            escape_markup(text)
+        );
     }
     out + "</g></svg>\n"
 }

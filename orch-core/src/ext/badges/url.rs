@@ -1,6 +1,7 @@
 //! Addresses of badges, and their Markdown. Pure.
 
 use super::{badge::Badge, svg::Style};
+use crate::{id::Printable, report::render::escape_markup};
 
 const SHIELDS: &str = "https://img.shields.io";
 
@@ -27,8 +28,30 @@ pub fn endpoint_url(address: &str, style: Style) -> String {
 
 /// A picture that is a link, in Markdown.
 pub fn markdown(alt: &str, picture: &str, link: &str) -> String {
-    let address = |text: &str| escaped(text, |byte| b":/?#@$&=+,;%~".contains(&byte));
     format!("[![{}]({})]({})", alt_text(alt), address(picture), address(link))
+}
+
+/// A picture for light pages and one for dark ones that are a link: in HTML, since Markdown has no form for it and holds it as it is.
+///
+/// ```
+/// use orch_core::ext::badges::picture;
+///
+/// let html = picture("MTD Cost", "badges/mtd-cost.svg", "badges/mtd-cost-dark.svg", "./reports/");
+/// let dark = r#"<source media="(prefers-color-scheme: dark)" srcset="badges/mtd-cost-dark.svg">"#;
+/// assert_eq!(html, format!(r#"<a href="./reports/"><picture>{dark}<img alt="MTD Cost" src="badges/mtd-cost.svg"></picture></a>"#));
+/// ```
+pub fn picture(alt: &str, light: &str, dark: &str, link: &str) -> String {
+    let [light, dark, link] = [light, dark, link].map(|text| escape_markup(address(text)));
+    // In a list of sources a comma ends an address.
+    let dark = dark.replace(',', "%2C");
+    let alt = escape_markup(Printable(alt));
+    format!(
+        "<a href=\"{link}\"><picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"{dark}\"><img alt=\"{alt}\" src=\"{light}\"></picture></a>"
+    )
+}
+
+fn address(text: &str) -> String {
+    escaped(text, |byte| b":/?#@$&=+,;%~".contains(&byte))
 }
 
 fn part(text: &str) -> String {

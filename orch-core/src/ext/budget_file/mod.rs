@@ -27,9 +27,11 @@ mod batch;
 mod file;
 mod model;
 mod month;
+mod times;
 mod tracker;
 
 pub use batch::{BatchCosts, TaskRan};
 pub use model::{Block, BudgetFile, Cumulative, Daily, Month, Monthly, Sprint, TokensUsed};
 pub use month::{MonthlyOptions, Recorded};
+pub use times::BatchTimes;
 pub use tracker::{Checked, TokenFile, Tracker};

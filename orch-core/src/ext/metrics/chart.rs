@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::report::render::escape_markup;
+
 /// A chart of bars, one group a row, whose values stand on each other.
 pub(super) struct Chart<'a> {
     /// What it shows.
@@ -19,32 +21,37 @@ const HIGH: f64 = 220.0;
 const LEFT: f64 = 56.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
+/// The room that the name of a row takes.
+const NAME: f64 = 76.0;
 
 impl Chart<'_> {
     /// The figure in HTML, with a legend and a table of the same numbers for those who cannot see it.
     pub(super) fn html(&self) -> String {
         let mut out = String::from("<figure>");
         // Writing to a String cannot fail.
-        _ = write!(out, "<figcaption><b>{}</b>", escape(self.title));
+        _ = write!(out, "<figcaption><b>{}</b>", escape_markup(self.title));
         for (name, class) in self.series {
             _ = write!(
                 out,
                 "<span class=\"key\"><svg width=\"10\" height=\"10\" aria-hidden=\"true\"><rect width=\"10\" height=\"10\" rx=\"2\" class=\"{class}\"/></svg>{}</span>",
-                escape(name)
+                escape_markup(name)
             );
         }
         out += "</figcaption>";
         if self.rows.is_empty() {
             return out + "<p class=\"none\">no data</p></figure>";
         }
+        if self.highest() <= 0.0 {
+            return out + "<p class=\"none\">nothing in this time</p></figure>";
+        }
         out += &self.svg();
         out += "<details><summary>as a table</summary><table><thead><tr><th scope=\"col\"></th>";
         for (name, _) in self.series {
-            _ = write!(out, "<th scope=\"col\">{}</th>", escape(name));
+            _ = write!(out, "<th scope=\"col\">{}</th>", escape_markup(name));
         }
         out += "</tr></thead><tbody>";
         for (name, values) in &self.rows {
-            _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(name));
+            _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape_markup(name));
             for value in values {
                 _ = write!(out, "<td>{}</td>", self.number(*value));
             }
@@ -53,16 +60,22 @@ impl Chart<'_> {
         out + "</tbody></table></details></figure>"
     }
 
-    fn svg(&self) -> String {
+    /// What the highest row adds up to.
+    fn highest(&self) -> f64 {
         let sum = |values: &[f64]| values.iter().map(|value| value.max(0.0)).sum::<f64>();
-        let highest = self.rows.iter().map(|(_, values)| sum(values)).fold(0.0, f64::max);
+        self.rows.iter().map(|(_, values)| sum(values)).fold(0.0, f64::max)
+    }
+
+    fn svg(&self) -> String {
+        let highest = self.highest();
         let step = tick(highest / 4.0);
-        let top = if highest > 0.0 { (highest / step).ceil() * step } else { step };
+        let top = (highest / step).ceil() * step;
         let (height, width) = (HIGH - TOP - BOTTOM, WIDE - LEFT - 8.0);
         let y = |value: f64| TOP + height * (1.0 - value / top);
         let each = width / self.rows.len() as f64;
         let bar = (each * 0.7).min(44.0);
-        let mut out = format!("<svg viewBox=\"0 0 {WIDE} {HIGH}\" role=\"img\" aria-label=\"{}\">", escape(self.title));
+        let mut out =
+            format!("<svg viewBox=\"0 0 {WIDE} {HIGH}\" role=\"img\" aria-label=\"{}\">", escape_markup(self.title));
         let digits = if self.unit.is_empty() || step >= 1.0 { 0 } else { 2 };
         let mut at = 0.0;
         while at <= top + step / 2.0 {
@@ -82,7 +95,7 @@ impl Chart<'_> {
             at += step;
         }
         // As many names as there is room for.
-        let named = (self.rows.len() as f64 * 76.0 / width).ceil().max(1.0) as usize;
+        let named = (self.rows.len() as f64 * NAME / width).ceil().max(1.0) as usize;
         for (nth, (name, values)) in self.rows.iter().enumerate() {
             let middle = LEFT + each * (nth as f64 + 0.5);
             let mut below = 0.0;
@@ -94,20 +107,23 @@ impl Chart<'_> {
                     _ = write!(
                         out,
                         "<rect x=\"{x:.1}\" y=\"{to:.1}\" width=\"{bar:.1}\" height=\"{tall:.1}\" rx=\"1.5\" class=\"{class}\"><title>{}: {} {}</title></rect>",
-                        escape(name),
+                        escape_markup(name),
                         self.number(value),
-                        escape(series)
+                        escape_markup(series)
                     );
                 }
                 below += value;
             }
-            // Counted from the end, so that the latest has its name.
-            if (self.rows.len() - 1 - nth).is_multiple_of(named) {
+            // Counted from the end, so that the latest has its name; on a phone there is room for half of them.
+            let before_last = self.rows.len() - 1 - nth;
+            if before_last.is_multiple_of(named) {
+                let less = if before_last.is_multiple_of(2 * named) { "" } else { " less" };
                 _ = write!(
                     out,
-                    "<text x=\"{middle:.1}\" y=\"{}\" class=\"tick mid\">{}</text>",
+                    "<text x=\"{:.1}\" y=\"{}\" class=\"tick mid{less}\">{}</text>",
+                    middle.min(WIDE - NAME / 2.0),
                     HIGH - 10.0,
-                    escape(name)
+                    escape_markup(name)
                 );
             }
         }
@@ -136,23 +152,6 @@ fn tick(at_least: f64) -> f64 {
     }
 }
 
-/// Text that is no markup, in content or in a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\'' => out += "&#39;",
-            control if control.is_control() => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +175,9 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("<rect x=").count(), 2);
+        // What is less than nothing takes nothing from the others.
+        let rows = vec![("c".to_owned(), vec![-1.0, 2.0])];
+        let text = Chart { title: "t", unit: "", series: &[("one", "a"), ("two", "b")], rows }.html();
+        assert!(text.contains("height=\"180.0\" rx=\"1.5\" class=\"b\""), "{text}");
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    error::Result,
+    error::{Error, ErrorKind, Result},
     event::RunState,
     id::RunId,
     report::Progress,
@@ -25,8 +25,11 @@ const WAIT: Duration = Duration::from_secs(1);
 /// How long to wait after a store that could not be read.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Answers the store, once there is one.
+type Find<'a> = &'a dyn Fn() -> Result<Option<Arc<dyn Store>>>;
+
 /// Lists the latest runs until the board is closed.
-pub(super) fn list(options: &ServeOptions, find: &dyn Fn() -> Result<Option<Arc<dyn Store>>>, board: &Arc<Board>) {
+pub(super) fn list(options: &ServeOptions, find: Find<'_>, board: &Board) {
     while board.is_read() {
         let listed = find().and_then(|store| match store {
             None => Ok(json!({"store": false, "runs": []})),
@@ -41,12 +44,12 @@ pub(super) fn list(options: &ServeOptions, find: &dyn Fn() -> Result<Option<Arc<
     }
 }
 
-/// Follows a run until nobody reads it.
-pub(super) fn follow(run: RunId, store: &Arc<dyn Store>, options: &ServeOptions, board: &Arc<Board>) {
+/// Follows a run until nobody reads it; also one of a store that is not there yet, or cannot be read just now.
+pub(super) fn follow(run: RunId, find: Find<'_>, options: &ServeOptions, board: &Board) {
     let clock = Clock::system();
     let mut followed = None;
     loop {
-        match step(run, store, &mut followed, options, &clock) {
+        match step(run, find, &mut followed, options, &clock) {
             Ok(news) => {
                 if !board.log(run, |log| news.write(log)) {
                     return;
@@ -65,6 +68,7 @@ pub(super) fn follow(run: RunId, store: &Arc<dyn Store>, options: &ServeOptions,
 }
 
 struct Followed {
+    store: Arc<dyn Store>,
     follow: Follow,
     progress: Progress,
 }
@@ -94,7 +98,7 @@ impl News {
 
 fn step(
     run: RunId,
-    store: &Arc<dyn Store>,
+    find: Find<'_>,
     followed: &mut Option<Followed>,
     options: &ServeOptions,
     clock: &Clock,
@@ -102,9 +106,10 @@ fn step(
     let one = match followed {
         Some(one) => one,
         None => {
+            let store = find()?.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no store yet"))?;
             let follow = Follow::new(store.clone(), run)?;
             let progress = Progress::new(follow.report().plan());
-            followed.insert(Followed { follow, progress })
+            followed.insert(Followed { store, follow, progress })
         }
     };
     let FollowNews { begins, events } = one.follow.next(WAIT)?;
@@ -123,7 +128,7 @@ fn step(
     let since = Duration::from_millis(clock.wall().0.saturating_sub(row.updated.0));
     let last = one.follow.report().makespan();
     // What was read is not lost because its owner cannot be asked for.
-    let form = RunForm::of(&**store, &row).unwrap_or_else(|_| RunForm::from(&row));
+    let form = RunForm::of(&*one.store, &row).unwrap_or_else(|_| RunForm::from(&row));
     let goes_on = row.state == RunState::Running && !form.interrupted;
     let now = if goes_on { last + since } else { last };
     let rest = goes_on.then(|| one.progress.rest(now));
@@ -134,12 +139,4 @@ fn step(
 /// When the part began, in milliseconds since 1970: its last event came when its owner wrote last.
 fn began(row: &crate::store::RunRow, last: Duration) -> u64 {
     row.updated.0.saturating_sub(u64::try_from(last.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Keeps the place of a run that cannot be followed, until nobody asks for it.
-pub(super) fn wait(run: RunId, board: &Board) {
-    let head = json!({"run": {"run": run}, "error": "there is no store yet"}).to_string();
-    while board.log(run, |log| log.head.write(&head)) {
-        board.rest(WAIT);
-    }
 }

@@ -61,7 +61,7 @@
     return `${number < 0 ? '−' : ''}$${Math.abs(number).toFixed(number === 0 || Math.abs(number) >= 1 ? 2 : 4)}`;
   };
   const count = (number) => Number(number ?? 0).toLocaleString('en');
-  const plural = (number, what) => `${count(number)} ${what}${number === 1 ? '' : 's'}`;
+  const plural = (number, what, many = `${what}s`) => `${count(number)} ${number === 1 ? what : many}`;
   const tail = (run) => String(run).slice(-8);
 
   // ---- What is known.
@@ -193,6 +193,7 @@
     };
     on('hello', (data) => { offset = data.now_ms - Date.now(); });
     on('runs', (data) => {
+      say($('runs-problem'), data.error ?? '');
       if (data.error) return;
       ({ runs, store } = data);
       listed();
@@ -332,7 +333,7 @@
     say(parts['cost-note'], head.tokens ? `${count(head.tokens)} tokens${head.unpriced ? `, ${plural(head.unpriced, 'task')} without a price` : ''}` : 'no tokens used');
     const found = context.hits + context.known;
     say(parts.cache, found ? (usd(context.avoided.cost_usd) || short(context.avoided.time_ms)) : '—');
-    say(parts['cache-note'], found ? `${plural(found, 'hit')}${context.avoided.cost_usd ? `, ${short(context.avoided.time_ms)}` : ''}${context.misses ? `, ${plural(context.misses, 'miss').replace('misss', 'misses')}` : ''}` : context.made ? `${plural(context.made, 'value')} made` : 'nothing shared');
+    say(parts['cache-note'], found ? `${plural(found, 'hit')}${context.avoided.cost_usd ? `, ${short(context.avoided.time_ms)}` : ''}${context.misses ? `, ${plural(context.misses, 'miss', 'misses')}` : ''}` : context.made ? `${plural(context.made, 'value')} made` : 'nothing shared');
     const notes = [R.error && { how: 'failed', text: R.error }, R.stopped && how === 'running' && { how: 'warning', text: `stopping: ${R.stopped}` },
       head.earlier && { how: 'retried', text: `went on after ${plural(head.earlier.parts, 'earlier part')}, which took ${short(head.earlier.cost.time_ms)}` },
       ...R.warnings.slice(-5).map((one) => ({ how: 'warning', text: one.task ? `${one.task}: ${one.message}` : one.message }))].filter(Boolean);
@@ -474,16 +475,10 @@
     const items = data.items ?? [];
     const active = items.filter((item) => item.states.includes('active')).length;
     say($('worktrees-note'), `${plural(items.length, 'worktree')}${active ? `, ${active} active` : ''}`);
-    const stale = items.filter((item) => item.states.includes('stale'));
-    if (data.alerts) put(alerts, data.alerts.map((one) => {
+    put(alerts, (data.alerts ?? []).map((one) => {
       const how = String(one.kind).startsWith('conflicts') ? 'failed' : 'warning';
       return el('li', { class: `m-${how}` }, icon(how), one.text);
     }));
-    else put(alerts,
-      (data.conflicts ?? []).map((one) => el('li', { class: 'm-failed' }, icon('failed'), bdi(one.one), ' conflicts with ', bdi(one.other), `: ${one.paths.slice(0, 3).join(', ')}${one.paths.length > 3 ? ` and ${one.paths.length - 3} more` : ''}`)),
-      items.filter((item) => item.main_state === 'would_conflict').map((item) => el('li', { class: 'm-failed' }, icon('failed'), bdi(item.name), ` cannot be merged into ${data.repo.default_branch} without a person`)),
-      stale.map((item) => el('li', { class: 'm-warning' }, icon('warning'), bdi(item.name), ' is stale: last used ', time(item.orch.used))),
-      items.filter((item) => item.states.includes('prunable')).map((item) => el('li', { class: 'm-warning' }, icon('warning'), bdi(item.name), ': its folder is gone')));
     const tree = (item) => {
       const { orch: of, main } = item;
       const who = of.holder ?? of;

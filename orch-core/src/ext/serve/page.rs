@@ -1,7 +1,12 @@
 //! The page: one file that brings all that it needs.
 
 const PAGE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+const ICONS: &str = include_str!("../../report/render/html/icons.html");
+const STYLE: &str = concat!(
+    include_str!("../../report/render/html/theme.css"),
+    include_str!("../../report/render/html/run.css"),
+    include_str!("page.css")
+);
 const SCRIPT: &str = include_str!("page.js");
 
 /// The page, whose script and style are let in by that word.
@@ -9,6 +14,7 @@ pub(super) fn page(nonce: &str) -> String {
     PAGE.replace("{nonce}", nonce)
         .replace("{version}", crate::VERSION)
         .replace("{style}", STYLE)
+        .replace("{icons}", ICONS)
         .replace("{script}", SCRIPT)
 }
 
@@ -28,7 +34,9 @@ mod tests {
     fn the_page_brings_all_that_it_needs() {
         let page = page("abc");
         assert_eq!(page.matches("nonce=\"abc\"").count(), 2);
-        assert!(!page.contains("{style}") && !page.contains("{nonce}") && !page.contains("{version}"));
+        for word in ["{style}", "{icons}", "{nonce}", "{version}"] {
+            assert!(!page.contains(word), "{word}");
+        }
         // Text from outside becomes text, and nothing comes from elsewhere.
         for never in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http://", "https://"]
         {

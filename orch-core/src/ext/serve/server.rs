@@ -256,11 +256,7 @@ fn read(
     let (presence, is_first) = shared.board.enter(run);
     if let Some(run) = run.filter(|_| is_first) {
         let shared = shared.clone();
-        let follows = move || match shared.store() {
-            Ok(Some(store)) => follow::follow(run, &store, &shared.options, &shared.board),
-            // Nothing to follow, and nobody to tell: the log goes with its last reader.
-            _ => follow::wait(run, &shared.board),
-        };
+        let follows = move || follow::follow(run, &|| shared.store(), &shared.options, &shared.board);
         // Without a thread the run is not shown; all else is.
         drop(thread::Builder::new().name("serve run".to_owned()).spawn(follows));
     }

@@ -91,11 +91,8 @@ impl Overview {
             let of = |kind| Alert { worktree: row.known.name(), kind };
             if row.states.contains(&State::Prunable) {
                 alerts.push(of(AlertKind::Prunable));
-            } else if row.states.contains(&State::Stale) {
-                // To the minute: else there were news each second.
-                let idle_seconds = self.idle(row).as_secs() / 60 * 60;
-                alerts.push(of(AlertKind::Stale { idle_seconds }));
             }
+            alerts.extend(self.stale(row));
             if row.main_state == "would_conflict" {
                 let into = self.default_branch.as_ref().map_or_else(String::new, |branch| branch.as_str().to_owned());
                 alerts.push(of(AlertKind::ConflictsWithDefault { into }));
@@ -106,6 +103,16 @@ impl Overview {
             Alert { worktree: conflict.one.clone(), kind }
         }));
         alerts
+    }
+
+    /// That nobody used it for long, where that is so. Of one whose folder is gone that is not said.
+    pub fn stale(&self, row: &Row) -> Option<Alert> {
+        let is = |state| row.states.contains(&state);
+        (is(State::Stale) && !is(State::Prunable)).then(|| {
+            // To the minute: else there were news each second.
+            let idle_seconds = self.idle(row).as_secs() / 60 * 60;
+            Alert { worktree: row.known.name(), kind: AlertKind::Stale { idle_seconds } }
+        })
     }
 
     /// How long nobody has used it; nothing while somebody does.

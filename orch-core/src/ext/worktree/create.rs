@@ -139,7 +139,8 @@ impl Worktrees {
             },
         };
         if let Some(other) = known.iter().find(|known| known.git.branch.as_deref() == Some(branch.as_str())) {
-            return Err(taken("the branch", branch.as_str(), &format!("it is checked out in `{}`", other.name())));
+            let next = format!("it is checked out in `{}`; work there, or name another branch", other.name());
+            return Err(taken("the branch", branch.as_str(), &next));
         }
         let (head, is_new_branch) = match self.git.reference(&branch.full())? {
             None => (base, true),
@@ -164,7 +165,9 @@ impl Worktrees {
                 let there = self.git.reference(&branch.full())?;
                 let there = there.map_or_else(|| self.git.reference(&origin), |there| Ok(Some(there)))?;
                 there.ok_or_else(|| {
-                    let message = format!("there is no branch `{branch}`, here or fetched from `origin`");
+                    let message = format!(
+                        "there is no branch `{branch}`, here or fetched from `origin`; `git fetch` brings new ones"
+                    );
                     Error::new(ErrorKind::NotFound, message)
                 })
             }

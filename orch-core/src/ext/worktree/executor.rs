@@ -20,7 +20,7 @@ use crate::{
     event::{Failure, FailureKind, Outcome},
     executor::{Body, Executor, Place, TaskContext},
     git::{BranchName, Oid},
-    id::{Printable, TaskId, TaskIx},
+    id::{Printable, RunId, TaskId, TaskIx},
 };
 
 /// The agent of a task that brings the results of the tasks before it into a branch.
@@ -53,6 +53,20 @@ impl Default for InWorktreesOptions {
             commit: true,
             approved: false,
         }
+    }
+}
+
+impl InWorktreesOptions {
+    /// The branch of a task of that run.
+    ///
+    /// # Errors
+    ///
+    /// Where the [template](InWorktreesOptions::branch) makes no name of a branch.
+    pub fn branch_of(&self, run: RunId, task: &str, agent: &str) -> Result<BranchName> {
+        let run = run.to_string();
+        // The end of a run's name tells runs apart; the beginning is the time.
+        let short = run.get(run.len().saturating_sub(12)..).unwrap_or(&run);
+        branch_name(&self.branch, &[("run", short), ("task", task), ("agent", agent)])
     }
 }
 
@@ -187,11 +201,9 @@ impl Shared {
     }
 
     fn branch(&self, context: &TaskContext) -> Result<BranchName> {
-        let (run, task, agent) = (context.run().to_string(), context.id(), context.agent().unwrap_or_default());
+        let (task, agent) = (context.id(), context.agent().unwrap_or_default());
         let undo = if context.undo().is_some() { format!("undo {}", task.as_str()) } else { task.as_str().to_owned() };
-        // The end of a run's name tells runs apart; the beginning is the time.
-        let short = run.get(run.len().saturating_sub(12)..).unwrap_or(&run);
-        branch_name(&self.options.branch, &[("run", short), ("task", &undo), ("agent", &agent)])
+        self.options.branch_of(context.run(), &undo, &agent)
     }
 
     /// The commit that the task begins at.

@@ -1,6 +1,10 @@
 //! Locks, moves, prunes and repairs worktrees.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
 
 use super::{
     create::{MAKING, taken},
@@ -9,7 +13,10 @@ use super::{
     place::{Known, Worktrees},
     trash::{Remove, Removed, Trashed},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::Printable,
+};
 
 /// What a [repair](Worktrees::repair) did.
 #[derive(Debug, Default)]
@@ -106,6 +113,37 @@ impl Worktrees {
             }
         }
         Ok(pruned)
+    }
+
+    /// Keeps what fits a pattern of `.gitignore` out of what git shows as new, in all worktrees: by a line in the repository's own
+    /// `info/exclude`, which nobody commits. Once more does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`](ErrorKind::InvalidValue) for what is no one line; [`Io`](ErrorKind::Io) where the file cannot be read or written.
+    pub fn exclude(&self, pattern: &str) -> Result<()> {
+        if pattern.trim().is_empty() || pattern.chars().any(char::is_control) {
+            let message = format!("`{}` is no pattern of files; give one line", Printable(pattern));
+            return Err(Error::new(ErrorKind::InvalidValue, message));
+        }
+        let path = self.common.join("info").join("exclude");
+        let write = || {
+            let known = match fs::read(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                known => known?,
+            };
+            if known.split(|&byte| byte == b'\n').any(|line| line == pattern.as_bytes()) {
+                return Ok(());
+            }
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            let begin = if known.last().is_none_or(|&last| last == b'\n') { "" } else { "\n" };
+            let mut file = fs::OpenOptions::new().append(true).create(true).open(&path)?;
+            file.write_all(format!("{begin}{pattern}\n").as_bytes())
+        };
+        write().map_err(|error| {
+            let message = format!("could not write `{}`", Printable(&path.display().to_string()));
+            Error::new(ErrorKind::Io, message).caused_by(error)
+        })
     }
 
     /// Mends what a process that was killed, or somebody who moved a folder by hand, left behind. `moved` are folders whose place git does not

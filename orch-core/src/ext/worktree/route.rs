@@ -1,12 +1,16 @@
-//! Which worktree a task belongs to: a pure rule over the configuration files of a project.
+//! Which worktree a task belongs to, by the configuration files of a project.
 
-use std::fmt;
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::words::{like, phrase, prefix, words};
+use super::words::{phrase, prefix, words};
 use crate::{
+    cache::Pattern,
     error::{Error, ErrorKind, Result},
     id::Printable,
 };
@@ -36,7 +40,7 @@ const BY_PREFIX: [(&str, &[&str], &str); 5] = [
 const BY_TOPIC: (&[&str], &str) = (&["market", "kdp", "category", "competitor"], "market-research");
 
 /// A worktree that the configuration names. Public fields and `Default`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Way {
     /// Its name.
     pub name: String,
@@ -56,7 +60,8 @@ pub struct Way {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Strategy {
     name: String,
-    pattern: String,
+    /// As the hooks of git read it, too.
+    pattern: Pattern,
     use_worktree: bool,
     parallel: bool,
 }
@@ -193,6 +198,34 @@ impl Routes {
         Ok(routes)
     }
 
+    /// Where the scripts that orch replaces look for their configuration, from the top of a repository.
+    pub const FILES: [&str; 4] = [
+        ".worktree_orchestration_config.json",
+        ".worktree_config.json",
+        "config/.worktree_config.json",
+        ".claude/worktree-config.json",
+    ];
+
+    /// What these files say together.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](ErrorKind::Io) for one that cannot be read; those of [`parse`](Routes::parse), with the file.
+    pub fn load(files: &[PathBuf]) -> Result<Self> {
+        files.iter().try_fold(Self::default(), |routes, file| {
+            let shown = file.display().to_string();
+            let text = fs::read_to_string(file).map_err(|error| {
+                Error::new(ErrorKind::Io, format!("could not read `{}`", Printable(&shown))).caused_by(error)
+            })?;
+            Ok(routes.and(Self::parse(&text).map_err(|error| error.with("file", shown))?))
+        })
+    }
+
+    /// Those of the [`FILES`](Routes::FILES) that a repository has, by its top.
+    pub fn files(top: &Path) -> Vec<PathBuf> {
+        Self::FILES.iter().map(|file| top.join(file)).filter(|file| file.is_file()).collect()
+    }
+
     /// With what another file says: worktrees of one name are one, whose branch is that of the file that says one first.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -208,12 +241,10 @@ impl Routes {
 
     /// Where a task goes, and why. The same question has the same answer.
     pub fn route(&self, query: &RouteQuery) -> Routed {
-        let strategy = query
-            .branch
-            .as_deref()
-            .and_then(|branch| self.strategies.iter().find(|strategy| like(&strategy.pattern, branch)));
+        let branch = query.branch.as_deref();
+        let strategy = branch.and_then(|branch| self.strategies.iter().find(|one| one.pattern.matches(branch)));
         let none = strategy.filter(|strategy| !strategy.use_worktree);
-        let because = |strategy: &Strategy| Why::Strategy(strategy.name.clone(), strategy.pattern.clone());
+        let because = |strategy: &Strategy| Why::Strategy(strategy.name.clone(), strategy.pattern.to_string());
         let (worktree, why, next_turn) = match none {
             Some(strategy) => (MAIN.to_owned(), because(strategy), query.turn),
             None => match self.by_type(&query.kind).or_else(|| self.by_text(&query.text)) {
@@ -384,10 +415,11 @@ fn read_strategy(name: &str, value: &Value) -> Result<Strategy> {
         None => Ok(true),
         Some(value) => value.as_bool().ok_or_else(|| not_a(&format!("{at}.{key}"), "true or false")),
     };
-    let pattern = text(strategy.get("pattern"), &format!("{at}.pattern"))?;
+    let said = text(strategy.get("pattern"), &format!("{at}.pattern"))?;
+    let pattern = said.and_then(|said| said.parse().ok());
     Ok(Strategy {
         name: name.to_owned(),
-        pattern: pattern.ok_or_else(|| not_a(&format!("{at}.pattern"), "text"))?,
+        pattern: pattern.ok_or_else(|| not_a(&format!("{at}.pattern"), "a pattern, such as `feat/*`"))?,
         use_worktree: flag("use_worktree")?,
         parallel: flag("parallel")?,
     })

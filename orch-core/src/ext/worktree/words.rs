@@ -41,23 +41,8 @@ pub(super) fn prefix(text: &str) -> Option<String> {
     is_word.then(|| word.to_ascii_lowercase())
 }
 
-/// Whether a name is of a pattern, in which `*` stands for anything.
-pub(super) fn like(pattern: &str, name: &str) -> bool {
-    let Some((begin, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(begin) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let end = parts.pop().unwrap_or_default();
-    for part in parts {
-        let Some((_, after)) = name.split_once(part) else { return false };
-        name = after;
-    }
-    name.ends_with(end)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -90,23 +75,6 @@ mod tests {
             ("https", None),
         ] {
             assert_eq!(prefix(text).as_deref(), want, "{text}");
-        }
-    }
-
-    /// As one would write it down: try every end of the star.
-    fn plainly(pattern: &[u8], name: &[u8]) -> bool {
-        match (pattern.split_first(), name.split_first()) {
-            (None, _) => name.is_empty(),
-            (Some((b'*', rest)), after) => plainly(rest, name) || after.is_some_and(|(_, name)| plainly(pattern, name)),
-            (Some((one, rest)), Some((other, name))) => one == other && plainly(rest, name),
-            (Some(_), None) => false,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn stars_stand_for_anything(pattern in "[ab*]{0,8}", name in "[ab]{0,10}") {
-            prop_assert_eq!(like(&pattern, &name), plainly(pattern.as_bytes(), name.as_bytes()));
         }
     }
 }

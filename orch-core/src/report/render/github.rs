@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, fmt};
 
-use super::markup::escape;
+use super::markup::escape_markup;
 use crate::{
     event::TaskState,
     id::Printable,
@@ -149,7 +149,7 @@ fn messages(report: &Report) -> String {
         let ticks = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
         let fence = "`".repeat(ticks.max(2) + 1);
         // Markdown is not read inside of a tag's line.
-        let name = escape(&cut_chars(task.id().to_string(), LONGEST_CELL));
+        let name = escape_markup(cut_chars(task.id().to_string(), LONGEST_CELL));
         out.push_str(&format!("<details><summary>{name}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>\n\n"));
     }
     out

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::markup::escape;
+use super::markup::escape_markup;
 use crate::{
     event::{FailureKind, TaskState},
     id::Printable,
@@ -178,7 +178,7 @@ struct Attribute<'a>(&'a str);
 
 impl fmt::Display for Attribute<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape(&Printable(self.0).to_string()))
+        f.write_str(&escape_markup(Printable(self.0)))
     }
 }
 
@@ -191,7 +191,7 @@ impl fmt::Display for Content<'_> {
             if nth > 0 {
                 f.write_str("\n")?;
             }
-            f.write_str(&escape(&Printable(line.trim_end_matches('\r')).to_string()))?;
+            f.write_str(&escape_markup(Printable(line.trim_end_matches('\r'))))?;
         }
         Ok(())
     }

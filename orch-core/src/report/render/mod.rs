@@ -26,6 +26,7 @@ mod undone;
 pub use github::{github_annotations, github_summary};
 pub use json::{json, json_line, pretty_json};
 pub use junit::junit;
+pub use markup::escape_markup;
 pub use text::text;
 pub use trace::chrome_trace;
 #[cfg(test)]

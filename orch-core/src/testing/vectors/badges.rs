@@ -37,6 +37,7 @@ struct Figures {
 enum Figure {
     MtdCost(Option<(f64, Basis)>),
     Savings(Option<(f64, f64, Basis)>),
+    WeeklySavings(Option<(f64, Basis)>),
     Rate(Option<f64>),
     HitRate(Option<f64>),
     /// In nano-dollars: what is left, and of how much.
@@ -74,6 +75,7 @@ pub(super) fn run(input: Value) -> Result<Value> {
             let badge = |figure: Figure| match figure {
                 Figure::MtdCost(it) => Badge::mtd_cost(it),
                 Figure::Savings(it) => Badge::savings(it),
+                Figure::WeeklySavings(it) => Badge::weekly_savings(it),
                 Figure::Rate(it) => Badge::rate(it),
                 Figure::HitRate(it) => Badge::hit_rate(it),
                 Figure::Budget(it) => Badge::budget_left(it),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::shape::{failed, read};
 use crate::{
     Result, WallTime,
-    ext::budget_file::{BatchCosts, TaskRan},
+    ext::budget_file::{BatchCosts, BatchTimes, TaskRan},
 };
 
 #[derive(Deserialize)]
@@ -18,6 +18,8 @@ enum Input {
     Batches(Vec<Batch>),
     /// Their metrics, as scripts make them.
     Metrics(Vec<Value>),
+    /// When their tasks began and ended, in seconds.
+    Times(Vec<Vec<(f64, f64)>>),
 }
 
 #[derive(Deserialize)]
@@ -32,6 +34,7 @@ pub(super) fn run(input: Value) -> Result<Value> {
     Ok(match read(input)? {
         Input::Batches(batches) => batches.iter().map(|batch| report(&costs(batch))).collect(),
         Input::Metrics(metrics) => metrics.iter().map(report).collect(),
+        Input::Times(batches) => batches.iter().map(|spans| BatchTimes::of(spans).form()).collect(),
     })
 }
 

@@ -25,17 +25,27 @@ from orch.compat._metrics import (
     OrchestrationBadgeGenerator,
     OrchestrationMetricsAggregator,
 )
+from orch.compat._parallel import (
+    AutonomousWorktreeManager,
+    DistributedTask,
+    Infrastructure,
+    WorktreeHealth,
+    WorktreeOrchestrator,
+    WorktreeTask,
+    check_worktree_health,
+)
+from orch.compat._program import TaskOutcome
 from orch.compat._worktree import (
     BatchOutcome,
     BatchSummary,
     OptimizedWorktreeManager,
-    TaskOutcome,
     TokenCostTracker,
     TrackedTask,
 )
 
 __all__ = [
     "AIOrchestrator",
+    "AutonomousWorktreeManager",
     "BadgeData",
     "BatchOutcome",
     "BatchSummary",
@@ -43,6 +53,8 @@ __all__ = [
     "BudgetTracker",
     "CostInfo",
     "DiscordNotifier",
+    "DistributedTask",
+    "Infrastructure",
     "MetricsRotation",
     "OptimizedWorktreeManager",
     "OrchestrationBadgeGenerator",
@@ -52,4 +64,8 @@ __all__ = [
     "TrackedTask",
     "WorkflowFailed",
     "WorkflowSucceeded",
+    "WorktreeHealth",
+    "WorktreeOrchestrator",
+    "WorktreeTask",
+    "check_worktree_health",
 ]

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import os
-import signal
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from orch import _orch
-from orch._errors import InvalidValue, OrchError
+from orch._errors import InvalidValue
 from orch.compat._argv import argv_of
+from orch.compat._program import NoWorktree, TaskOutcome, all_or_none, in_worktree, never_began, run_program, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-
-class TaskOutcome(TypedDict):
-    """What became of a program."""
-
-    success: bool
-    stdout: str
-    stderr: str
-    returncode: int
-    """Below zero: it was ended by that signal. -1, and why in ``stderr``: it never began."""
 
 
 class TrackedTask(TypedDict):
@@ -85,9 +73,6 @@ class TokenCostTracker:
 
 FRESH = 3600
 """For how many seconds a result is known."""
-
-ASK_AGAIN = 0.05
-"""How many seconds to wait before a worktree that somebody has is asked for again."""
 
 
 class OptimizedWorktreeManager:
@@ -147,7 +132,7 @@ class OptimizedWorktreeManager:
                 ran[nth] = await self._run(repository, wanted[nth], free)
 
         began = time.monotonic()
-        await _all_or_none([in_turn(numbers) for numbers in turns.values()])
+        await all_or_none([in_turn(numbers) for numbers in turns.values()])
         seconds = time.monotonic() - began
         results: list[TrackedTask] = []
         for nth, task in enumerate(tasks):
@@ -178,7 +163,7 @@ class OptimizedWorktreeManager:
 
     def generate_cost_report(self, metrics: Mapping[str, Any]) -> None:
         """Writes ``reports/orchestration/cost_report.json``, as a whole."""
-        _write(Path("reports") / "orchestration" / "cost_report.json", _orch.batch_report(metrics))
+        write_json(Path("reports") / "orchestration" / "cost_report.json", _orch.batch_report(metrics))
 
     def generate_recommendations(self, metrics: Mapping[str, Any]) -> list[str]:
         """What would make such tasks cheaper or quicker. ``metrics`` needs ``average_cost_per_task`` in dollars and
@@ -190,23 +175,13 @@ class OptimizedWorktreeManager:
 
     async def _run(self, repository: _orch.Worktrees, wanted: _Wanted, free: asyncio.Semaphore) -> tuple[TaskOutcome, int]:
         """What became of it, and the tokens that it used."""
-        while True:
-            async with free:
-                try:
-                    lease = await _take(repository, wanted)
-                except OrchError as error:
-                    said = f"no worktree for the task: {error}"
-                    return {"success": False, "stdout": "", "stderr": said, "returncode": -1}, 0
-                if lease is not None:
-                    try:
-                        self.worktrees[wanted.name] = lease.path
-                        return await self._run_in(lease, wanted)
-                    finally:
-                        lease.end()
-            # Somebody has it; meanwhile others may go on.
-            await asyncio.sleep(ASK_AGAIN)
+        try:
+            return await in_worktree(lambda: wanted.take(repository), free, lambda lease: self._run_in(lease, wanted))
+        except NoWorktree as error:
+            return never_began(str(error)), 0
 
     async def _run_in(self, lease: _orch.Lease, wanted: _Wanted) -> tuple[TaskOutcome, int]:
+        self.worktrees[wanted.name] = lease.path
         # What was changed there is in no key: then nothing is known, and nothing becomes known.
         place = self._place(wanted, lease.head) if lease.clean else None
         if place is not None and not wanted.refresh:
@@ -215,14 +190,14 @@ class OptimizedWorktreeManager:
                 return known, 0
         with tempfile.TemporaryDirectory(prefix="orch-tokens-") as folder:
             said = Path(folder) / "token_usage.json"
-            result = await _program(wanted.argv, lease, {"ORCH_TOKEN_FILE": str(said), **wanted.variables(lease)})
+            result = await run_program(wanted.argv, lease.path, {"ORCH_TOKEN_FILE": str(said), **wanted.variables(lease)})
             tokens = _orch.tokens_used(said) or _orch.tokens_said(_valid(result["stdout"]))
         if tokens:
             self._folder()
             _orch.tokens_add(self.cost_tracker.cost_file, tokens)
         if place is not None and result["success"]:
             self._folder()
-            _write(place, result)
+            write_json(place, result)
         return result, tokens
 
     def _place(self, wanted: _Wanted, commit: str) -> Path:
@@ -262,64 +237,12 @@ class _Wanted:
         asked = {key: value for key, value in task.items() if key != "force_refresh"}
         return cls(kind, branch or None, argv_of(task.get("command")), bool(task.get("force_refresh")), asked)
 
+    def take(self, repository: _orch.Worktrees) -> _orch.Lease | None:
+        purpose = f"tasks of type {self.kind} on {self.branch or 'main'}"
+        return repository.take(self.name, self.branch, purpose, (" ".join(self.argv)[:200], self.kind))
+
     def variables(self, lease: _orch.Lease) -> dict[str, str]:
         return {"ORCH_WORKTREE": str(lease.path), "ORCH_WORKTREE_NAME": lease.name, "ORCH_TASK_TYPE": self.kind}
-
-
-async def _take(repository: _orch.Worktrees, wanted: _Wanted) -> _orch.Lease | None:
-    purpose, task = f"tasks of type {wanted.kind} on {wanted.branch or 'main'}", " ".join(wanted.argv)[:200]
-    asked = asyncio.ensure_future(asyncio.to_thread(repository.take, wanted.name, wanted.branch, purpose, task, wanted.kind))
-    try:
-        return await asyncio.shield(asked)
-    except asyncio.CancelledError:
-        # The thread cannot be stopped. What it takes yet is given back.
-        asked.add_done_callback(_give_back)
-        raise
-
-
-def _give_back(asked: asyncio.Future[_orch.Lease | None]) -> None:
-    if not asked.cancelled() and asked.exception() is None:
-        lease = asked.result()
-        if lease is not None:
-            lease.end()
-
-
-async def _program(argv: list[str], lease: _orch.Lease, variables: dict[str, str]) -> TaskOutcome:
-    pipe = asyncio.subprocess.PIPE
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=lease.path,
-            env={**_clean(os.environ), **variables},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            # What it starts ends with it.
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        said = f"`{argv[0]}` could not be started: {error}"
-        return {"success": False, "stdout": "", "stderr": said, "returncode": -1}
-    try:
-        out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            _kill(process.pid)
-            await process.wait()
-    code = process.returncode or 0
-    text = [part.decode("utf-8", "replace") for part in (out, err)]
-    return {"success": code == 0, "stdout": text[0], "stderr": text[1], "returncode": code}
-
-
-def _kill(process: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process, signal.SIGKILL)
-
-
-def _clean(variables: Mapping[str, str]) -> dict[str, str]:
-    """Without what says that git is to work elsewhere than in the worktree."""
-    elsewhere = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
-    return {name: value for name, value in variables.items() if name not in elsewhere}
 
 
 def _known(place: Path) -> TaskOutcome | None:
@@ -338,32 +261,5 @@ def _known(place: Path) -> TaskOutcome | None:
     return {key: known[key] for key in kinds}  # type: ignore[return-value]
 
 
-def _write(path: Path, value: Any) -> None:
-    """As a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(value, file, indent=2)
-            file.write("\n")
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
-
-
 def _valid(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-async def _all_or_none(parts: list[Any]) -> None:
-    """All of them; where one raises, or somebody cancels, the others are cancelled and waited for."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -297,6 +297,39 @@ fn what_cannot_be_edited_surely_is_refused() {
 }
 
 #[test]
+fn a_last_line_without_an_end_keeps_none() {
+    for (end, line) in [("\n", "on: push"), ("\r\n", "on: push\r")] {
+        let text = format!("{line}\njobs:{end}  a:{end}    runs-on: x");
+        let new = holds(&text).text.unwrap();
+        assert_eq!(new, format!("{text}{end}    timeout-minutes: 30 # a guess"));
+    }
+}
+
+#[test]
+fn what_a_comment_silences_is_not_repaired() {
+    let text = "on: push\njobs:\n  a: # orch: ignore[missing-timeout] it ends by itself\n    runs-on: x\n  b:\n    runs-on: x\n";
+    let paths: Vec<String> = holds(text).repairs.into_iter().map(|repair| repair.path).collect();
+    assert_eq!(paths, ["jobs.b.timeout-minutes"]);
+}
+
+#[test]
+fn what_would_be_wrong_is_refused_by_name() {
+    for (text, rules, why) in [
+        (
+            "on: pull_request\nconcurrency:\n  group: everybody\njobs:\n  a:\n    runs-on: x\n",
+            vec![Rule::CancelInProgress],
+            "runs of others",
+        ),
+        ("on:\n  push:\n  pull_request:\njobs:\n  a:\n    runs-on: x\n", vec![Rule::DoubleRun], "quotes"),
+    ] {
+        let options = FixOptions { rules, branch: "a: b".to_owned(), ..options() };
+        let fixed = fix(&WorkflowFile::new("a.yml", text), &options);
+        assert_eq!((fixed.text, fixed.repairs.len()), (None, 0), "{text}");
+        assert!(fixed.refused.iter().any(|refusal| refusal.why.contains(why)), "{:?}", fixed.refused);
+    }
+}
+
+#[test]
 fn named_rules_change_only_their_word() {
     let text = "on:\n  schedule:\n    - cron: \"0 2 * * *\" # two\n    - cron: 7 * * * *\n  push:\n  pull_request:\njobs:\n  a:\n    runs-on: x\n";
     let rules = vec![Rule::CronOnTheHour, Rule::DoubleRun];

@@ -3,7 +3,7 @@
 use super::{
     super::{
         audit::{Basis, Findings, Looked},
-        workflow::{Step, Workflow},
+        workflow::{Job, Step, Workflow},
         yaml::View,
     },
     Rule,
@@ -12,7 +12,10 @@ use super::{
 /// A step whose action could keep what it downloads.
 #[derive(Debug)]
 pub(in super::super) struct Setup<'a> {
+    pub(in super::super) job: &'a Job<'a>,
     pub(in super::super) step: Step<'a>,
+    /// Which of the job's steps that is, from 0.
+    pub(in super::super) nth: usize,
     /// What to write behind `cache:`.
     pub(in super::super) value: &'static str,
     /// The lock file that says what is kept.
@@ -51,14 +54,14 @@ pub(in super::super) fn setups<'a>(
         if kept || elsewhere {
             continue;
         }
-        for step in &job.steps {
+        for (nth, step) in job.steps.iter().enumerate() {
             let Some(action) = step.action() else { continue };
             let lacks = step.with("cache").is_none() && step.with("package-manager-cache").is_none();
             if let Some(&(_, value, lock)) =
                 KNOWN.iter().find(|known| known.0 == action && repository.contains(known.2))
                 && lacks
             {
-                found.push(Setup { step: *step, value, lock });
+                found.push(Setup { job, step: *step, nth, value, lock });
             }
         }
     }
@@ -69,17 +72,11 @@ pub(in super::super) fn check(looked: &Looked<'_>, findings: &mut Findings<'_>) 
     for setup in setups(looked.workflow, &looked.options.repository) {
         let place = setup.step.uses().map_or((1, 1), |(_, node)| View::place(node));
         let (runs, _) = looked.costs.all_runs();
-        let job = looked
-            .workflow
-            .jobs
-            .iter()
-            .find(|job| job.steps.iter().any(|step| step.node.span() == setup.step.node.span()));
-        let Some(job) = job else { continue };
-        let minutes = runs * job.copies() as f64 * looked.options.assumptions.cache_minutes;
+        let minutes = runs * setup.job.copies() as f64 * looked.options.assumptions.cache_minutes;
         let reason = format!(
             "what `{}` names is downloaded in every run; add `cache: {}` under `with`",
             setup.lock, setup.value
         );
-        findings.add(Rule::MissingCache, place, reason, looked.costs.of_job(job, minutes, Basis::Assumed));
+        findings.add(Rule::MissingCache, place, reason, looked.costs.of_job(setup.job, minutes, Basis::Assumed));
     }
 }

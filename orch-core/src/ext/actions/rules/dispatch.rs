@@ -9,7 +9,7 @@ use super::{
     },
     Rule,
 };
-use crate::{id::Printable, units::Usd};
+use crate::id::Printable;
 
 pub(in super::super) fn check(looked: &Looked<'_>, findings: &mut Findings<'_>) {
     let mut said = BTreeSet::new();
@@ -48,12 +48,7 @@ fn dispatched(looked: &Looked<'_>, findings: &mut Findings<'_>, node: View<'_>, 
     let empty = node.scalar().map_or(0, |text| text.bytes().take_while(|byte| *byte == b'\n').count());
     let line = first + if node.is_block() { line.saturating_sub(empty) } else { 0 };
     let reason = format!("it starts `{}`, which {why}", Printable(target));
-    findings.add(
-        Rule::DeadDispatch,
-        (line, if node.is_block() { 1 } else { column }),
-        reason,
-        (0.0, Usd::ZERO, super::super::audit::Basis::Schedule),
-    );
+    findings.note(Rule::DeadDispatch, (line, if node.is_block() { 1 } else { column }), reason);
 }
 
 fn missing(looked: &Looked<'_>, target: &str) -> String {

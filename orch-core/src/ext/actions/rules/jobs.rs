@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::{
     super::{
         audit::{Basis, Findings, Looked},
-        cost::money,
+        cost::{Cost, money},
         price::Runner,
         workflow::{Job, Step},
         yaml::View,
     },
     Rule,
 };
-use crate::id::Printable;
+use crate::{id::Printable, units::Usd};
 
 /// Minutes of a timeout that is a guess.
 pub(in super::super) const DEFAULT_TIMEOUT: u64 = 30;
@@ -44,10 +44,13 @@ pub(in super::super) fn check(looked: &Looked<'_>, findings: &mut Findings<'_>) 
     tiny(looked, findings);
 }
 
+/// Whether a timeout may be written and is not. A called workflow has its own, and where it is called GitHub refuses one.
+pub(in super::super) fn lacks_timeout(job: &Job<'_>) -> bool {
+    job.node.is_map() && job.calls().is_none() && job.node.get("timeout-minutes").is_none()
+}
+
 fn timeout(looked: &Looked<'_>, job: &Job<'_>, findings: &mut Findings<'_>) {
-    let written = job.node.get("timeout-minutes").is_some();
-    // A called workflow has its own, and here GitHub refuses it.
-    if written || job.calls().is_some() || !job.node.is_map() {
+    if !lacks_timeout(job) {
         return;
     }
     let measured = looked.costs.measured();
@@ -73,74 +76,125 @@ fn timeout(looked: &Looked<'_>, job: &Job<'_>, findings: &mut Findings<'_>) {
     );
 }
 
+/// Words that say that a job needs macOS.
+const NEEDS_MACOS: [&str; 10] =
+    ["xcode", "swift", "xcrun", "codesign", "brew ", "cocoapods", "ios", "macos", "darwin", "dmg"];
+/// Words that say that a job needs Windows.
+const NEEDS_WINDOWS: [&str; 12] =
+    ["msbuild", "nuget", "powershell", "pwsh", ".exe", "choco", "windows", "win32", "dotnet", "vcvars", ".ps1", "wix"];
+
+/// Machines that cost more than the job seems to need.
 fn runner(looked: &Looked<'_>, job: &Job<'_>, findings: &mut Findings<'_>) {
     let Some((key, _)) = job.node.entry("runs-on") else { return };
     let labels = job.labels();
     // Which of several a matrix asks for is what it is there for.
     let [labels] = labels.as_slice() else { return };
     let runner = Runner::of_labels(labels.iter().copied());
-    let (cheaper, needs): (Runner, &[&str]) = match runner {
-        Runner::Macos | Runner::Macos12 => (
-            Runner::Linux,
-            &["xcode", "swift", "xcrun", "codesign", "brew ", "cocoapods", "ios", "macos", "darwin", "dmg"],
-        ),
-        Runner::Windows => (
-            Runner::Linux,
-            &[
-                "msbuild",
-                "nuget",
-                "powershell",
-                "pwsh",
-                ".exe",
-                "choco",
-                "windows",
-                "win32",
-                "dotnet",
-                "vcvars",
-                ".ps1",
-                "wix",
-            ],
-        ),
-        Runner::Linux4 | Runner::Linux8 | Runner::Linux16 => (Runner::Linux, &[]),
-        _ => return,
+    let Runner::Hosted(machine) = runner else { return };
+    let bound = |words: &[&str]| {
+        let said = said(job);
+        words.iter().any(|word| said.contains(word))
     };
-    let mut said = String::new();
-    for (key, value) in job.node.entries().filter(|(key, _)| !matches!(key.scalar(), Some("runs-on" | "steps"))) {
-        said += &format!("{} {}\n", key.scalar().unwrap_or_default(), value.texts().join(" "));
-    }
-    for step in &job.steps {
-        for (key, value) in step.node.entries() {
-            said += &format!("{} {}\n", key.scalar().unwrap_or_default(), value.texts().join(" "));
+    let (rule, cheaper, why) = match machine.sku {
+        "linux" if looks_tiny(job) => {
+            (Rule::SmallerRunner, Runner::LINUX_SLIM, "it seems to do little (there a job is ended after 15 minutes)")
         }
-    }
-    let said = said.to_ascii_lowercase();
-    if needs.iter().any(|word| said.contains(word)) {
+        "linux" if looks_portable(job) => {
+            (Rule::SmallerRunner, Runner::LINUX_ARM, "nothing in it seems to be bound to x86 (`ubuntu-24.04-arm`)")
+        }
+        sku if sku.starts_with("macos") && !bound(&NEEDS_MACOS) => {
+            (Rule::DearRunner, Runner::LINUX, "nothing in it seems to need macOS")
+        }
+        "windows" | "windows_2_core_arm" if !bound(&NEEDS_WINDOWS) => {
+            (Rule::DearRunner, Runner::LINUX, "nothing in it seems to need Windows")
+        }
+        _ => match runner.smallest() {
+            Some(smallest) => (Rule::DearRunner, smallest, ""),
+            None => return,
+        },
+    };
+    let (Some(now), Some(then)) = (runner.price(looked.options.at), cheaper.price(looked.options.at)) else { return };
+    let (runs, basis) = looked.costs.all_runs();
+    let (each, basis) = looked.costs.minutes(job, basis);
+    let usd = money(now - then, runs * each);
+    // A sixth less is worth a word only where it is some money.
+    if cheaper == Runner::LINUX_ARM && runner == Runner::LINUX && usd < WORTH_ARM {
         return;
     }
-    let (now, then) = (runner.price(looked.options.at), cheaper.price(looked.options.at));
-    let (Some(now), Some(then)) = (now, then) else { return };
-    let (runs, basis) = looked.costs.all_runs();
-    let minutes = runs * looked.costs.minutes(job);
-    let reason = match runner {
-        Runner::Linux4 | Runner::Linux8 | Runner::Linux16 => format!(
-            "`{}` runs on {} at {now} a minute; {} is {then}: try whether it takes less than {:.1} times as long there",
-            Printable(job.id),
-            runner.name(),
-            cheaper.name(),
-            now.nanos() as f64 / then.nanos().max(1) as f64
-        ),
-        _ => format!(
-            "`{}` runs on {} at {now} a minute, and nothing in it seems to need that; {} is {then}",
-            Printable(job.id),
-            runner.name(),
-            cheaper.name()
-        ),
+    let why = match why {
+        "" => {
+            let times = now.nanos() as f64 / then.nanos().max(1) as f64;
+            format!("try whether it takes less than {times:.1} times as long there")
+        }
+        why => why.to_owned(),
     };
+    let reason = format!(
+        "`{}` runs on {} at {now} a minute; {} is {then}: {why}",
+        Printable(job.id),
+        machine.name,
+        cheaper.name()
+    );
     // The minutes stay; the money is what they would cost less.
-    findings.add(Rule::DearRunner, key.place(), reason, (0.0, money(now - then, minutes), basis));
+    findings.add(rule, key.place(), reason, Cost { usd, basis, ..Cost::NONE });
+}
+
+/// What a month must save before arm64 is advised.
+const WORTH_ARM: Usd = Usd::from_nanos(1_000_000_000);
+
+/// Keys and texts of a job but for its machine, in lower case.
+fn said(job: &Job<'_>) -> String {
+    let of_job = job.node.entries().filter(|(key, _)| !matches!(key.scalar(), Some("runs-on" | "steps")));
+    let of_steps = job.steps.iter().flat_map(|step| step.node.entries());
+    let mut said = String::new();
+    for (key, value) in of_job.chain(of_steps) {
+        said += &format!("{} {}\n", key.scalar().unwrap_or_default(), value.texts().join(" "));
+    }
+    said.to_ascii_lowercase()
+}
+
+/// A job of well-known actions and of scripts that name nothing which is made for one kind of processor.
+fn looks_portable(job: &Job<'_>) -> bool {
+    const ACTIONS: [&str; 10] = [
+        "actions/checkout",
+        "actions/cache",
+        "actions/setup-node",
+        "actions/setup-python",
+        "actions/setup-java",
+        "actions/setup-go",
+        "actions/github-script",
+        "actions/upload-artifact",
+        "actions/download-artifact",
+        "swatinem/rust-cache",
+    ];
+    const BOUND: [&str; 16] = [
+        "docker",
+        "apt",
+        "wget",
+        "curl",
+        "x86",
+        "x64",
+        "amd64",
+        "i686",
+        "musl",
+        ".deb",
+        "wine",
+        "chrome",
+        "playwright",
+        "cypress",
+        "snap",
+        "target",
+    ];
+    let known = |step: &Step<'_>| step.action().is_none_or(|action| ACTIONS.contains(&action.as_str()));
+    let said = said(job);
+    !job.steps.is_empty()
+        && job.steps.iter().all(known)
+        && job.node.get("services").is_none()
+        && job.node.get("container").is_none()
+        && !BOUND.iter().any(|word| said.contains(word))
 }
 
 fn matrix(looked: &Looked<'_>, job: &Job<'_>, findings: &mut Findings<'_>) {
+    large_matrix(looked, job, findings);
     let Some(strategy) = job.node.get("strategy") else { return };
     let Some((key, value)) = strategy.entry("fail-fast") else { return };
     let copies = job.copies();
@@ -152,13 +206,38 @@ fn matrix(looked: &Looked<'_>, job: &Job<'_>, findings: &mut Findings<'_>) {
         Some(measured) => (measured.failing(), basis),
         None => (looked.options.assumptions.failing_percent / 100.0, Basis::Assumed),
     };
-    let others = looked.costs.minutes(job) * (copies - 1) as f64 / copies as f64;
+    let (all, basis) = looked.costs.minutes(job, basis);
+    let others = all * (copies - 1) as f64 / copies as f64;
     let reason = format!(
         "after one of the {copies} jobs of `{}` has failed the others go on; without `fail-fast: false` they would end, if \
          nobody needs to know which of them fail",
         Printable(job.id)
     );
     findings.add(Rule::MatrixFailFast, key.place(), reason, looked.costs.of_job(job, runs * failing * others, basis));
+}
+
+/// Jobs of a matrix from which on it is large.
+const LARGE_MATRIX: u64 = 8;
+
+/// A matrix that tries everything with everything.
+fn large_matrix(looked: &Looked<'_>, job: &Job<'_>, findings: &mut Findings<'_>) {
+    let Some(matrix) = job.matrix().filter(|matrix| matrix.get("exclude").is_none()) else { return };
+    let axes = job.axes();
+    let copies = job.copies();
+    // One line along each axis, which meet in one job.
+    let lines = axes.iter().sum::<u64>().saturating_sub(axes.len() as u64) + 1;
+    if axes.len() < 2 || copies < LARGE_MATRIX || lines >= copies {
+        return;
+    }
+    let (runs, basis) = looked.costs.all_runs();
+    let (all, basis) = looked.costs.minutes(job, basis);
+    let spared = (copies - lines) as f64 / copies as f64;
+    let reason = format!(
+        "the matrix of `{}` makes {copies} jobs of each run; `exclude` what tells nothing new: each value once with the others at their usual \
+         would be {lines}",
+        Printable(job.id)
+    );
+    findings.add(Rule::LargeMatrix, matrix.place(), reason, looked.costs.of_job(job, runs * all * spared, basis));
 }
 
 fn action(step: Step<'_>, findings: &mut Findings<'_>) {

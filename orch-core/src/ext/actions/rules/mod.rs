@@ -7,6 +7,8 @@ mod dispatch;
 mod ignore;
 mod jobs;
 mod table;
+#[cfg(test)]
+mod tests;
 mod triggers;
 
 pub use self::table::{Fixing, Level, Rule};
@@ -19,5 +21,5 @@ pub(super) use self::{
     concurrency::{Cancels, cancels, safe_to_cancel},
     crons::quiet_minute,
     ignore::Ignored,
-    jobs::timeout_of,
+    jobs::{lacks_timeout, timeout_of},
 };

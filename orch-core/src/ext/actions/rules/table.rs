@@ -97,7 +97,9 @@ rules! {
     MissingCache "missing-cache" Note Safe "What was installed before is downloaded again.";
     TinyJob "tiny-job" Note Suggested "Jobs of seconds are billed for a minute each.";
     DearRunner "dear-runner" Warning Suggested "The job would run on a cheaper machine.";
+    SmallerRunner "smaller-runner" Note Suggested "The job would run on a smaller or another machine for less.";
     MatrixFailFast "matrix-fail-fast" Note Suggested "The other jobs of a matrix go on after one has failed.";
+    LargeMatrix "large-matrix" Note Suggested "A matrix tries everything with everything.";
     UnpinnedAction "unpinned-action" Note Suggested "The action may change under the workflow: it is not pinned to a commit.";
     CheckoutDepth "checkout-depth" Note Suggested "The whole history is fetched.";
     ArtifactRetention "artifact-retention" Note Suggested "Artifacts are stored for 90 days.";

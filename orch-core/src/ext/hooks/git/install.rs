@@ -207,7 +207,10 @@ impl GitHooks {
     fn owned(&self, force: bool) -> Result<()> {
         if about(&self.folder)?.is_some_and(|about| !about.is_dir()) {
             let shown = self.folder.display().to_string();
-            let message = format!("`{}` is no folder: hooks are switched off by `core.hooksPath`", Printable(&shown));
+            let message = format!(
+                "`{}` is no folder: hooks are switched off by `core.hooksPath`; `git config --unset core.hooksPath` switches them on",
+                Printable(&shown)
+            );
             return Err(Error::new(ErrorKind::Misuse, message));
         }
         match &self.foreign {

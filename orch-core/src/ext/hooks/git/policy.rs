@@ -206,6 +206,7 @@ mod tests {
             {"branch": ["main", "release/*"], "action": "block", "run": "orch worktree new {task} --base {branch}"},
             {"branch": "*", "task": "feat", "worktree": "main", "why": "features have a worktree"},
             {"branch": "HEAD", "action": "block"},
+            {"branch": "feat/*", "worktree": "linked", "why": "features are made in the main worktree"},
         ]));
         let rule = |place: Place<'_>| policy.judge(&place).unwrap().map(|told| (told.rule, told.action, told.run));
         let new = "orch worktree new NAME".to_owned();
@@ -216,7 +217,11 @@ mod tests {
         let told = "orch worktree new 'x; $(y)' --base release/1".to_owned();
         assert_eq!(rule(place("release/1", &["x; $(y)"])), Some((2, Action::Block, told)));
         assert_eq!(rule(place("feat/a", &["feat"])), Some((3, Action::Warn, new.clone())));
-        assert_eq!(rule(Place { is_main: false, ..place("feat/a", &["feat"]) }), None);
+        assert_eq!(
+            rule(Place { is_main: false, ..place("feat/a", &["feat"]) }),
+            Some((5, Action::Warn, new.clone())),
+            "that of the main worktree is passed over"
+        );
         assert_eq!(rule(place("HEAD", &[])), Some((4, Action::Block, new)));
         assert_eq!(rule(place("feat/a", &[])), None);
     }

@@ -11,10 +11,16 @@ use super::{
     text,
     timeline::{Timeline, timeline},
 };
-use crate::{plan::Plan, report::Report};
+use crate::{
+    plan::Plan,
+    report::{Report, render::escape_markup},
+};
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+const ICONS: &str = include_str!("icons.html");
+/// `theme.css` is of every page that orch draws, `run.css` (with `icons.html`) of those that show a run: this one and the live one of
+/// `ext::serve`. What only one page has is in its own `page.css`.
+const STYLE: &str = concat!(include_str!("theme.css"), include_str!("run.css"), include_str!("page.css"));
 const SCRIPT: &str = include_str!("page.js");
 
 /// The most tasks of the critical path that are named above the timeline.
@@ -30,6 +36,7 @@ const MOST_MESSAGE: usize = 2_000;
 struct Page<'a> {
     nonce: String,
     style: &'static str,
+    icons: &'static str,
     script: &'static str,
     version: &'static str,
     name: String,
@@ -108,7 +115,7 @@ pub fn plan(plan: &Plan) -> String {
 /// The page. A fault of the template would be a fault of this module that its tests miss: the page then says so itself.
 fn render(scene: &Scene<'_>) -> String {
     try_render(scene).unwrap_or_else(|error| {
-        let said = text::line(&format!("{error:#}"), 2_000).replace('&', "&amp;").replace('<', "&lt;");
+        let said = escape_markup(text::line(&format!("{error:#}"), 2_000));
         format!("<!doctype html><meta charset=\"utf-8\"><title>orch</title><p>this page could not be drawn: {said}")
     })
 }
@@ -129,6 +136,7 @@ fn try_render(scene: &Scene<'_>) -> Result<String, minijinja::Error> {
         // always the same.
         nonce: blake3::hash(data.as_bytes()).to_string(),
         style: STYLE,
+        icons: ICONS,
         script: SCRIPT,
         version: crate::VERSION,
         name: text::line(scene.graph.name(), 600),
