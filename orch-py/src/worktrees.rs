@@ -74,7 +74,7 @@ impl Worktrees {
     }
 
     /// Forgets those whose folder is gone: what they were called, and, of those that stay, why.
-    fn prune(&self, py: Python<'_>) -> PyResult<(Vec<String>, Vec<(String, Vec<String>)>)> {
+    fn prune(&self, py: Python<'_>) -> PyResult<(Vec<String>, Vec<Left>)> {
         let pruned = py.detach(|| self.0.prune()).raised(py)?;
         let why = |(known, why): (Known, Vec<Hindrance>)| (known.name(), why.iter().map(ToString::to_string).collect());
         let gone = pruned.gone.into_iter().map(|trashed| trashed.name).collect();
@@ -96,6 +96,9 @@ impl Worktrees {
         convert::shown(py, &py.detach(|| self.0.look(&Look::default())).raised(py)?.json())
     }
 }
+
+/// What a worktree that stays is called, and why it stays.
+type Left = (String, Vec<String>);
 
 /// A worktree that one has alone, until it is ended.
 #[pyclass(frozen, module = "orch._orch")]

@@ -53,8 +53,11 @@ pub struct RunNotices {
     redactor: Redactor,
     seen: Mutex<Seen>,
     has_budget: bool,
-    thread: Mutex<Option<(SyncSender<Told>, JoinHandle<Result<Delivered>>)>>,
+    thread: Mutex<Option<Thread>>,
 }
+
+/// The thread, and the way to it.
+type Thread = (SyncSender<Told>, JoinHandle<Result<Delivered>>);
 
 /// What the thread is told.
 enum Told {
