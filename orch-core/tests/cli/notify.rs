@@ -125,7 +125,7 @@ fn stale_worktrees_are_told_whom_the_environment_names() {
     assert!(stdout.contains("\"total_worktrees\": 2"), "{stdout}");
     assert_eq!(server.titles(), ["⏳ Stale Worktree"], "the main worktree is none");
     let letters = || {
-        let (_, stdout, _) = orch(&folder, None, &["notify", "--store", "s.db", "list", "--json"]);
+        let (_, stdout, _) = orch(&folder, None, &["notify", "--store", "app/s.db", "list", "--json"]);
         let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
         let keys = listed["letters"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap().to_owned());
         keys.collect::<std::collections::BTreeSet<_>>()
