@@ -37,7 +37,7 @@ pub(super) fn main(args: &Actions, here: &Path, console: &mut Console<'_>) -> Re
         ActionsCommand::Due(args) => due::main(args, here, console),
         ActionsCommand::Report(args) => report::main(args, here, console),
         ActionsCommand::Template { path, branch } => {
-            let path = here.join(path);
+            let path: PathBuf = here.join(path).components().collect();
             let entries = fs::read_dir(&path).map_err(|error| {
                 let message = format!("could not read `{}`", Printable(&path.display().to_string()));
                 Error::new(ErrorKind::Io, message).caused_by(error)

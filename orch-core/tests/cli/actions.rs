@@ -339,9 +339,14 @@ fn mistakes_are_told_with_the_way_out() {
     fs::create_dir(folder.path(".git")).unwrap();
     folder.file("compose.yml", "services: {}\n");
     says(orch(["actions", "audit", here]).exits(2), &["no workflow", ".github/workflows"]);
+    says(orch(["actions", "due", "--table", &folder.at("none.json")]).exits(2), &["none.json", "schedule --write"]);
+    let odd = Folder::new();
+    let path = odd.file("odd.yml", NIGHTLY.replace("'0 3 * * *'", "'0 3 * * *'\n      timezone: Berlin"));
+    says(orch(["actions", "schedule", &path]).exits(0), &["odd.yml keeps its schedule", "`Europe/Berlin`"]);
     says(orch(["actions", "template", here]).exits(2), &["Cargo.toml", "name the folder"]);
     says(orch(["actions", "fix", here, "--rule", "tiny-job"]).exits(2), &["missing-timeout"]);
-    says(orch(["actions", "audit", here, "--assume", "jobs=1"]).exits(2), &["--help"]);
+    let (good, _) = repository();
+    says(orch(["actions", "audit", &good.at("."), "--assume", "jobs=1"]).exits(2), &["--help"]);
     let runs = folder.file("runs.json", "{}");
     says(orch(["actions", "report", &runs]).exits(2), &["runs.json", "gh run list"]);
     let table = r#"{"version": 1, "since": "2026-11-01", "slots": [{"id": "a", "file": "a.yml", "crons": ["0 2 * * *"], "timezone": "Berlin"}]}"#;

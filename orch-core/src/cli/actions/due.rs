@@ -75,7 +75,14 @@ pub(super) fn load_table(path: &Path) -> Result<Table> {
         let message = format!("`{}`: {}", Printable(&path.display().to_string()), error.message());
         Error::new(error.kind(), message).caused_by(error)
     };
-    Table::parse(&session::load_text(path)?).map_err(named)
+    let text = session::load_text(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            let message = format!("{}; `orch actions schedule --write` makes it", error.message());
+            Error::new(ErrorKind::NotFound, message)
+        }
+        _ => error,
+    })?;
+    Table::parse(&text).map_err(named)
 }
 
 fn load(path: &Path) -> Result<Answered> {

@@ -55,15 +55,15 @@ pub(super) fn main(args: &Schedule, here: &Path, console: &mut Console<'_>) -> R
     for gone in &made.gone {
         console.note(format_args!("{} is started no more: {}", Printable(&gone.file), Printable(&gone.why)));
     }
+    for left in &made.left {
+        console.note(format_args!("{} keeps its schedule: {}", Printable(&left.file), Printable(&left.why)));
+    }
     if made.taken.is_empty() && made.gone.is_empty() {
         console.note("there is no schedule to take over");
         return Ok(Exit::Done);
     }
     if made.after.saturating_add(made.started) > made.before {
         console.warning("that is more than before: let the dispatcher look less often (`--every MINUTES`), or leave these schedules as they are");
-    }
-    for left in &made.left {
-        console.note(format_args!("{} keeps its schedule: {}", Printable(&left.file), Printable(&left.why)));
     }
     if args.write {
         // First what is new: if something fails half way, a workflow is started twice rather than never.

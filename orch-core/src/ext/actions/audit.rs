@@ -240,6 +240,13 @@ impl Findings<'_> {
         });
     }
 
+    /// The finding that was added last is one that no repair is sure for, whatever its rule says of others.
+    pub(super) fn only_suggested(&mut self) {
+        if let Some(last) = self.out.last_mut() {
+            last.fix = Fixing::Suggested;
+        }
+    }
+
     /// A finding that costs no minutes.
     pub(super) fn note(&mut self, rule: Rule, place: (usize, usize), reason: String) {
         self.add(rule, place, reason, Cost::NONE);

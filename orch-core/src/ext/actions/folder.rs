@@ -40,6 +40,8 @@ impl Folder {
     /// [`NotFound`](ErrorKind::NotFound) where there is no such folder, or no workflow in it; [`Io`](ErrorKind::Io) where it or a file cannot be read;
     /// [`TooLarge`](ErrorKind::TooLarge) above 20,000 entries.
     pub fn read(path: &Path) -> Result<Self> {
+        // Without the `.` of `.`, which a person did not write.
+        let path: &Path = &path.components().collect::<PathBuf>();
         let inside = path.join(".github/workflows");
         // Other YAML files lie at the root of many a repository.
         if !inside.is_dir() && path.join(".git").exists() {

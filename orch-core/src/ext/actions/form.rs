@@ -120,7 +120,7 @@ impl Audit {
             let assumed = &self.assumptions;
             let _ = writeln!(
                 text,
-                "assumed where nothing was measured: {} pushes and {} updates of pull requests in 30 days, {} minutes a job; \
+                "assumed where nothing was measured: {} pushes and {} updates of pull requests in 30 days, {} min a job; \
                  give runs with --runs",
                 assumed.pushes, assumed.pull_requests, assumed.job_minutes
             );

@@ -206,6 +206,23 @@ mod tests {
     }
 
     #[test]
+    fn much_comes_in_pieces_and_how_it_stands_after_them() {
+        let board = Board::new();
+        let (_reads, _) = board.enter(Some(run()));
+        let large: std::sync::Arc<str> = json!("x".repeat(CHUNK / 4)).to_string().into();
+        board.log(run(), |log| {
+            (log.fence, log.part, log.events) = (1, "0".into(), vec![large; 10]);
+            log.head.write("1")
+        });
+        let mut reader = Reader::new(Some(run()), Place::default());
+        let pieces: Vec<String> =
+            std::iter::from_fn(|| Some(reader.read(&board)).filter(|piece| !piece.is_empty())).collect();
+        assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.len() < 2 * CHUNK));
+        let (last, before) = pieces.split_last().unwrap();
+        assert!(last.contains("event: head") && before.iter().all(|piece| !piece.contains("event: head")));
+    }
+
+    #[test]
     fn ids_of_others_begin_anew() {
         for id in [None, Some(""), Some("7"), Some("x.1"), Some("1.x"), Some("1.2.3"), Some("-1.2")] {
             assert_eq!(Place::read(id), Place::default(), "{id:?}");

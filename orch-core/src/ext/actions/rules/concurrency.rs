@@ -92,6 +92,7 @@ pub(in super::super) fn check(looked: &Looked<'_>, findings: &mut Findings<'_>) 
                  `cancel-in-progress: false` lets them wait for each other"
             );
             findings.note(Rule::MissingConcurrency, place, reason);
+            findings.only_suggested();
         }
         (Cancels::Waits, Ok(())) => {
             let place = entry.map_or((1, 1), |(key, _)| key.place());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ext::actions::{Audit, AuditOptions, FixOptions, Rule, WorkflowFile, audit, fix};
+use crate::ext::actions::{Audit, AuditOptions, FixOptions, Fixing, Rule, WorkflowFile, audit, fix};
 
 fn look(files: &[(&str, &str)]) -> Audit {
     let files: Vec<WorkflowFile> = files.iter().map(|(name, text)| WorkflowFile::new(*name, *text)).collect();
@@ -39,6 +39,7 @@ fn only_what_pull_requests_start_and_what_writes_nothing_is_cancelled() {
         let found = look(&[("a.yml", &text)]);
         let said = found.findings.iter().find(|finding| finding.rule == Rule::MissingConcurrency).unwrap();
         assert!(said.reason.contains("cancelling is not safe"), "{}", said.reason);
+        assert_eq!(said.fix, Fixing::Suggested);
     }
 }
 

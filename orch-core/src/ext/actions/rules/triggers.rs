@@ -49,6 +49,9 @@ fn double_run(looked: &Looked<'_>, findings: &mut Findings<'_>) {
     let reason = "a push to a pull request starts this twice, for `push` and for `pull_request`; give `push` the branches \
                   that are released or deployed, such as `branches: [main]`";
     findings.add(Rule::DoubleRun, push.at.place(), reason.to_owned(), looked.costs.of_runs(runs, basis));
+    if push.has("branches") || push.has("tags") {
+        findings.only_suggested();
+    }
 }
 
 const FILTERS: [&str; 2] = ["paths", "paths-ignore"];
