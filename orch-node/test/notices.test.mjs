@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -150,9 +149,13 @@ test('a run waits for nobody, and its store keeps what waits', async (t) => {
   Object.assign(process.env, { ORCH_WEBHOOK_URL: address, ORCH_WEBHOOK_LOCAL: '1' })
   t.after(() => ['ORCH_WEBHOOK_URL', 'ORCH_WEBHOOK_LOCAL'].forEach((name) => delete process.env[name]))
   const store = new Store(place())
-  const warned = once(process, 'warning')
+  const warnings = []
+  const warn = (warning) => warnings.push(warning)
+  process.on('warning', warn)
+  t.after(() => process.off('warning', warn))
   const report = await run(nightly(), { store, notify: true })
-  const [warning] = await warned
+  await new Promise(setImmediate)
+  const [warning] = warnings
   assert.deepEqual([report.state, warning.name], ['succeeded', 'OrchWarning'])
   assert.match(warning.message, /^not everybody was told/)
   isSilent(warning)
