@@ -286,6 +286,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0174-stale-worktrees-are-told-once-a-day.md")]
     pub mod d0174_stale_worktrees_are_told_once_a_day {}
 
+    #[doc = include_str!("../docs/decisions/0175-savings-are-those-of-runs.md")]
+    pub mod d0175_savings_are_those_of_runs {}
+
     #[doc = include_str!("../docs/decisions/0180-what-has-no-price-is-said.md")]
     pub mod d0180_what_has_no_price_is_said {}
 

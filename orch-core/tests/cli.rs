@@ -23,6 +23,8 @@ mod actions;
 #[path = "cli/assign.rs"]
 mod assign;
 #[cfg(unix)]
+#[path = "cli/badges.rs"]
+mod badges;
 #[path = "cli/hooks.rs"]
 mod hooks;
 #[cfg(unix)]

@@ -16,10 +16,11 @@ use orch_core::{
     ErrorKind, WallTime,
     cost::budget::Zone,
     ext::metrics::{
-        Aggregate, AggregatedFile, CommitMetrics, Facts, MetricsOptions, Policy, collect, conflict, record_month,
-        report_html, report_markdown,
+        Aggregate, AggregatedFile, CommitMetrics, Facts, MetricsOptions, Policy, RunFact, Tally, collect, conflict,
+        record_month, report_html, report_markdown,
     },
-    git::{Git, GitOptions, Oid},
+    git::{Git, GitOptions, LogEntry, Oid},
+    session::CommitRecord,
 };
 use serde_json::Value;
 use support::fixtures;
@@ -230,13 +231,37 @@ fn every_record_of_the_hook_is_read() {
 fn of_published(total: u64, orchestrated: u64) -> Aggregate {
     let options = MetricsOptions { policy: Policy::Compat, ..MetricsOptions::at(local("2025-07-05T14:24:13.216")) };
     let facts = Facts::default();
-    let mut tally = orch_core::ext::metrics::Tally::new(options, &facts).unwrap();
+    let mut tally = Tally::new(options, &facts).unwrap();
     for nth in 0..total {
         let message = if nth < orchestrated { "a worktree" } else { "no tree" };
         let (hash, at) = (nth.to_string().into(), local("2025-07-04T12:00:00.000"));
-        tally.add(&orch_core::git::LogEntry { hash, at, message: message.into(), ..Default::default() });
+        tally.add(&LogEntry { hash, at, message: message.into(), ..Default::default() });
     }
     tally.finish()
+}
+
+#[test]
+fn no_name_becomes_markup() {
+    let bad = "<b>|*x*`&\"'".to_owned();
+    let record = CommitRecord { commit: "aa".into(), worktree: bad.clone(), managed: true, ..CommitRecord::default() };
+    let run = RunFact {
+        run: bad.clone(),
+        name: bad.clone(),
+        state: "failed".into(),
+        at: WallTime(1_751_740_569_000),
+        ..RunFact::default()
+    };
+    let facts = Facts { commits: vec![record], runs: vec![run], ..Facts::default() };
+    let mut tally = Tally::new(MetricsOptions::at(WallTime(1_751_740_569_000)), &facts).unwrap();
+    let (hash, author) = ("aa".into(), bad.clone().into());
+    tally.add(&LogEntry { hash, author, at: WallTime(1_751_740_000_000), ..LogEntry::default() });
+    let aggregate = tally.finish();
+    let html = report_html(&aggregate, &bad, true);
+    // The page, the author, the worktree, the run by name and by id.
+    assert_eq!(html.matches("&lt;b&gt;|*x*`&amp;&quot;&apos;").count(), 6, "{html}");
+    assert!(!html.contains("<b>|"), "{html}");
+    let markdown = report_markdown(&aggregate, true);
+    assert_eq!(markdown.matches(r#"| \<b\>\|\*x\*\`\&"' |"#).count(), 2, "{markdown}");
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -1,18 +1,16 @@
 //! What orchestration saves, its badges, and the rotation of its records.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use orch_core::{
-    Clock, ErrorKind, WallTime,
+    Clock, PriceTable, WallTime,
     cost::budget::Zone,
     ext::{
         badges::{Badge, Basis, Color, Style, badge_url, markdown, place_block},
-        metrics::{
-            Aggregate, AggregatedFile, Facts, MetricsOptions, Policy, Records, collect, report_markdown,
-            same_but_for_time, write_whole,
-        },
+        metrics::{Aggregate, Facts, MetricsOptions, Policy, Records, collect, report_markdown, write_whole},
     },
     git::{Git, GitOptions},
+    store::{SqliteOptions, SqliteStore, Store, sqlite::store_path},
 };
 use pyo3::prelude::*;
 
@@ -25,7 +23,7 @@ fn now(at: Option<Text>) -> orch_core::Result<WallTime> {
     at.map_or_else(|| Ok(Clock::system().wall()), |at| at.0.parse())
 }
 
-/// The history of a repository, counted.
+/// The history of a repository, counted beside what its store knows.
 #[pyclass(frozen, module = "orch._orch")]
 pub(crate) struct Metrics(Aggregate);
 
@@ -53,7 +51,14 @@ impl Metrics {
                 Some(rev) => Some(git.commit(&rev.0)?),
                 None => git.reference("HEAD")?,
             };
-            collect(&git, head.as_ref(), options, &Facts::default())
+            let path = store_path(None, git.directory(), |name| std::env::var_os(name))?;
+            let facts = if path.exists() {
+                let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path, SqliteOptions::default())?);
+                Facts::load(&store, &PriceTable::bundled(), None, None)?
+            } else {
+                Facts::default()
+            };
+            collect(&git, head.as_ref(), options, &facts)
         };
         Ok(Self(py.detach(count).raised(py)?))
     }
@@ -65,25 +70,9 @@ impl Metrics {
 
     /// Writes that file, if it would say something else; what was wrong with the one before.
     fn update(&self, py: Python<'_>, path: PathBuf) -> PyResult<Option<String>> {
-        let update = || {
-            let before = std::fs::read(&path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-            let mut aggregate = self.0.clone();
-            let problem = match before.as_deref().map(AggregatedFile::parse) {
-                Some(Ok(file)) => {
-                    aggregate.keep_measured(&file);
-                    None
-                }
-                Some(Err(error)) if error.kind() == ErrorKind::InvalidFormat => return Err(error),
-                Some(Err(error)) => Some(error.to_string()),
-                None => None,
-            };
-            let after = aggregate.file_text();
-            if !before.is_some_and(|before| same_but_for_time(&before, &after)) {
-                write_whole(&path, after.as_bytes())?;
-            }
-            Ok(problem)
-        };
-        py.detach(update).raised(py)
+        let mut aggregate = self.0.clone();
+        let updated = py.detach(|| aggregate.update(&path, false)).raised(py)?;
+        Ok(updated.problem.map(|problem| problem.to_string()))
     }
 
     /// Writes the report beside it.
@@ -93,11 +82,9 @@ impl Metrics {
 
     /// The two badges of the scripts: label, message, colour and address.
     fn badges(&self) -> Vec<(String, String, &'static str, String)> {
-        let month = self.0.month();
-        let of = self.0.options.model.of(month.commits, self.0.options.policy);
-        let is = (month.commits.total > 0).then_some(of);
-        let cost = Badge::mtd_cost(is.map(|of| (of.actual_usd, Basis::Modelled)));
-        let savings = Badge::savings(is.map(|of| (of.saved_usd, of.savings_percentage, Basis::Modelled)));
+        let of = self.0.modelled();
+        let cost = Badge::mtd_cost(of.map(|of| (of.actual_usd, Basis::Modelled)));
+        let savings = Badge::savings(of.map(|of| (of.saved_usd, of.savings_percentage, Basis::Modelled)));
         let form = |badge: Badge| {
             let url = badge_url(&badge, Style::ForTheBadge);
             (badge.label, badge.message, badge.color.name(), url)

@@ -115,6 +115,18 @@ def test_without_commits_there_is_no_example(tmp_path, monkeypatch):
     assert "no_data" in OrchestrationBadgeGenerator().generate_badges()["mtd_cost"]
 
 
+def test_what_hooks_recorded_counts(repository, monkeypatch):
+    monkeypatch.setattr(OrchestrationMetricsAggregator, "policy", "recorded")
+    assert "no_data" in OrchestrationBadgeGenerator().generate_badges()["savings"]
+    program = pathlib.Path(sys.executable).with_name("orch")
+    subprocess.run([program, "hooks", "install", "git", "--program", program], check=True)
+    monkeypatch.setenv("ORCH_RUN_ID", "r")
+    git(repository, "commit", "--quiet", "--allow-empty", "-m", "of a run")
+    commits = OrchestrationMetricsAggregator().calculate_monthly_metrics()["commits"]
+    assert (commits["total"], commits["orchestrated"]) == (3, 1)
+    assert "no_data" not in OrchestrationBadgeGenerator().generate_badges()["savings"]
+
+
 def test_rotation(repository):
     rotation = MetricsRotation()
     assert not rotation.should_rotate()

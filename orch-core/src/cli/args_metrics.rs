@@ -67,7 +67,7 @@ pub(super) struct Query {
     /// Whose months and weeks: UTC, +05:30, Europe/Berlin [default: UTC]
     #[arg(long, global = true, value_name = "ZONE")]
     pub(super) zone: Option<String>,
-    /// As if it were that time [default: now]
+    /// As if it were that time: what came later does not count [default: now]
     #[arg(long, global = true, value_name = "INSTANT")]
     pub(super) at: Option<WallTime>,
     /// Whose history [default: HEAD]
@@ -164,7 +164,7 @@ pub(super) struct Badges {
     /// Where a badge leads to
     #[arg(long, value_name = "LINK", default_value = "./reports/orchestration/", hide_default_value = true)]
     pub(super) link: String,
-    /// Pictures of the README from there: a folder of SVG files or their address [default: shields' own addresses]
+    /// Pictures of the README, for light and dark pages, from there: the folder of `--out` or its address [default: shields' own addresses]
     #[arg(long, value_name = "PLACE", conflicts_with = "endpoints")]
     pub(super) pictures: Option<String>,
     /// Pictures of the README by shields' endpoint, whose JSON files lie at that address

@@ -3,7 +3,9 @@
 mod publish;
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -13,7 +15,7 @@ use serde_json::json;
 use super::{
     args_metrics::{BadgeName, Badges, BasisArg, THEMES},
     exit::Exit,
-    metrics::{Counted, count, read, shown},
+    metrics::{Counted, count, shown},
     streams::Console,
 };
 use crate::{
@@ -21,7 +23,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     ext::{
         badges::{
-            Badge, Basis, Color, Endpoint, Style, Theme, badge_url, endpoint_url, markdown, place_block, svg, trend,
+            Badge, Basis, Endpoint, NO_DATA, Style, Theme, badge_url, endpoint_url, markdown, picture, place_block,
+            svg, trend,
         },
         metrics::{Aggregate, Policy, write_whole},
     },
@@ -33,6 +36,8 @@ use crate::{
 
 /// How long shields may keep a figure, in seconds.
 const CACHE_SECONDS: u32 = 3600;
+/// Weeks of a trend at most: half a year.
+const WEEKS: usize = 26;
 
 /// A badge, its name, and what draws it.
 struct One {
@@ -64,21 +69,12 @@ pub(super) fn main(args: &Badges, here: &Path, console: &mut Console<'_>) -> Res
         },
     };
     let mut counted = count(&args.query, here)?;
-    if args.query.since.is_none() && args.query.until.is_none() {
-        // What other machines measured is known only by it.
-        let (path, _, problem) = counted.with_file()?;
-        if let Some(problem) = problem {
-            console.warning(format_args!(
-                "`{}` is not trusted: {problem}; `orch metrics update` makes it again",
-                shown(&path)
-            ));
-        }
-    }
+    counted.take_over(&args.query, console)?;
     let ones = chosen(args, &counted)?;
     let style = Style::from(args.style);
     let mut stale: Vec<String> = Vec::new();
     let mut put = |path: &Path, text: &str, console: &mut Console<'_>| -> Result<()> {
-        if read(path)?.as_deref() == Some(text) {
+        if read(path)?.as_deref() == Some(text.as_bytes()) {
             return Ok(());
         }
         stale.push(path.display().to_string());
@@ -98,11 +94,18 @@ pub(super) fn main(args: &Badges, here: &Path, console: &mut Console<'_>) -> Res
     if let Some(readme) = &args.readme {
         let path = here.join(readme);
         let missing = || Error::new(ErrorKind::NotFound, format!("there is no file `{}`", shown(&path)));
-        let bytes = fs::read(&path).map_err(|error| missing().caused_by(error))?;
+        let bytes = read(&path)?.ok_or_else(missing)?;
         let odd =
             |_| Error::new(ErrorKind::InvalidFormat, format!("`{}` is no UTF-8; it stays as it is", shown(&path)));
         let before = String::from_utf8(bytes).map_err(odd)?;
-        let placed = place_block(&before, &block, args.insert).map_err(|error| error.with("file", shown(&path)))?;
+        let placed = place_block(&before, &block, args.insert).map_err(|error| {
+            let error = if error.kind() == ErrorKind::NotFound {
+                error.with("or", "`--insert`, which puts them under the first headline")
+            } else {
+                error
+            };
+            error.with("file", shown(&path))
+        })?;
         put(&path, &placed.text, console)?;
     }
     let published = match &args.publish {
@@ -126,6 +129,7 @@ pub(super) fn main(args: &Badges, here: &Path, console: &mut Console<'_>) -> Res
             console.note(format_args!("{published}"));
         }
     }
+    unknown(&ones, &counted.aggregate).iter().for_each(|why| console.note(format_args!("no data: {why}")));
     Ok(if args.check && !stale.is_empty() { Exit::Failed } else { Exit::Done })
 }
 
@@ -140,74 +144,83 @@ fn chosen(args: &Badges, counted: &Counted) -> Result<Vec<One>> {
     names.iter().map(|name| one(*name, args.basis, counted)).collect()
 }
 
-fn one(name: BadgeName, basis: BasisArg, counted: &Counted) -> Result<One> {
-    let (aggregate, mut points) = (&counted.aggregate, None);
-    let month = aggregate.month();
+fn one(name: BadgeName, asked: BasisArg, counted: &Counted) -> Result<One> {
+    let aggregate = &counted.aggregate;
+    let (is, of) = (aggregate.month().measured, aggregate.modelled());
     let measured = match name {
-        BadgeName::MtdCost => month.measured.charges > 0,
+        BadgeName::MtdCost => is.charges > 0,
         BadgeName::Trend => aggregate.weeks.values().any(|week| week.measured.hits > 0),
-        _ => month.measured.hits > 0,
+        _ => is.hits > 0,
     };
-    let basis = basis_of(basis, measured, aggregate);
-    let (is, of) = (month.measured, aggregate.options.model.of(month.commits, aggregate.options.policy));
-    let badge = match (name, basis) {
-        (BadgeName::MtdCost, None) => Badge::mtd_cost(None),
-        (BadgeName::MtdCost, Some(Basis::Measured)) => Badge::mtd_cost(Some((is.usd.dollars(), Basis::Measured))),
-        (BadgeName::MtdCost, Some(Basis::Modelled)) => Badge::mtd_cost(Some((of.actual_usd, Basis::Modelled))),
-        (BadgeName::Savings, None) => Badge::savings(None),
-        (BadgeName::Savings, Some(Basis::Measured)) => {
-            let (saved, spent) = (is.saved.dollars(), is.usd.dollars());
-            let percent = if saved + spent > 0.0 { saved / (saved + spent) * 100.0 } else { 0.0 };
-            Badge::savings(Some((saved, percent, Basis::Measured)))
-        }
-        (BadgeName::Savings, Some(Basis::Modelled)) => {
-            Badge::savings(Some((of.saved_usd, of.savings_percentage, Basis::Modelled)))
-        }
-        (BadgeName::Rate, _) => {
-            let known = month.commits.total > 0 && aggregate.knows();
-            Badge::rate(known.then(|| month.commits.rate()))
-        }
-        (BadgeName::HitRate, _) => Badge::hit_rate(is.hit_rate()),
-        (BadgeName::Budget, _) => Badge::budget_left(budget(counted)?),
-        (BadgeName::Runs, _) => Badge::runs(Some((is.runs, is.succeeded))),
-        (BadgeName::Trend, basis) => {
-            let (badge, values) = weekly(aggregate, basis);
-            points = Some(values);
-            badge
+    let mut points = None;
+    let badge = match name {
+        BadgeName::MtdCost => Badge::mtd_cost(match basis(asked, measured, aggregate) {
+            Basis::Measured => measured.then(|| (is.usd.dollars(), Basis::Measured)),
+            Basis::Modelled => of.map(|of| (of.actual_usd, Basis::Modelled)),
+        }),
+        BadgeName::Savings => Badge::savings(match basis(asked, measured, aggregate) {
+            Basis::Measured => measured.then(|| {
+                let (saved, spent) = (is.saved.dollars(), is.usd.dollars());
+                let percent = if saved + spent > 0.0 { saved / (saved + spent) * 100.0 } else { 0.0 };
+                (saved, percent, Basis::Measured)
+            }),
+            Basis::Modelled => of.map(|of| (of.saved_usd, of.savings_percentage, Basis::Modelled)),
+        }),
+        BadgeName::Rate => Badge::rate(of.map(|_| aggregate.month().commits.rate())),
+        BadgeName::HitRate => Badge::hit_rate(is.hit_rate()),
+        BadgeName::Budget => Badge::budget_left(budget(counted)?),
+        BadgeName::Runs => Badge::runs(Some((is.runs, is.succeeded))),
+        BadgeName::Trend => {
+            let basis = basis(asked, measured, aggregate);
+            let weeks = points.insert(weekly(aggregate, basis, measured));
+            Badge::weekly_savings(weeks.last().map(|usd| (*usd, basis)))
         }
     };
     Ok(One { name, badge, points })
 }
 
-/// On what a figure of money stands, which may be `measured`; `None`: nothing is known.
-fn basis_of(asked: BasisArg, measured: bool, aggregate: &Aggregate) -> Option<Basis> {
-    let measured = measured.then_some(Basis::Measured);
-    let modelled = (aggregate.month().commits.total > 0 && aggregate.knows()).then_some(Basis::Modelled);
+/// On what a figure of money is to stand, of which something may have been `measured`.
+fn basis(asked: BasisArg, measured: bool, aggregate: &Aggregate) -> Basis {
     match asked {
-        // Its figures are published ones, which nobody had measured.
-        BasisArg::Auto if aggregate.options.policy == Policy::Compat => modelled,
-        BasisArg::Auto => measured.or(modelled),
-        BasisArg::Measured => measured,
-        BasisArg::Modelled => modelled,
+        BasisArg::Measured => Basis::Measured,
+        // The figures of the scripts were published ones, which nobody had measured.
+        BasisArg::Auto if measured && aggregate.options.policy != Policy::Compat => Basis::Measured,
+        BasisArg::Auto | BasisArg::Modelled => Basis::Modelled,
     }
 }
 
-/// What the weeks saved, each one for itself.
-fn weekly(aggregate: &Aggregate, basis: Option<Basis>) -> (Badge, Vec<f64>) {
-    let model = &aggregate.options.model;
-    let values: Vec<f64> = match basis {
-        None => Vec::new(),
-        Some(Basis::Measured) => aggregate.weeks.values().map(|week| week.measured.saved.dollars()).collect(),
-        Some(Basis::Modelled) => {
-            aggregate.weeks.values().map(|week| model.of(week.commits, Policy::Message).saved_usd).collect()
+/// What the latest weeks saved, each one for itself; none where nothing is known.
+fn weekly(aggregate: &Aggregate, basis: Basis, measured: bool) -> Vec<f64> {
+    let weeks = aggregate.last_weeks(WEEKS).into_iter();
+    match basis {
+        Basis::Measured if measured => weeks.map(|(_, week)| week.measured.saved.dollars()).collect(),
+        Basis::Modelled if aggregate.knows() => {
+            let model = &aggregate.options.model;
+            weeks.map(|(_, week)| model.of(week.commits, Policy::Message).saved_usd).collect()
         }
-    };
-    let last = values.last().copied().unwrap_or_default();
-    let mark = if basis == Some(Basis::Modelled) { " modelled" } else { "" };
-    (Badge::new("Savings per Week", format!("${last:.2}{mark}"), Color::of_savings(last)), values)
+        _ => Vec::new(),
+    }
 }
 
-/// What is left of the first budget of a month or for ever that is for everybody, and how much it is.
+/// What to do about badges that say `no data`, each thing once.
+fn unknown(ones: &[One], aggregate: &Aggregate) -> BTreeSet<String> {
+    let not_measured =
+        || "nothing was measured this month; `orch run FILE --store` keeps what runs cost and find".to_owned();
+    let silent = ones.iter().filter(|one| one.badge.message == NO_DATA);
+    silent
+        .map(|one| match one.name {
+            BadgeName::MtdCost | BadgeName::Savings | BadgeName::Rate | BadgeName::Trend => {
+                aggregate.unknown().unwrap_or_else(not_measured)
+            }
+            BadgeName::HitRate | BadgeName::Runs => not_measured(),
+            BadgeName::Budget => {
+                "there is no budget for everybody; write `[[budget]]` and `usd = 15` into orch.toml".to_owned()
+            }
+        })
+        .collect()
+}
+
+/// What is left of the first budget that is for everybody, in its present period, and how much it is.
 fn budget(counted: &Counted) -> Result<Option<(Usd, Usd)>> {
     let Some(store) = &counted.store else { return Ok(None) };
     let ledger = Ledger::new(store.clone(), counted.config.budget.clone(), Clock::system());
@@ -234,15 +247,27 @@ fn files(ones: &[One], style: Style) -> Vec<(String, String)> {
 
 /// The line of the README.
 fn block(args: &Badges, ones: &[One], style: Style) -> String {
-    let picture = |one: &One| {
+    let badge = |one: &One| {
+        let (label, link) = (&one.badge.label, &args.link);
         let file = |place: &str, end: &str| format!("{}/{}{end}", place.trim_end_matches('/'), one.name.name());
         match (&args.pictures, &args.endpoints) {
-            (Some(place), _) => file(place, ".svg"),
-            (None, Some(address)) => endpoint_url(&file(address, ".json"), style),
-            (None, None) => badge_url(&one.badge, style),
+            (Some(place), _) => {
+                let [light, dark] = THEMES.map(|(_, end)| file(place, &format!("{end}.svg")));
+                picture(label, &light, &dark, link)
+            }
+            (None, Some(address)) => markdown(label, &endpoint_url(&file(address, ".json"), style), link),
+            (None, None) => markdown(label, &badge_url(&one.badge, style), link),
         }
     };
-    ones.iter().map(|one| markdown(&one.badge.label, &picture(one), &args.link)).collect::<Vec<_>>().join(" ")
+    ones.iter().map(badge).collect::<Vec<_>>().join(" ")
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::new(ErrorKind::Io, format!("could not read `{}`", shown(path))).caused_by(error)),
+    }
 }
 
 fn local_folder(git: &Git) -> Result<PathBuf> {

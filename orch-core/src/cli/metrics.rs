@@ -6,9 +6,9 @@ mod settings;
 mod table;
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde_json::json;
@@ -25,8 +25,7 @@ use crate::{
     Clock,
     error::{Error, ErrorKind, Result},
     ext::metrics::{
-        Aggregate, AggregatedFile, Facts, MetricsOptions, Rules, collect, report_html, report_markdown,
-        same_but_for_time, write_whole,
+        Aggregate, Facts, MetricsOptions, Rules, Updated, collect, report_html, report_markdown, write_whole,
     },
     git::{Git, GitOptions},
     id::Printable,
@@ -75,7 +74,8 @@ pub(super) fn count(query: &Query, here: &Path) -> Result<Counted> {
         },
         zone,
         since: query.since,
-        until: query.until,
+        // What came later has not happened yet.
+        until: query.until.into_iter().chain(query.at.map(|at| at.after(Duration::from_millis(1)))).min(),
         model: settings.model,
         ..MetricsOptions::at(query.at.unwrap_or_else(|| Clock::system().wall()))
     };
@@ -84,7 +84,7 @@ pub(super) fn count(query: &Query, here: &Path) -> Result<Counted> {
     let store: Option<Arc<dyn Store>> =
         if path.exists() { Some(Arc::new(SqliteStore::open(path, SqliteOptions::default())?)) } else { None };
     let facts = match &store {
-        Some(store) => Facts::load(store, &config.prices, query.since, query.until)?,
+        Some(store) => Facts::load(store, &config.prices, options.since, options.until)?,
         None => Facts::default(),
     };
     let aggregate = collect(&git, head.as_ref(), options, &facts)?;
@@ -97,31 +97,17 @@ impl Counted {
         self.top.join(self.config.metrics.folder())
     }
 
-    /// Takes over what the file has of other machines, and says what the file was.
-    pub(super) fn with_file(&mut self) -> Result<(PathBuf, Option<String>, Option<Error>)> {
+    /// Takes over what the file has of other machines; a window has nothing of it.
+    pub(super) fn take_over(&mut self, query: &Query, console: &mut Console<'_>) -> Result<()> {
+        if query.since.is_some() || query.until.is_some() {
+            return Ok(());
+        }
         let path = self.folder().join(FILE);
-        let before = read(&path)?;
-        let problem = match before.as_deref().map(AggregatedFile::parse) {
-            Some(Ok(file)) => {
-                self.aggregate.keep_measured(&file);
-                None
-            }
-            Some(Err(error)) if error.kind() == ErrorKind::InvalidFormat => {
-                return Err(error.with("file", shown(&path)));
-            }
-            Some(Err(error)) => Some(error),
-            None => None,
-        };
-        Ok((path, before, problem))
-    }
-}
-
-pub(super) fn read(path: &Path) -> Result<Option<String>> {
-    match fs::read(path) {
-        // What is no UTF-8 is damaged, which whoever reads it says.
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::new(ErrorKind::Io, format!("could not read `{}`", shown(path))).caused_by(error)),
+        if let Some(problem) = self.aggregate.take_over(&path)? {
+            let path = shown(&path);
+            console.warning(format_args!("`{path}` is not trusted: {problem}; `orch metrics update` makes it again"));
+        }
+        Ok(())
     }
 }
 
@@ -136,10 +122,14 @@ pub(super) fn main(args: &Metrics, here: &Path, console: &mut Console<'_>) -> Re
         return rotate::main(args, (*check, *force), top, &config, console);
     }
     if args.command.is_some() && (args.query.since.is_some() || args.query.until.is_some()) {
-        let message = "what is written has all of the history; leave out --since and --until";
+        let message = "this goes by all of the history; leave out --since and --until";
         return Err(Error::new(ErrorKind::InvalidValue, message));
     }
     let mut counted = count(&args.query, here)?;
+    if let Some(MetricsCommand::Update { check }) = args.command {
+        return update(args.json, check, &mut counted, console);
+    }
+    counted.take_over(&args.query, console)?;
     match &args.command {
         None => {
             if args.json {
@@ -149,9 +139,7 @@ pub(super) fn main(args: &Metrics, here: &Path, console: &mut Console<'_>) -> Re
             }
             Ok(Exit::Done)
         }
-        Some(MetricsCommand::Update { check }) => update(args, *check, &mut counted, console),
         Some(MetricsCommand::Report { html, print }) => {
-            counted.with_file()?;
             let markdown = report_markdown(&counted.aggregate, args.leaderboard);
             if *print {
                 console.result(&markdown);
@@ -175,23 +163,19 @@ pub(super) fn main(args: &Metrics, here: &Path, console: &mut Console<'_>) -> Re
             targets.saved_usd = saved_usd.or(targets.saved_usd);
             alert::main(args.json, *dry_run, targets, &counted, console)
         }
-        // Answered above: it needs no history.
-        Some(MetricsCommand::Rotate { .. }) => Ok(Exit::Done),
+        // Answered above.
+        Some(MetricsCommand::Rotate { .. } | MetricsCommand::Update { .. }) => Ok(Exit::Done),
     }
 }
 
-fn update(args: &Metrics, check: bool, counted: &mut Counted, console: &mut Console<'_>) -> Result<Exit> {
-    let (path, before, problem) = counted.with_file()?;
+fn update(as_json: bool, check: bool, counted: &mut Counted, console: &mut Console<'_>) -> Result<Exit> {
+    let path = counted.folder().join(FILE);
+    let Updated { changes, problem } = counted.aggregate.update(&path, check)?;
     if let Some(problem) = &problem {
         console
             .warning(format_args!("`{}` is not trusted, it is made again from the history: {problem}", shown(&path)));
     }
-    let after = counted.aggregate.file_text();
-    let changes = !before.as_deref().is_some_and(|before| same_but_for_time(before, &after));
-    if changes && !check {
-        write_whole(&path, after.as_bytes())?;
-    }
-    if args.json {
+    if as_json {
         let problem = problem.as_ref().map(ToString::to_string);
         console
             .json(&json!({"version": 1, "file": path.display().to_string(), "changes": changes, "problem": problem}));

@@ -1,18 +1,14 @@
-//! `orch metrics` and `orch badges`, by the real program in repositories made for the test.
+//! `orch metrics`, by the real program in repositories made for the test.
 
-use std::{
-    process::{Command, Output},
-    thread,
-    time::{Duration, Instant},
-};
+use std::process::{Command, Output};
 
 use super::*;
 
-struct Repository(Folder);
+pub(super) struct Repository(Folder);
 
 impl Repository {
     /// With these messages as commits, a day after each other from the first of July 2025 on.
-    fn new(messages: &[&str]) -> Self {
+    pub(super) fn new(messages: &[&str]) -> Self {
         let new = Self(Folder::new());
         fs::create_dir_all(new.path("home")).unwrap();
         fs::create_dir_all(new.path("work")).unwrap();
@@ -26,20 +22,20 @@ impl Repository {
         new
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path(name)
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(super) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         fs::write(self.path(name), text).unwrap();
     }
 
-    fn call(&self, program: &str, args: &[&str], env: &[(&str, &str)]) -> Output {
+    pub(super) fn call(&self, program: &str, args: &[&str], env: &[(&str, &str)]) -> Output {
         Command::new(program)
             .args(args)
             .current_dir(self.path("work"))
@@ -54,33 +50,33 @@ impl Repository {
             .unwrap()
     }
 
-    fn try_orch(&self, args: &[&str]) -> (i32, String, String) {
+    pub(super) fn try_orch(&self, args: &[&str]) -> (i32, String, String) {
         parts(self.call(env!("CARGO_BIN_EXE_orch"), args, &[]))
     }
 
     #[track_caller]
-    fn orch(&self, args: &[&str]) -> String {
+    pub(super) fn orch(&self, args: &[&str]) -> String {
         let (code, stdout, stderr) = self.try_orch(args);
         assert_eq!(code, 0, "{stdout}{stderr}");
         stdout
     }
 
     #[track_caller]
-    fn git(&self, args: &[&str]) -> String {
+    pub(super) fn git(&self, args: &[&str]) -> String {
         let (code, stdout, stderr) = parts(self.call("git", args, &[]));
         assert_eq!(code, 0, "{args:?}: {stdout}{stderr}");
         stdout.trim_end().to_owned()
     }
 }
 
-fn parts(output: Output) -> (i32, String, String) {
+pub(super) fn parts(output: Output) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-const AT: [&str; 2] = ["--at", "2025-07-20T00:00:00Z"];
+pub(super) const AT: [&str; 2] = ["--at", "2025-07-20T00:00:00Z"];
 
-fn with(words: &[&'static str]) -> Vec<&'static str> {
+pub(super) fn with(words: &[&'static str]) -> Vec<&'static str> {
     [words, &["--policy", "message"], &AT].concat()
 }
 
@@ -131,78 +127,8 @@ fn the_report_and_its_page_are_written() {
     );
     assert_eq!(repository.try_orch(&with(&["metrics", "report", "--since", "2025-07-02"])).0, 2);
     let table = repository.orch(&with(&["metrics"]));
-    let row = "2025-07         2             1  50.0 %     $1.00   $0.70  $0.30  30.0 %";
+    let row = "2025-07         2             1  50.0 %     $1.00   $0.70  $0.30   30.0 %";
     assert!(table.contains(row), "{table}");
-}
-
-#[test]
-fn nothing_is_invented() {
-    let repository = Repository::new(&["a", "b"]);
-    // No hook has recorded anything, so nobody knows.
-    let says = |args: &[&str]| repository.orch(args).lines().step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(says(&["badges", AT[0], AT[1]]), ["MTD Cost: no data", "Orchestration Savings: no data"]);
-    assert_eq!(says(&with(&["badges"])), ["MTD Cost: $1.00 modelled", "Orchestration Savings: $0.00 0% modelled"]);
-    let all = says(&with(&["badges", "--basis", "measured", "--only", "mtd-cost,savings,rate,hit-rate,budget,runs"]));
-    let wanted = [
-        "MTD Cost: no data",
-        "Orchestration Savings: no data",
-        "Orchestration Rate: 0.0%",
-        "Cache Hits: no data",
-        "Budget Left: no data",
-        "Runs: no data",
-    ];
-    assert_eq!(all, wanted);
-}
-
-#[test]
-fn a_readme_is_checked_and_written() {
-    let repository = Repository::new(&["a worktree"]);
-    repository.write("work/README.md", "# App\n\nText\n");
-    let words = with(&["badges", "--readme", "README.md"]);
-    assert_eq!(repository.try_orch(&words).0, 2, "there are no marks");
-    let check = [words.as_slice(), &["--insert", "--check"]].concat();
-    assert_eq!(repository.try_orch(&check).0, 1);
-    assert_eq!(repository.read("work/README.md"), "# App\n\nText\n");
-    repository.orch(&[words.as_slice(), &["--insert"]].concat());
-    let text = repository.read("work/README.md");
-    assert!(text.contains("[![MTD Cost](https://img.shields.io/badge/MTD_Cost-$0.20_modelled-green?style=for-the-badge)](./reports/orchestration/) [![Orchestration Savings]("), "{text}");
-    assert_eq!(repository.try_orch(&check).0, 0);
-    let endpoints =
-        [words.as_slice(), &["--endpoints", "https://example.org/b", "--link", "https://example.org/"]].concat();
-    repository.orch(&endpoints);
-    let text = repository.read("work/README.md");
-    assert!(text.contains("(https://img.shields.io/endpoint?url=https%3A%2F%2Fexample.org%2Fb%2Fmtd-cost.json&style=for-the-badge)](https://example.org/)"), "{text}");
-    repository.orch(&[words.as_slice(), &["--pictures", "./badges"]].concat());
-    assert!(repository.read("work/README.md").contains("[![MTD Cost](./badges/mtd-cost.svg)]"));
-}
-
-#[test]
-fn publishing_takes_only_what_it_has_seen() {
-    let repository = Repository::new(&["a worktree"]);
-    let (code, _, stderr) = repository.try_orch(&with(&["badges", "--publish", "main"]));
-    assert!(code == 2 && stderr.contains("is checked out"), "{stderr}");
-    repository.git(&["branch", "badges"]);
-    repository.orch(&with(&["badges", "--publish", "badges"]));
-    let names = repository.git(&["ls-tree", "--name-only", "badges"]);
-    assert_eq!(names, "mtd-cost-dark.svg\nmtd-cost.json\nmtd-cost.svg\nsavings-dark.svg\nsavings.json\nsavings.svg");
-    assert_eq!(repository.git(&["rev-list", "--count", "badges"]), "2");
-    repository.orch(&with(&["badges", "--publish", "badges"]));
-    assert_eq!(repository.git(&["rev-list", "--count", "badges"]), "2", "nothing new");
-    // Many at once: each is on the branch, on top of another.
-    let names = ["rate", "hit-rate", "budget", "runs"];
-    thread::scope(|scope| {
-        for name in names {
-            let repository = &repository;
-            let words = [with(&["badges", "--publish", "badges"]).as_slice(), &["--only", name]].concat();
-            scope.spawn(move || repository.orch(&words));
-        }
-    });
-    let files = repository.git(&["ls-tree", "--name-only", "badges"]);
-    for name in names {
-        assert!(files.contains(&format!("{name}.json")), "{files}");
-    }
-    assert_eq!(repository.git(&["rev-list", "--count", "badges"]), "6");
-    assert_eq!(repository.git(&["status", "--porcelain"]), "");
 }
 
 #[test]
@@ -233,26 +159,6 @@ fn records_rotate() {
 }
 
 #[test]
-fn the_hook_draws_the_local_badges_anew() {
-    let repository = Repository::new(&["a"]);
-    repository.orch(&["hooks", "install", "git", "--program", env!("CARGO_BIN_EXE_orch")]);
-    let local = "work/.git/orch/badges";
-    repository.git(&["commit", "--quiet", "--allow-empty", "-m", "b"]);
-    assert!(!repository.path(local).exists(), "nobody has asked for them");
-    repository.orch(&["badges", "--local", "--only", "rate"]);
-    repository.write("work/orch.toml", "[metrics]\nbadges = [\"rate\"]\npolicy = \"message\"\n");
-    assert!(!repository.read(&format!("{local}/rate.json")).contains("50.0%"));
-    repository.git(&["commit", "--quiet", "--allow-empty", "-m", "a worktree"]);
-    // Two commits of this month, one of them orchestrated. The hook does not wait for it, so this does.
-    let end = Instant::now() + Duration::from_secs(120);
-    while !repository.read(&format!("{local}/rate.json")).contains("50.0%") {
-        assert!(Instant::now() < end, "{}", repository.read(&format!("{local}/rate.json")));
-        thread::sleep(Duration::from_millis(20));
-    }
-    assert_eq!(repository.git(&["status", "--porcelain"]), "?? orch.toml");
-}
-
-#[test]
 fn settings_say_what_is_counted() {
     let repository = Repository::new(&["a worktree", "b"]);
     repository.write("work/orch.toml", "[metrics]\npolicy = \"message\"\nzone = \"+05:30\"\nnot_authors = [\"a <*\"]\ntargets = { rate = 60, commits = 1 }\n");
@@ -270,6 +176,10 @@ fn settings_say_what_is_counted() {
         (1, "2025-07: 50.0% of 2 commits were orchestrated, by their messages; the target is 60\n")
     );
     assert_eq!(repository.orch(&[alert.as_slice(), &["--rate", "50"]].concat()), "no target is missed\n");
+    repository.write("work/orch.toml", "[metrics]\npolicy = \"message\"\ntargets = { rate = 60 }\n");
+    let few =
+        "no target was judged: 2025-07 has 2 commits, and targets are for 10 and more (`commits` of the targets)\n";
+    assert_eq!(repository.orch(&["metrics", "alert", "--dry-run", AT[0], AT[1]]), few);
 }
 
 #[test]
@@ -293,4 +203,78 @@ fn a_target_that_is_missed_is_told_once_a_month() {
     assert_eq!(alert(&[]), (1, json!(0), Some(1)), "it was told");
     assert_eq!(alert(&["--rate", "30"]), (0, Value::Null, Some(0)));
     assert_eq!(server.titles(), ["📉 Orchestration below its target"]);
+}
+
+/// Says what Claude Code says, and that it cost two cents.
+#[cfg(unix)]
+const AGENT: &str = r#"*=sh -c 'echo "{\"type\":\"result\",\"result\":\"ok\",\"total_cost_usd\":0.02,\"modelUsage\":{\"claude-haiku-4-5\":{\"inputTokens\":10,\"outputTokens\":5,\"costUSD\":0.02}}}"'"#;
+
+#[cfg(unix)]
+#[test]
+fn what_runs_cost_and_find_is_measured() {
+    let repository = Repository::new(&["a worktree"]);
+    let mut work: Value = serde_json::from_str(&command(&[("map", "one", &[]), ("use", "two", &["map"])])).unwrap();
+    work["phases"][0]["agents"][0]["context"] = json!({"outputs": [{"key": "code_map", "ttl": 3600}]});
+    repository.write("work/work.json", &work.to_string());
+    for _ in 0..2 {
+        // Bare, it is the store of the repository, which is that of the metrics too.
+        repository.orch(&["run", "work.json", "--agent", AGENT, "--store"]);
+    }
+    // From here on it is always that time, also if the month ends meanwhile.
+    let now = orch_core::Clock::system().wall().to_string();
+    let now = ["--at", now.as_str()];
+    let form = |args: &[&str]| -> Value {
+        serde_json::from_str(&repository.orch(&[&["metrics", "--json"], args].concat())).unwrap()
+    };
+    let all = form(&now);
+    let measured = |form: &Value| form["aggregated"]["measured"].clone();
+    let wanted = json!({"charges": 3, "assumed_charges": 0, "cost_usd": 0.06, "tokens": 45, "runs": 2, "runs_succeeded": 2,
+        "cache_hits": 1, "cache_misses": 1, "saved_usd": 0.02, "saved_tokens": 15, "saved_ms": all["runs"][0]["saved_ms"]});
+    assert_eq!(measured(&all), wanted);
+    assert_eq!(all["runs"].as_array().map(Vec::len), Some(2));
+    // Before all of it nothing had been spent.
+    for words in [["--until", "2025-08-01"], ["--at", "2025-08-01"]] {
+        assert_eq!((&form(&words)["runs"], &measured(&form(&words))["charges"]), (&json!([]), &json!(0)), "{words:?}");
+    }
+    let says = |args: &[&str]| {
+        let words = [["badges", "--only", "mtd-cost,savings,hit-rate,runs,trend"].as_slice(), args, &now].concat();
+        repository.orch(&words).lines().step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let real = [
+        "MTD Cost: $0.06",
+        "Orchestration Savings: $0.02 25%",
+        "Cache Hits: 50.0%",
+        "Runs: 2 of 2 succeeded",
+        "Savings per Week: $0.02",
+    ];
+    assert_eq!(says(&[]), real);
+    assert_eq!(says(&["--basis", "modelled"])[..2], ["MTD Cost: no data", "Orchestration Savings: no data"]);
+    assert_eq!(says(&["--policy", "compat"])[..2], ["MTD Cost: no data", "Orchestration Savings: no data"]);
+}
+
+#[test]
+fn a_window_has_nothing_of_the_file() {
+    let repository = Repository::new(&["a worktree"]);
+    repository.orch(&with(&["metrics", "update"]));
+    let file = "work/reports/orchestration/aggregated_metrics.json";
+    let mut theirs: Value = serde_json::from_str(&repository.read(file)).unwrap();
+    theirs["monthly_data"]["2025-07"]["measured"]["runs"] = json!(7);
+    repository.write(file, &theirs.to_string());
+    let runs = |args: &[&str]| {
+        let form: Value =
+            serde_json::from_str(&repository.orch(&[with(&["metrics", "--json"]).as_slice(), args].concat())).unwrap();
+        form["aggregated"]["measured"]["runs"].clone()
+    };
+    assert_eq!((runs(&[]), runs(&["--since", "2025-07-01"])), (json!(7), json!(0)));
+    repository.write(file, "<<<<<<< HEAD");
+    for words in [with(&["metrics"]), with(&["metrics", "report"]), with(&["badges"])] {
+        let stderr = repository.try_orch(&words).2;
+        assert!(
+            stderr.contains("is not trusted") && stderr.contains("`orch metrics update` makes it again"),
+            "{stderr}"
+        );
+    }
+    repository.write("work/orch.toml", "[metrics]\nfolder = \"../elsewhere\"\n");
+    let (code, _, stderr) = repository.try_orch(&["metrics", "update"]);
+    assert!(code == 2 && stderr.contains("must be a folder inside the repository"), "{stderr}");
 }

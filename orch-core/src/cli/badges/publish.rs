@@ -42,7 +42,7 @@ pub(super) fn main(git: &Git, branch: &str, files: &[(String, String)]) -> Resul
         let blob = git.call(["hash-object", "-w", "--stdin"]).stdin(text.as_str()).writes().line()?;
         blobs.insert(file.clone(), blob);
     }
-    for turn in 1.. {
+    for _ in 0..TRIES {
         let was = git.reference(&full)?;
         let tree = tree(git, was.as_ref(), &blobs)?;
         let published = |commit: &Oid, changed| Published {
@@ -59,11 +59,12 @@ pub(super) fn main(git: &Git, branch: &str, files: &[(String, String)]) -> Resul
         let commit = git.commit_tree(&tree, &parents, "Draw the badges anew\n")?;
         match git.set_reference(&full, &commit, was.as_ref()) {
             Ok(()) => return Ok(published(&commit, true)),
-            Err(error) if error.kind() == ErrorKind::Conflict && turn < TRIES => {}
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(error),
         }
     }
-    Err(Error::new(ErrorKind::Conflict, "the branch never stood still"))
+    let message = format!("others moved `{}` {TRIES} times meanwhile; run it again", Printable(branch));
+    Err(Error::new(ErrorKind::Conflict, message))
 }
 
 /// The tree of the branch with these files in it.

@@ -33,8 +33,11 @@ pub(super) fn main(
     }
     let missed = targets.missed(&counted.aggregate);
     let told = if dry || missed.is_empty() { None } else { Some(tell(&missed, counted)?) };
+    let unjudged = targets.unjudged(&counted.aggregate);
     if as_json {
-        console.json(&json!({"version": 1, "missed": missed, "told": told}));
+        console.json(&json!({"version": 1, "missed": missed, "told": told, "unjudged": unjudged}));
+    } else if let Some(why) = unjudged {
+        console.result(&format!("no target was judged: {why}\n"));
     } else {
         for one in &missed {
             console.result(&format!("{}\n", Printable(&one.text)));

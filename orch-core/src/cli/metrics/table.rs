@@ -29,7 +29,7 @@ pub(super) fn text(aggregate: &Aggregate, leaderboard: bool, paint: Paint) -> St
     });
     out += &table(
         "MODELLED",
-        &["COMMITS", "ORCHESTRATED", "RATE", "BASELINE", "ACTUAL", "SAVED", ""],
+        &["COMMITS", "ORCHESTRATED", "RATE", "BASELINE", "ACTUAL", "SAVED", "PERCENT"],
         modelled.collect(),
         paint,
     );
@@ -48,7 +48,7 @@ pub(super) fn text(aggregate: &Aggregate, leaderboard: bool, paint: Paint) -> St
     });
     let measured: Vec<_> = measured.collect();
     if measured.is_empty() {
-        out += "\nnothing was measured: no store knows of runs or charges of this time\n";
+        out += "\nnothing was measured: no store knows of runs or charges of this time; `orch run FILE --store` keeps them\n";
     } else {
         out.push('\n');
         out += &table("MEASURED", &["SPENT", "TOKENS", "RUNS", "HIT RATE", "SAVED", "TOKENS SAVED"], measured, paint);
@@ -76,8 +76,8 @@ pub(super) fn text(aggregate: &Aggregate, leaderboard: bool, paint: Paint) -> St
     if options.policy == Policy::Compat {
         out += "\nmonths begin and end at the time of day at which one asks, as those of the scripts do\n";
     }
-    if !aggregate.knows() {
-        out += "\nno hook has recorded a commit, so it is not known which were orchestrated; `orch hooks install git` puts the hooks in\n";
+    if let Some(why) = aggregate.unknown() {
+        out += &format!("\n{why}\n");
     }
     if aggregate.unread > 0 {
         out += &format!("\n{} runs could not be read; what they saved is missing\n", aggregate.unread);

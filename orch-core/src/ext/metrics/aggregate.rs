@@ -1,16 +1,16 @@
-//! Commits and facts, added up by month, week, worktree and author. Pure.
+//! What commits and facts add up to, by month, week, worktree and author. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    facts::{Facts, Paid, RunFact},
-    model::{Count, Model},
-    months::{Months, date, monday},
-    policy::{Judge, Policy, Rules, is_ours},
+    facts::{Paid, RunFact},
+    model::{Count, Model, Modelled},
+    months::{date, day, monday, next},
+    policy::{Policy, Rules},
 };
-use crate::{WallTime, cost::budget::Zone, error::Result, git::LogEntry, session::CommitRecord, units::Usd};
+use crate::{WallTime, cost::budget::Zone, units::Usd};
 
 /// What is counted, and how. Public fields; [`MetricsOptions::at`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,14 +85,14 @@ impl Measured {
         (all > 0).then(|| self.hits as f64 / all as f64 * 100.0)
     }
 
-    fn pay(&mut self, paid: &Paid) {
+    pub(super) fn pay(&mut self, paid: &Paid) {
         self.charges += 1;
         self.assumed += u64::from(paid.assumed);
         self.usd += paid.usd;
         self.tokens = self.tokens.saturating_add(paid.tokens);
     }
 
-    fn ran(&mut self, run: &RunFact) {
+    pub(super) fn ran(&mut self, run: &RunFact) {
         self.runs += 1;
         self.succeeded += u64::from(run.state == "succeeded");
         self.hits += run.hits;
@@ -159,9 +159,9 @@ pub struct AuthorUse {
 pub struct Aggregate {
     /// How it was counted.
     pub options: MetricsOptions,
-    /// By month, `2025-07`: every one that has commits or facts, and the current one.
+    /// By month, `2025-07`: every one that has commits or facts, and the current one. [`last_months`](Aggregate::last_months) leaves none out.
     pub months: BTreeMap<String, Part>,
-    /// By week, named by its Monday, `2025-06-30`.
+    /// By week, named by its Monday, `2025-06-30`: every one that has commits or facts. [`last_weeks`](Aggregate::last_weeks) leaves none out.
     pub weeks: BTreeMap<String, Part>,
     /// By worktree, the most commits first.
     pub worktrees: Vec<WorktreeUse>,
@@ -173,7 +173,7 @@ pub struct Aggregate {
     pub unread: u64,
     /// How many commits hooks have recorded, whenever. Without any, [`Policy::Recorded`] knows nothing of the others.
     pub records: usize,
-    current: String,
+    pub(super) current: String,
 }
 
 impl Aggregate {
@@ -189,7 +189,45 @@ impl Aggregate {
 
     /// The current month, to date.
     pub fn month(&self) -> Part {
-        self.months.get(&self.current).copied().unwrap_or_default()
+        part(&self.months, &self.current)
+    }
+
+    /// What the model says of the current month; `None`: it has no commits, or it is not [known](Aggregate::knows) which were orchestrated.
+    pub fn modelled(&self) -> Option<Modelled> {
+        let commits = self.month().commits;
+        (commits.total > 0 && self.knows()).then(|| self.options.model.of(commits, self.options.policy))
+    }
+
+    /// Why [`modelled`](Aggregate::modelled) has nothing to say, and what to do about it; `None`: it has.
+    pub fn unknown(&self) -> Option<String> {
+        if self.month().commits.total == 0 {
+            Some(format!("there is no commit of {} that counts", self.current))
+        } else if self.knows() {
+            None
+        } else {
+            let why = "no hook has recorded a commit, so it is not known which were orchestrated; `orch hooks install git` records them from now on, \
+                       and the policy `message` goes by what they say";
+            Some(why.to_owned())
+        }
+    }
+
+    /// The months up to the current one, at most so many, from the first that has commits or facts: also those that have none.
+    pub fn last_months(&self, most: usize) -> Vec<(String, Part)> {
+        let Some(first) = self.months.keys().next() else { return Vec::new() };
+        let back = (0..).map(|nth| next(&self.current, -nth)).take(most).take_while(|name| name >= first);
+        let mut months: Vec<_> = back.map(|name| (name.clone(), part(&self.months, &name))).collect();
+        months.reverse();
+        months
+    }
+
+    /// The weeks up to the present one, as [`last_months`](Aggregate::last_months).
+    pub fn last_weeks(&self, most: usize) -> Vec<(String, Part)> {
+        let Some(first) = self.weeks.keys().next().map(|name| day(name)) else { return Vec::new() };
+        let present = monday(&self.options.zone, self.options.at);
+        let back = (0..).map(|nth| present - 7 * nth).take(most).take_while(|monday| *monday >= first);
+        let mut weeks: Vec<_> = back.map(date).map(|name| (name.clone(), part(&self.weeks, &name))).collect();
+        weeks.reverse();
+        weeks
     }
 
     /// All months together.
@@ -204,104 +242,53 @@ impl Aggregate {
     }
 }
 
-/// Adds up commits as they come: whoever reads them keeps none.
-#[derive(Debug)]
-pub struct Tally<'a> {
-    options: MetricsOptions,
-    facts: &'a Facts,
-    known: HashMap<&'a str, &'a CommitRecord>,
-    judge: Judge,
-    names: Months,
-    months: BTreeMap<String, Part>,
-    weeks: BTreeMap<i64, Part>,
-    touching: BTreeMap<String, u64>,
-    worktrees: BTreeMap<&'a str, WorktreeUse>,
-    authors: HashMap<String, Count>,
+fn part(parts: &BTreeMap<String, Part>, name: &str) -> Part {
+    parts.get(name).copied().unwrap_or_default()
 }
 
-impl<'a> Tally<'a> {
-    /// Nothing yet, beside what the store knows.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) for an author that is no pattern.
-    pub fn new(options: MetricsOptions, facts: &'a Facts) -> Result<Self> {
-        let rules = if options.policy == Policy::Compat { Rules::default() } else { options.rules.clone() };
-        let (judge, known) = (Judge::new(&rules)?, facts.by_commit());
-        let names = Months::new(options.policy, &options.zone, options.at);
-        let (months, weeks, touching, worktrees, authors) = Default::default();
-        Ok(Self { options, facts, known, judge, names, months, weeks, touching, worktrees, authors })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ext::metrics::{Facts, Tally},
+        git::LogEntry,
+    };
+
+    fn counted(times: &[&str]) -> Aggregate {
+        let facts = Facts::default();
+        let options = MetricsOptions { policy: Policy::Message, ..MetricsOptions::at("2025-07-20".parse().unwrap()) };
+        let mut tally = Tally::new(options, &facts).unwrap();
+        for at in times {
+            tally.add(&LogEntry { at: at.parse().unwrap(), ..LogEntry::default() });
+        }
+        tally.finish()
     }
 
-    /// Adds a commit of the history.
-    pub fn add(&mut self, commit: &LogEntry<'_>) {
-        if !self.options.within(commit.at) || !self.judge.counts(commit) {
-            return;
-        }
-        let record = self.known.get(commit.hash.as_ref()).copied();
-        let orchestrated = u64::from(self.options.policy.is_orchestrated(&commit.message, record));
-        let count = |count: &mut Count| {
-            count.total += 1;
-            count.orchestrated += orchestrated;
+    #[test]
+    fn trends_leave_nothing_out() {
+        let totals = |parts: Vec<(String, Part)>| {
+            let one = |(name, part): (String, Part)| format!("{name} {}", part.commits.total);
+            parts.into_iter().map(one).collect::<Vec<_>>()
         };
-        let name = self.names.name(commit.at);
-        match self.months.get_mut(name) {
-            Some(month) => count(&mut month.commits),
-            None => count(&mut self.months.entry(name.to_owned()).or_default().commits),
-        }
-        count(&mut self.weeks.entry(monday(&self.options.zone, commit.at)).or_default().commits);
-        match self.authors.get_mut(commit.author.as_ref()) {
-            Some(author) => count(author),
-            None => count(self.authors.entry(commit.author.clone().into_owned()).or_default()),
-        }
-        if let Some(record) = record.filter(|record| !record.worktree.is_empty()) {
-            let tree = self.worktrees.entry(&record.worktree).or_default();
-            tree.orchestrated |= is_ours(record);
-            tree.commits += 1;
-            tree.priced += u64::from(record.nanos.is_some());
-            tree.usd += record.usd().unwrap_or_default();
-        }
+        // One is of a time that has not come yet.
+        let aggregate = counted(&["2025-04-30", "2025-06-29", "2025-07-14", "2025-07-15", "2025-09-01"]);
+        assert_eq!(totals(aggregate.last_months(9)), ["2025-04 1", "2025-05 0", "2025-06 1", "2025-07 2"]);
+        assert_eq!(totals(aggregate.last_months(2)), ["2025-06 1", "2025-07 2"]);
+        assert_eq!(totals(aggregate.last_weeks(4)), ["2025-06-23 1", "2025-06-30 0", "2025-07-07 0", "2025-07-14 2"]);
+        assert_eq!(aggregate.last_weeks(99).len(), 12);
+        assert_eq!(totals(counted(&[]).last_months(3)), ["2025-07 0"]);
+        assert_eq!(counted(&[]).last_weeks(3), []);
     }
 
-    /// Adds a commit of any branch that touches a path of worktrees, which only [`Policy::Compat`] asks for.
-    pub fn add_touching(&mut self, at: WallTime) {
-        if self.options.within(at) {
-            *self.touching.entry(self.names.name(at).to_owned()).or_default() += 1;
-        }
-    }
-
-    /// All of it.
-    pub fn finish(mut self) -> Aggregate {
-        for (name, more) in std::mem::take(&mut self.touching) {
-            let commits = &mut self.months.entry(name).or_default().commits;
-            commits.orchestrated = commits.orchestrated.max(more);
-        }
-        let (options, facts) = (self.options, self.facts);
-        // What was measured belongs to the calendar, whatever the window of the commits.
-        let mut names = Months::new(Policy::Recorded, &options.zone, options.at);
-        let mut part = |at: WallTime, add: &dyn Fn(&mut Measured)| {
-            add(&mut self.months.entry(names.name(at).to_owned()).or_default().measured);
-            add(&mut self.weeks.entry(monday(&options.zone, at)).or_default().measured);
-        };
-        facts.paid.iter().filter(|paid| options.within(paid.at)).for_each(|paid| part(paid.at, &|it| it.pay(paid)));
-        let runs: Vec<RunFact> = facts.runs.iter().filter(|run| options.within(run.at)).cloned().collect();
-        runs.iter().for_each(|run| part(run.at, &|it| it.ran(run)));
-        for paid in facts.paid.iter().filter(|paid| options.within(paid.at)) {
-            if let Some(tree) = paid.worktree.as_deref().and_then(|name| self.worktrees.get_mut(name)) {
-                tree.tokens = tree.tokens.saturating_add(paid.tokens);
-            }
-        }
-        let current = names.name(options.at).to_owned();
-        self.months.entry(current.clone()).or_default();
-        let named = self.worktrees.into_iter().map(|(name, tree)| WorktreeUse { worktree: name.to_owned(), ..tree });
-        let mut worktrees: Vec<WorktreeUse> = named.collect();
-        worktrees.sort_by(|a, b| b.commits.cmp(&a.commits).then_with(|| a.worktree.cmp(&b.worktree)));
-        let named = self.authors.into_iter().map(|(author, commits)| AuthorUse { author, commits });
-        let mut authors: Vec<AuthorUse> = named.collect();
-        let order = |it: &AuthorUse| (it.commits.orchestrated, it.commits.total);
-        authors.sort_by(|a, b| order(b).cmp(&order(a)).then_with(|| a.author.cmp(&b.author)));
-        let weeks = self.weeks.into_iter().map(|(day, week)| (date(day), week)).collect();
-        let (records, unread) = (facts.commits.len(), facts.unread);
-        Aggregate { options, months: self.months, weeks, worktrees, authors, runs, unread, records, current }
+    #[test]
+    fn what_is_not_known_is_not_modelled() {
+        let mut aggregate = counted(&["2025-07-14"]);
+        assert!(aggregate.modelled().is_some() && aggregate.unknown().is_none());
+        aggregate.options.policy = Policy::Recorded;
+        assert!(aggregate.modelled().is_none() && aggregate.unknown().unwrap().contains("orch hooks install git"));
+        aggregate.records = 1;
+        assert!(aggregate.modelled().is_some() && aggregate.unknown().is_none());
+        let before = counted(&["2025-06-14"]);
+        assert!(before.modelled().is_none() && before.unknown().unwrap().contains("2025-07"));
     }
 }

@@ -21,6 +21,8 @@ const HIGH: f64 = 220.0;
 const LEFT: f64 = 56.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
+/// The room that the name of a row takes.
+const NAME: f64 = 76.0;
 
 impl Chart<'_> {
     /// The figure in HTML, with a legend and a table of the same numbers for those who cannot see it.
@@ -39,6 +41,9 @@ impl Chart<'_> {
         if self.rows.is_empty() {
             return out + "<p class=\"none\">no data</p></figure>";
         }
+        if self.highest() <= 0.0 {
+            return out + "<p class=\"none\">nothing in this time</p></figure>";
+        }
         out += &self.svg();
         out += "<details><summary>as a table</summary><table><thead><tr><th scope=\"col\"></th>";
         for (name, _) in self.series {
@@ -55,11 +60,16 @@ impl Chart<'_> {
         out + "</tbody></table></details></figure>"
     }
 
-    fn svg(&self) -> String {
+    /// What the highest row adds up to.
+    fn highest(&self) -> f64 {
         let sum = |values: &[f64]| values.iter().map(|value| value.max(0.0)).sum::<f64>();
-        let highest = self.rows.iter().map(|(_, values)| sum(values)).fold(0.0, f64::max);
+        self.rows.iter().map(|(_, values)| sum(values)).fold(0.0, f64::max)
+    }
+
+    fn svg(&self) -> String {
+        let highest = self.highest();
         let step = tick(highest / 4.0);
-        let top = if highest > 0.0 { (highest / step).ceil() * step } else { step };
+        let top = (highest / step).ceil() * step;
         let (height, width) = (HIGH - TOP - BOTTOM, WIDE - LEFT - 8.0);
         let y = |value: f64| TOP + height * (1.0 - value / top);
         let each = width / self.rows.len() as f64;
@@ -85,7 +95,7 @@ impl Chart<'_> {
             at += step;
         }
         // As many names as there is room for.
-        let named = (self.rows.len() as f64 * 76.0 / width).ceil().max(1.0) as usize;
+        let named = (self.rows.len() as f64 * NAME / width).ceil().max(1.0) as usize;
         for (nth, (name, values)) in self.rows.iter().enumerate() {
             let middle = LEFT + each * (nth as f64 + 0.5);
             let mut below = 0.0;
@@ -104,11 +114,14 @@ impl Chart<'_> {
                 }
                 below += value;
             }
-            // Counted from the end, so that the latest has its name.
-            if (self.rows.len() - 1 - nth).is_multiple_of(named) {
+            // Counted from the end, so that the latest has its name; on a phone there is room for half of them.
+            let before_last = self.rows.len() - 1 - nth;
+            if before_last.is_multiple_of(named) {
+                let less = if before_last.is_multiple_of(2 * named) { "" } else { " less" };
                 _ = write!(
                     out,
-                    "<text x=\"{middle:.1}\" y=\"{}\" class=\"tick mid\">{}</text>",
+                    "<text x=\"{:.1}\" y=\"{}\" class=\"tick mid{less}\">{}</text>",
+                    middle.min(WIDE - NAME / 2.0),
                     HIGH - 10.0,
                     escape_markup(name)
                 );
@@ -162,5 +175,9 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("<rect x=").count(), 2);
+        // What is less than nothing takes nothing from the others.
+        let rows = vec![("c".to_owned(), vec![-1.0, 2.0])];
+        let text = Chart { title: "t", unit: "", series: &[("one", "a"), ("two", "b")], rows }.html();
+        assert!(text.contains("height=\"180.0\" rx=\"1.5\" class=\"b\""), "{text}");
     }
 }

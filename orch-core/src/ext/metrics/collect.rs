@@ -1,9 +1,10 @@
 //! Reads the history by git and adds it up.
 
 use super::{
-    aggregate::{Aggregate, MetricsOptions, Tally},
+    aggregate::{Aggregate, MetricsOptions},
     facts::Facts,
     policy::{COMPAT_PATHS, Policy},
+    tally::Tally,
 };
 use crate::{
     error::Result,

@@ -1,4 +1,4 @@
-//! `aggregated_metrics.json`, as the scripts that orch replaces have it, and more. Pure.
+//! Writes `aggregated_metrics.json`, as the scripts that orch replaces have it, and more. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,7 @@ use super::{
     months::local,
     policy::Policy,
 };
-use crate::{
-    error::{Error, ErrorKind, Result},
-    id::Printable,
-    units::Usd,
-};
+use crate::units::Usd;
 
 /// The version of the form. Files of the scripts have none, which counts as 1.
 pub const SCHEMA: u64 = 2;
@@ -115,23 +111,6 @@ impl Aggregate {
         }
         form
     }
-
-    /// Takes over what another machine had measured, in months of which nothing is known here: a store knows only what was spent beside it. Answers which
-    /// months.
-    pub fn keep_measured(&mut self, file: &AggregatedFile) -> Vec<String> {
-        let mut kept = Vec::new();
-        for (name, month) in &file.monthly_data {
-            let Some(theirs) = month.measured.map(Measured::from).filter(|measured| !measured.is_nothing()) else {
-                continue;
-            };
-            let ours = self.months.entry(name.clone()).or_default();
-            if ours.measured.is_nothing() {
-                ours.measured = theirs;
-                kept.push(name.clone());
-            }
-        }
-        kept
-    }
 }
 
 /// A number without a fraction where it has none.
@@ -146,7 +125,7 @@ fn measured_form(measured: &Measured) -> Value {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct MeasuredForm {
+pub(super) struct MeasuredForm {
     charges: u64,
     assumed_charges: u64,
     cost_usd: f64,
@@ -212,113 +191,4 @@ fn sorted(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         other => other.clone(),
     }
-}
-
-/// What an `aggregated_metrics.json` says, whichever version wrote it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct AggregatedFile {
-    /// The version of its form.
-    #[serde(default = "first")]
-    pub schema: u64,
-    /// When it was written, as it says it.
-    #[serde(default)]
-    pub last_updated: String,
-    /// The months.
-    pub monthly_data: BTreeMap<String, FileMonth>,
-    /// The savings of all time.
-    #[serde(default)]
-    pub all_time_savings: AllTime,
-}
-
-fn first() -> u64 {
-    1
-}
-
-/// A month of the file.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct FileMonth {
-    /// Its name.
-    pub month: String,
-    /// Its commits.
-    pub commits: super::model::Count,
-    /// What they cost, by the model.
-    pub costs: FileCosts,
-    measured: Option<MeasuredForm>,
-}
-
-impl FileMonth {
-    /// What was measured in it, where the file says it.
-    pub fn measured(&self) -> Option<Measured> {
-        self.measured.map(Measured::from)
-    }
-}
-
-/// Dollars of a month, by the model.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct FileCosts {
-    /// Without orchestration.
-    pub baseline_usd: f64,
-    /// With it.
-    pub actual_usd: f64,
-    /// The difference.
-    pub saved_usd: f64,
-    /// In percent of the first.
-    pub savings_percentage: f64,
-}
-
-/// The savings of all time, by the model. A file that is new has the commits, one that was written again the months; those of orch have both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct AllTime {
-    /// In tokens.
-    pub tokens_saved: i64,
-    /// In dollars.
-    pub cost_saved_usd: f64,
-    /// How many months.
-    pub months_tracked: Option<u64>,
-    /// Orchestrated commits.
-    pub commits_with_orchestration: Option<u64>,
-    /// The others.
-    pub commits_without_orchestration: Option<i64>,
-}
-
-impl AggregatedFile {
-    /// Reads one.
-    ///
-    /// # Errors
-    ///
-    /// [`Corrupt`](ErrorKind::Corrupt) where it has the marks of a merge conflict, or is no such file; then nothing of it is to be trusted, and it
-    /// can be made again from the history. [`InvalidFormat`](ErrorKind::InvalidFormat) for one of a newer orch.
-    pub fn parse(text: &str) -> Result<Self> {
-        if let Some(line) = conflict(text) {
-            let message = format!("it has the marks of a merge conflict, the first in line {line}");
-            return Err(Error::new(ErrorKind::Corrupt, message));
-        }
-        let file: Self = serde_json::from_str(text).map_err(|error| {
-            Error::new(ErrorKind::Corrupt, format!("it is not as it was written: {}", Printable(&error.to_string())))
-        })?;
-        if file.schema > SCHEMA {
-            let message = format!("it has schema {}, and this orch knows {SCHEMA}; use a newer one", file.schema);
-            return Err(Error::new(ErrorKind::InvalidFormat, message));
-        }
-        Ok(file)
-    }
-}
-
-/// The first line that has a mark of a merge conflict.
-pub fn conflict(text: &str) -> Option<usize> {
-    let marks = ["<<<<<<< ", ">>>>>>> ", "||||||| "];
-    text.lines().position(|line| marks.iter().any(|mark| line.starts_with(mark)) || line == "=======").map(|at| at + 1)
-}
-
-/// Whether two texts of the file say the same, but for when they were written.
-pub fn same_but_for_time(one: &str, other: &str) -> bool {
-    let read = |text: &str| {
-        let mut value: Value = serde_json::from_str(text).ok()?;
-        value.as_object_mut()?.remove("last_updated");
-        Some(canonical(&value))
-    };
-    read(one).is_some_and(|one| read(other) == Some(one))
 }

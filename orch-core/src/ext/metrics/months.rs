@@ -67,6 +67,11 @@ pub(super) fn next(name: &str, months: i64) -> String {
     format!("{:04}-{:02}", all.div_euclid(12), all.rem_euclid(12) + 1)
 }
 
+/// Whether that is the name of a month.
+pub(super) fn is_month(name: &str) -> bool {
+    name.len() == 7 && day(&format!("{name}-01")) > 0
+}
+
 /// The number of that day, `2025-07-01`, since 1970.
 pub(super) fn day(text: &str) -> i64 {
     text.parse::<WallTime>().map_or(0, |at| i64::try_from(at.0 / DAY).unwrap_or(0))

@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{id::Printable, report::render::escape_markup, units::Usd};
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = concat!(include_str!("../../report/render/html/theme.css"), include_str!("page.css"));
 /// Weeks and months that are drawn at most: the last ones.
 const WEEKS: usize = 26;
 const MONTHS: usize = 24;
 /// Runs of a month that are listed at most: the latest ones.
 const RUNS: usize = 200;
+const NO_DATA: &str = "no data";
 
 /// The report: trends by week and by month, worktrees, what a year would save, and the runs of each month; the leaderboard only where `with_authors`. `name`: of the
 /// repository.
@@ -27,13 +28,13 @@ pub fn report_html(aggregate: &Aggregate, name: &str, with_authors: bool) -> Str
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
          <meta name=\"referrer\" content=\"no-referrer\"><title>Orchestration of {0}</title><style>{STYLE}</style></head><body><main>\
-         <h1>Orchestration of {0}</h1>",
+         <p class=\"over\"><b>orch</b> metrics</p><h1>Orchestration of {0}</h1>",
         escape_markup(Printable(name))
     );
     // Writing to a String cannot fail.
     _ = write!(
         out,
-        "<p class=\"soft\">{}, at {}; policy <b>{}</b>, days of {}</p>",
+        "<p class=\"about\">{}, at {}; policy <b>{}</b>, days of {}</p>",
         escape_markup(aggregate.current()),
         options.at,
         options.policy,
@@ -51,47 +52,54 @@ pub fn report_html(aggregate: &Aggregate, name: &str, with_authors: bool) -> Str
     out + "</main></body></html>\n"
 }
 
-fn list(out: &mut String, title: &str, facts: &[(&str, String)]) {
+/// Facts: what, how much, and of what that is a part.
+fn list(out: &mut String, title: &str, facts: &[(&str, String, String)]) {
     _ = write!(out, "<h2>{title}</h2><dl class=\"facts\">");
-    for (name, value) in facts {
-        _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", escape_markup(value));
+    for (name, value, part) in facts {
+        let (value, part) = (escape_markup(value), escape_markup(part));
+        let part = if part.is_empty() { part } else { format!("<span>{part}</span>") };
+        _ = write!(out, "<div><dt>{name}</dt><dd><b>{value}</b>{part}</dd></div>");
     }
     *out += "</dl>";
 }
 
 fn facts(out: &mut String, aggregate: &Aggregate) {
     let (month, options) = (aggregate.month(), &aggregate.options);
-    let (of, is) = (options.model.of(month.commits, options.policy), month.measured);
-    let known = |known: bool, text: String| if known { text } else { "no data".to_owned() };
+    let (of, is) = (aggregate.modelled(), month.measured);
+    let fact = |name, value: Option<String>| (name, value.unwrap_or_else(|| NO_DATA.to_owned()), String::new());
+    let percent = |value: f64, what: &str| format!("{value:.1}\u{a0}% of {what}");
     let measured = [
-        ("Spent", known(is.charges > 0, is.usd.to_string())),
-        ("Saved by hits", known(is.hits + is.misses > 0, is.saved.to_string())),
-        ("Cache hit rate", is.hit_rate().map_or_else(|| "no data".to_owned(), |rate| format!("{rate:.1}\u{a0}%"))),
-        ("Runs", known(is.runs > 0, is.runs.to_string())),
-        ("Tokens", known(is.charges > 0, grouped(is.tokens))),
+        fact("Spent", (is.charges > 0).then(|| is.usd.to_string())),
+        fact("Saved by hits", is.hit_rate().map(|_| is.saved.to_string())),
+        fact("Cache hit rate", is.hit_rate().map(|rate| format!("{rate:.1}\u{a0}%"))),
+        fact("Runs", (is.runs > 0).then(|| is.runs.to_string())),
+        fact("Tokens", (is.charges > 0).then(|| grouped(is.tokens))),
     ];
     list(out, "This month, measured", &measured);
-    let orchestrated = format!("{} ({:.1}\u{a0}%)", month.commits.orchestrated, month.commits.rate());
-    let modelled = [
-        ("Commits", month.commits.total.to_string()),
-        ("Orchestrated", known(aggregate.knows(), orchestrated)),
-        ("Actual cost", format!("${:.2}", of.actual_usd)),
-        ("Baseline", format!("${:.2}", of.baseline_usd)),
-        ("Saved", format!("${:.2} ({:.1}\u{a0}%)", of.saved_usd, of.savings_percentage)),
+    let baseline = options.model.of(month.commits, options.policy).baseline_usd;
+    let mut modelled = [
+        fact("Commits", Some(month.commits.total.to_string())),
+        fact("Orchestrated", of.map(|_| month.commits.orchestrated.to_string())),
+        fact("Actual cost", of.map(|of| format!("${:.2}", of.actual_usd))),
+        fact("Baseline", Some(format!("${baseline:.2}"))),
+        fact("Saved", of.map(|of| format!("${:.2}", of.saved_usd))),
     ];
+    if let Some(of) = of {
+        let [_, orchestrated, _, _, saved] = &mut modelled;
+        orchestrated.2 = percent(month.commits.rate(), "commits");
+        saved.2 = percent(of.savings_percentage, "the baseline");
+    }
     list(out, "This month, modelled", &modelled);
+    if let Some(why) = aggregate.unknown() {
+        _ = write!(out, "<p class=\"note\">No data: {}.</p>", escape_markup(why));
+    }
 }
 
 fn trends(out: &mut String, aggregate: &Aggregate) {
     let (model, policy) = (&aggregate.options.model, aggregate.options.policy);
-    let last = |parts: &std::collections::BTreeMap<String, Part>, most: usize| -> Vec<(String, Part)> {
-        let skip = parts.len().saturating_sub(most);
-        parts.iter().skip(skip).map(|(name, part)| (name.clone(), *part)).collect()
-    };
-    for (title, parts, policy) in [
-        ("By week", last(&aggregate.weeks, WEEKS), Policy::Message),
-        ("By month", last(&aggregate.months, MONTHS), policy),
-    ] {
+    for (title, parts, policy) in
+        [("By week", aggregate.last_weeks(WEEKS), Policy::Message), ("By month", aggregate.last_months(MONTHS), policy)]
+    {
         let rows = |values: &dyn Fn(&Part) -> Vec<f64>| {
             parts.iter().map(|(name, part)| (name.clone(), values(part))).collect()
         };
@@ -218,14 +226,14 @@ fn runs(out: &mut String, aggregate: &Aggregate) {
         });
         table(out, &["Run", "State", "Begun", "Took", "Tasks", "Cost", "Tokens", "Hits", "Saved", "More"], rows);
         if runs.len() > RUNS {
-            _ = write!(out, "<p class=\"soft\">And {} more, which the JSON has.</p>", runs.len() - RUNS);
+            _ = write!(out, "<p class=\"note\">And {} more, which the JSON has.</p>", runs.len() - RUNS);
         }
         *out += "</details>";
     }
     if aggregate.unread > 0 {
         _ = write!(
             out,
-            "<p class=\"soft\">{} runs could not be read; what they saved is missing.</p>",
+            "<p class=\"note\">{} runs could not be read; what they saved is missing.</p>",
             aggregate.unread
         );
     }

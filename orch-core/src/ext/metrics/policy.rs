@@ -71,7 +71,8 @@ impl FromStr for Policy {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|policy| policy.name() == text).ok_or_else(|| {
-            let message = format!("there is no policy `{}`; known here: recorded, message, compat", Printable(text));
+            let known = Self::ALL.map(Self::name).join(", ");
+            let message = format!("there is no policy `{}`; known here: {known}", Printable(text));
             Error::new(ErrorKind::InvalidValue, message)
         })
     }

@@ -43,11 +43,8 @@ pub fn report_markdown(aggregate: &Aggregate, with_authors: bool) -> String {
         options.zone,
         month.commits.orchestrated
     );
-    if !aggregate.knows() {
-        out.push_str(
-            "*No hook has recorded a commit, so it is not known which of them were orchestrated: \
-             `orch hooks install git` puts the hooks in.*\n\n",
-        );
+    if let Some(why) = aggregate.unknown() {
+        _ = write!(out, "*Little of this is known: {why}.*\n\n");
     }
     measured(&mut out, aggregate, &month, &all);
     _ = write!(
@@ -88,7 +85,7 @@ pub fn report_markdown(aggregate: &Aggregate, with_authors: bool) -> String {
 fn measured(out: &mut String, aggregate: &Aggregate, month: &Part, all: &Part) {
     out.push_str("## 🔬 Measured\n\n");
     if all.measured.is_nothing() {
-        out.push_str("Nothing was measured: no store knows of runs or charges of this time.\n\n");
+        out.push_str("Nothing was measured: no store knows of runs or charges of this time. `orch run FILE --store` keeps them.\n\n");
         return;
     }
     out.push_str("| Metric | This month | All time |\n|--------|-----------:|---------:|\n");

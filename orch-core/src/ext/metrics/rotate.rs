@@ -13,7 +13,7 @@ use super::{
     files::{cannot, sync_folder, write_whole},
     form::canonical,
     legacy::record_month,
-    months::{day, local, next},
+    months::{is_month, local, next},
 };
 use crate::{
     WallTime,
@@ -104,7 +104,6 @@ impl Rotation {
         let first_kept = next(current, -KEPT);
         // What has just come stays until the next rotation.
         let filled: BTreeSet<String> = rotation.steps.iter().filter_map(Step::month).map(str::to_owned).collect();
-        let is_month = |name: &str| name.len() == 7 && day(&format!("{name}-01")) > 0;
         for name in archives.iter().collect::<BTreeSet<_>>() {
             if name.starts_with(GOING) {
                 rotation.steps.push(Step::Sweep { folder: name.clone() });

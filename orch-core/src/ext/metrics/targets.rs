@@ -43,11 +43,20 @@ impl Missed {
 }
 
 impl Targets {
-    /// Those that the current month misses. With too few commits none is: one commit would be none or all.
+    /// Why no target of the current month is judged; `None`: they are. With few commits a rate says nothing: one commit would be none or all.
+    pub fn unjudged(&self, aggregate: &Aggregate) -> Option<String> {
+        let enough = if self.commits == 0 { ENOUGH } else { self.commits };
+        let (total, month) = (aggregate.month().commits.total, aggregate.current());
+        let few = (total > 0 && total < enough).then(|| {
+            format!("{month} has {total} commits, and targets are for {enough} and more (`commits` of the targets)")
+        });
+        aggregate.unknown().or(few)
+    }
+
+    /// Those that the current month misses, where they are [judged](Targets::unjudged).
     pub fn missed(&self, aggregate: &Aggregate) -> Vec<Missed> {
         let (part, month, options) = (aggregate.month(), aggregate.current().to_owned(), &aggregate.options);
-        let enough = if self.commits == 0 { ENOUGH } else { self.commits };
-        if part.commits.total < enough || !aggregate.knows() {
+        if self.unjudged(aggregate).is_some() {
             return Vec::new();
         }
         let modelled = options.model.of(part.commits, options.policy);
