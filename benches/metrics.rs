@@ -76,7 +76,7 @@ fn record(at: &Path) -> usize {
             at: WallTime((BEGAN + nth * EVERY) * 1000),
             hook: "post-commit".into(),
             commit: hash.into(),
-            path: format!("/work/{tree}"),
+            path: format!("/trees/{tree}"),
             worktree: tree,
             managed: true,
             branch: Some("main".into()),

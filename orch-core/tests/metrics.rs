@@ -16,8 +16,8 @@ use orch_core::{
     ErrorKind, WallTime,
     cost::budget::Zone,
     ext::metrics::{
-        Aggregate, AggregatedFile, CommitMetrics, Facts, MetricsOptions, Policy, RunFact, Tally, collect, conflict,
-        record_month, report_html, report_markdown,
+        Aggregate, AggregatedFile, CommitMetrics, Facts, MetricsOptions, Policy, Rules, RunFact, Tally, collect,
+        conflict, record_month, report_html, report_markdown,
     },
     git::{Git, GitOptions, LogEntry, Oid},
     session::CommitRecord,
@@ -170,6 +170,11 @@ fn windows_are_explicit_instants() {
     assert_eq!(total(None, None), 970);
     assert_eq!(total(Some(middle), None) + total(None, Some(middle)), 970);
     assert_eq!(total(Some("2025-07-01T04:00:00Z"), Some("2025-08-01T00:00:00-04:00")), 347);
+    // Of the 970, 61 are merges.
+    let at = local("2025-07-20T12:00:00.000");
+    let rules = Rules { merges: false, ..Rules::default() };
+    let options = MetricsOptions { policy: Policy::Message, rules, ..MetricsOptions::at(at) };
+    assert_eq!(collect(&git, Some(&head), options, &Facts::default()).unwrap().all().commits.total, 909);
 }
 
 #[test]

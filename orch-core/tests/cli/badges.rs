@@ -13,6 +13,7 @@ fn nothing_is_invented() {
     // No hook has recorded anything, so nobody knows.
     let says = |args: &[&str]| repository.orch(args).lines().step_by(2).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(says(&["badges", AT[0], AT[1]]), ["MTD Cost: no data", "Orchestration Savings: no data"]);
+    assert_eq!(says(&["badges", "--only", "trend", AT[0], AT[1]]), ["Savings per Week: no data"]);
     assert_eq!(says(&with(&["badges"])), ["MTD Cost: $1.00 modelled", "Orchestration Savings: $0.00 0% modelled"]);
     let all =
         says(&with(&["badges", "--basis", "measured", "--only", "mtd-cost,savings,rate,hit-rate,budget,runs,trend"]));

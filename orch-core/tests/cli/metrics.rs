@@ -127,7 +127,7 @@ fn the_report_and_its_page_are_written() {
     );
     assert_eq!(repository.try_orch(&with(&["metrics", "report", "--since", "2025-07-02"])).0, 2);
     let table = repository.orch(&with(&["metrics"]));
-    let row = "2025-07         2             1  50.0 %     $1.00   $0.70  $0.30  30.0 %";
+    let row = "2025-07         2             1  50.0 %     $1.00   $0.70  $0.30   30.0 %";
     assert!(table.contains(row), "{table}");
 }
 
