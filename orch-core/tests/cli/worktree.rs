@@ -168,6 +168,7 @@ fn five_edit_side_by_side_and_four_come_in() {
     };
     let done = run(&["--yes"]);
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(!String::from_utf8_lossy(&done.stderr).contains("orch worktree merge"), "the gate has brought it in");
     let report: Value = serde_json::from_slice(&done.stdout).unwrap();
     let gate = report["tasks"].as_array().unwrap().iter().find(|task| task["id"] == "bring-together").unwrap();
     let mut output = gate["output"].clone();

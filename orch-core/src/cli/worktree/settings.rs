@@ -9,9 +9,7 @@ use crate::{
     AgentExecutor,
     cli::{config::Config, trust},
     error::{Error, ErrorKind, Result},
-    ext::worktree::{
-        GATE_AGENT, InWorktrees, InWorktreesOptions, Pool, PoolOptions, Setup, WorktreeOptions, Worktrees,
-    },
+    ext::worktree::{InWorktrees, InWorktreesOptions, Pool, PoolOptions, Setup, WorktreeOptions, Worktrees},
     git::{BranchName, Git, GitOptions},
     id::Printable,
     report::Report,
@@ -103,12 +101,9 @@ fn in_worktrees(config: &Config) -> InWorktreesOptions {
     InWorktreesOptions { branch: config.worktrees.branch.clone().unwrap_or(defaults.branch), ..defaults }
 }
 
-/// How what a run did is brought in, where no gate of its own does that: on which branches its last tasks left something.
+/// How what a run did is brought in: on which branches its last tasks left something. A gate has none.
 pub(in crate::cli) fn how_to_bring_in(report: &Report, config: &Config, here: &Path) -> Option<String> {
     let (run, graph) = (report.run()?, report.graph());
-    if graph.tasks().iter().any(|task| task.options().agent.as_deref() == Some(GATE_AGENT)) {
-        return None;
-    }
     let (git, options) = (Git::new(here, GitOptions::default()), in_worktrees(config));
     let head = git.commit("HEAD").ok()?;
     let last = report.tasks().filter(|task| graph.children(task.ix()).len() == 0);
