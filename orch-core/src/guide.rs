@@ -300,6 +300,8 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0186-all-doors-deal-by-one-call.md")]
     pub mod d0186_all_doors_deal_by_one_call {}
+    #[doc = include_str!("../docs/decisions/0187-a-short-task-is-written-once.md")]
+    pub mod d0187_a_short_task_is_written_once {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -363,7 +363,7 @@ async fn a_run_that_is_never_idle_still_drops_what_outlives_its_grace() {
     impl orch_core::Executor for Stubborn {
         fn run(&self, task: TaskContext) -> orch_core::Body {
             if task.id().as_str() == "stubborn" {
-                return Box::pin(std::future::pending());
+                return Box::pin(std::future::pending::<Outcome>());
             }
             Box::pin(async { Outcome::done(()) })
         }

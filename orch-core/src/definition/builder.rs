@@ -194,6 +194,8 @@ impl GraphBuilder {
         Ok(Graph::from_inner(Inner {
             name,
             tasks,
+            // The graph finds them.
+            optioned: Vec::new(),
             index,
             parents,
             children,

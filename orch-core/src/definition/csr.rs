@@ -23,6 +23,11 @@ impl Csr {
         }
     }
 
+    /// How long each list is.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        self.starts.array_windows().map(|[start, end]| (end - start) as usize)
+    }
+
     pub(crate) fn edges(&self) -> usize {
         self.items.len()
     }

@@ -39,6 +39,8 @@ pub struct Graph(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) name: String,
     pub(super) tasks: Vec<Task>,
+    /// The tasks that have options. A run looks at no other task before it begins it.
+    pub(super) optioned: Vec<u32>,
     pub(super) index: Index,
     pub(super) parents: Csr,
     pub(super) children: Csr,
@@ -102,7 +104,9 @@ impl Graph {
         GraphBuilder::new(name.into())
     }
 
-    pub(super) fn from_inner(inner: Inner) -> Self {
+    pub(super) fn from_inner(mut inner: Inner) -> Self {
+        let optioned = (0..).zip(&inner.tasks).filter(|(_, task)| task.options.is_some());
+        inner.optioned = optioned.map(|(ix, _)| ix).collect();
         Self(Arc::new(inner))
     }
 
@@ -155,6 +159,17 @@ impl Graph {
     /// Where the task with that name is.
     pub fn find(&self, id: &str) -> Option<TaskIx> {
         self.0.index.find(&self.0.tasks, id).map(TaskIx)
+    }
+
+    /// The tasks that have options of their own, from place `first` on, in the order of definition.
+    pub(crate) fn with_options(&self, first: usize) -> impl Iterator<Item = TaskIx> + '_ {
+        let from = self.0.optioned.partition_point(|&ix| (ix as usize) < first);
+        self.0.optioned.iter().skip(from).map(|&ix| TaskIx(ix))
+    }
+
+    /// How many each task waits for, in the order of definition.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.parents.lengths()
     }
 
     /// What that task waits for, each once, by place.
@@ -279,7 +294,7 @@ impl Graph {
             let sources = options.sources.get_or_insert_default();
             sources.tools.insert("function".to_owned(), hash.into());
         }
-        Self(Arc::new(inner))
+        Self::from_inner(inner)
     }
 
     /// The same graph, where those of whom `agent` knows one are done by that agent.
@@ -290,7 +305,7 @@ impl Graph {
                 task.options.get_or_insert_default().agent = Some(agent.to_owned());
             }
         }
-        Self(Arc::new(inner))
+        Self::from_inner(inner)
     }
 
     /// A builder that holds what this graph holds.

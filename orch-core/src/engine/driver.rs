@@ -19,13 +19,13 @@ use tokio::{
 use super::{
     inbox::{Inbox, Mail},
     options::{Inline, RunOptions},
-    place::{Place, Work, discard, work},
+    place::{Place, Work, discard, finish, work},
 };
 use crate::{
     clock::Clock,
     cost::PriceSource,
     error::{Error, ErrorKind, Result},
-    event::{Event, EventSink, Failure, FailureKind, Outcome, Output, RunState},
+    event::{Event, EventSink, Failure, FailureKind, Outcome, RunState},
     executor::Executor,
     locks::Locks,
     plan::Plan,
@@ -79,8 +79,6 @@ pub(super) struct Driver {
     free: Vec<u32>,
     finished: Vec<Message>,
     mail: Mail,
-    starts: Vec<Attempt>,
-    cancels: Vec<Attempt>,
     /// How many bodies were told to stop and have a time to be dropped at.
     stopping: usize,
     inline: Inline,
@@ -155,8 +153,6 @@ impl Driver {
             free: Vec::new(),
             finished: Vec::new(),
             mail: Mail::default(),
-            starts: Vec::new(),
-            cancels: Vec::new(),
             stopping: 0,
             inline: options.inline,
             spawning,
@@ -212,10 +208,6 @@ impl Driver {
                 polls_began = now;
             }
             let actions = self.session.step(now, &mut self.finished);
-            self.starts.clear();
-            self.starts.extend_from_slice(&actions.start);
-            self.cancels.clear();
-            self.cancels.extend_from_slice(&actions.cancel);
             let (more, wake_at) = (actions.more, actions.wake_at);
             if let Some(reader) = &self.reader
                 && !actions.events.is_empty()
@@ -227,12 +219,12 @@ impl Driver {
                 // The first step of a wide graph takes longer than any poll; without this look it would pass for one.
                 polls_began = self.clock.elapsed();
             }
-            for at in 0..self.starts.len() {
-                if let Some(&attempt) = self.starts.get(at) {
-                    self.begin(attempt);
-                }
+            let mut begun = 0;
+            while let Some(&attempt) = self.session.actions().start.get(begun) {
+                self.begin(attempt);
+                begun += 1;
             }
-            if !self.cancels.is_empty() {
+            if !self.session.actions().cancel.is_empty() {
                 self.cancel(now);
             }
             if self.session.state() != RunState::Running {
@@ -270,41 +262,29 @@ impl Driver {
         });
         let inputs = self.session.inputs(attempt);
         let Some(held) = self.places.0.get_mut(place as usize) else { return };
-        let context = held.slot.enter(attempt.task, attempt.number, inputs);
+        // Called where the body is made: a context that is handed on is copied for each hand.
+        let (slot, executor) = (&held.slot, &self.seams.executor);
+        let begin = || executor.run(slot.enter(attempt.task, attempt.number, inputs));
         let begun = if self.spawning {
-            catch_unwind(AssertUnwindSafe(|| self.seams.executor.run(context)))
-                .map(|body| {
+            match catch_unwind(AssertUnwindSafe(begin)) {
+                Ok(body) => {
                     let work = tokio::spawn(work(place, body, self.inbox.clone(), self.clock.clone()));
-                    Work::Spawned(work.abort_handle())
-                })
-                .map_err(|panic| Outcome::panicked(panic.as_ref()))
+                    Some(Work::Spawned(work.abort_handle()))
+                }
+                Err(panic) => {
+                    finish(&mut self.finished, attempt, Outcome::panicked(panic.as_ref()));
+                    None
+                }
+            }
         } else {
             self.polls += 1;
-            held.first_poll(|| self.seams.executor.run(context))
+            held.first_poll(attempt, &mut self.finished, begin)
         };
-        match begun {
-            Ok(work) => {
-                held.work = work;
-                held.attempt = attempt;
-                self.free.pop();
-            }
-            // It never had to wait: the place is still free.
-            Err(mut outcome) => {
-                let Attempt { task, number, .. } = attempt;
-                if let Outcome { result: Ok(output), usage: None } = &outcome
-                    && output.is_nothing()
-                {
-                    // Written as it is known; the processor would wait for the copy of what was just written by parts.
-                    self.finished.push(Message::Finished { task, attempt: number, outcome: Outcome::done(()) });
-                    return;
-                }
-                // Made where it will stay: a copy from the stack shows in the time of a short task.
-                self.finished.resize_with(self.finished.len() + 1, || {
-                    let result = std::mem::replace(&mut outcome.result, Ok(Output::NOTHING));
-                    let outcome = Outcome { result, usage: outcome.usage.take() };
-                    Message::Finished { task, attempt: number, outcome }
-                });
-            }
+        // A body that never had to wait leaves its place free.
+        if let Some(work) = begun {
+            held.work = work;
+            held.attempt = attempt;
+            self.free.pop();
         }
     }
 
@@ -315,8 +295,7 @@ impl Driver {
             // Whoever still waits for its cancellation need not any more.
             held.slot.cancel();
             self.stopping -= usize::from(held.drop_at.take().is_some());
-            let Attempt { task, number, .. } = held.attempt;
-            self.finished.push(Message::Finished { task, attempt: number, outcome });
+            finish(&mut self.finished, held.attempt, outcome);
             self.free.push(place);
         }
     }
@@ -353,7 +332,7 @@ impl Driver {
     /// Tells attempts to stop: at once where the executor grants no grace.
     fn cancel(&mut self, now: Duration) {
         let grace = self.seams.executor.grace();
-        let wanted: HashSet<Attempt> = self.cancels.drain(..).collect();
+        let wanted: HashSet<Attempt> = self.session.actions().cancel.iter().copied().collect();
         for held in &mut self.places.0 {
             if !matches!(held.work, Work::Idle) && wanted.contains(&held.attempt) {
                 held.slot.cancel();

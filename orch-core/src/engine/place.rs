@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     event::Outcome,
     executor::{Body, Slot},
-    run::Attempt,
+    run::{Attempt, Message, push_with},
 };
 
 /// One place. It is reused: a short body allocates only itself.
@@ -49,22 +49,49 @@ impl Place {
             .unwrap_or_else(|panic| Poll::Ready(Outcome::panicked(panic.as_ref())))
     }
 
-    /// Begins a body and polls it once: the body where it has to wait, else its outcome.
+    /// Begins a body and polls it once: the body where it has to wait. Else `finished` has its outcome, written where it stays
+    /// and not moved there: the processor would wait for each copy of what was just written by parts.
     #[inline]
-    pub(super) fn first_poll(&self, begin: impl FnOnce() -> Body) -> Result<Work, Outcome> {
+    pub(super) fn first_poll(
+        &self,
+        attempt: Attempt,
+        finished: &mut Vec<Message>,
+        begin: impl FnOnce() -> Body,
+    ) -> Option<Work> {
         let first = AssertUnwindSafe(|| {
             let mut body = begin();
             match body.as_mut().poll(&mut Context::from_waker(&self.waker)) {
-                Poll::Ready(outcome) => Err(outcome),
-                Poll::Pending => Ok(Work::Inline(body)),
+                Poll::Ready(outcome) => {
+                    // It may panic as it goes, and then has panicked.
+                    drop(body);
+                    finish(finished, attempt, outcome);
+                    None
+                }
+                Poll::Pending => Some(Work::Inline(body)),
             }
         });
-        catch_unwind(first).unwrap_or_else(|panic| Err(Outcome::panicked(panic.as_ref())))
+        let begun = catch_unwind(first);
+        begun.unwrap_or_else(|panic| {
+            finish(finished, attempt, Outcome::panicked(panic.as_ref()));
+            None
+        })
     }
 
     /// The wake-up that brought us here has been heard; the next one counts again. To be called before the poll.
     pub(super) fn heard(&self) {
         self.signal.heard();
+    }
+}
+
+/// Says how an attempt ended.
+#[inline(always)]
+pub(super) fn finish(finished: &mut Vec<Message>, attempt: Attempt, outcome: Outcome) {
+    let Attempt { task, number: attempt, .. } = attempt;
+    match outcome {
+        Outcome { result: Ok(output), usage: None } if output.is_nothing() => {
+            push_with(finished, || Message::Finished { task, attempt, outcome: Outcome::done(()) });
+        }
+        outcome => push_with(finished, || Message::Finished { task, attempt, outcome }),
     }
 }
 

@@ -99,6 +99,7 @@ impl Slot {
     }
 
     /// The context of the next attempt in this place.
+    #[inline]
     pub(crate) fn enter(self: &Arc<Self>, task: TaskIx, attempt: u32, inputs: Option<Arc<Inputs>>) -> TaskContext {
         if self.awaited.load(Ordering::Relaxed) {
             self.cancel();

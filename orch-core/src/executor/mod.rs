@@ -38,6 +38,6 @@ pub use process::{
     Agent, Agents, Doers, ExitMeaning, OutputForm, ProcessExecutor, ProcessOptions, StdinForm, UsageForm,
 };
 pub use redact::Redactor;
-pub use seam::{Body, Executor};
+pub use seam::{Body, Executor, OutcomeFuture};
 pub use trace::Trace;
 pub use usage::ClaudeResult;

@@ -1,12 +1,39 @@
 //! The executor's seam.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use super::context::TaskContext;
 use crate::event::{IntoOutcome, Outcome};
 
-/// The work of one attempt.
-pub type Body = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+/// The work of one attempt. It is a future of the [`Outcome`].
+pub type Body = Pin<Box<dyn OutcomeFuture + Send>>;
+
+/// A future whose output an outcome can be made of. Every future of something that is [`IntoOutcome`] is one: `Box::pin` of it
+/// is a [`Body`], with no future around it that would have to be moved and polled as well.
+pub trait OutcomeFuture {
+    /// As [`Future::poll`].
+    fn poll_outcome(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Outcome>;
+}
+
+impl<F: Future<Output: IntoOutcome>> OutcomeFuture for F {
+    #[inline]
+    fn poll_outcome(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Outcome> {
+        self.poll(task).map(IntoOutcome::into_outcome)
+    }
+}
+
+impl Future for dyn OutcomeFuture + Send {
+    type Output = Outcome;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Outcome> {
+        self.poll_outcome(task)
+    }
+}
 
 /// Does the work of tasks.
 ///
@@ -29,7 +56,6 @@ where
     A: IntoOutcome,
 {
     fn run(&self, context: TaskContext) -> Body {
-        let body = self(context);
-        Box::pin(async move { body.await.into_outcome() })
+        Box::pin(self(context))
     }
 }

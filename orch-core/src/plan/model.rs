@@ -41,6 +41,8 @@ struct Inner {
     critical: u64,
     critical_path: Vec<TaskIx>,
     tasks: Vec<Planned>,
+    /// The rank of each task.
+    ranks: Vec<u32>,
     /// Places in the order in which ready tasks start.
     by_rank: Vec<u32>,
 }
@@ -49,7 +51,6 @@ struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planned {
     pub(super) level: u32,
-    rank: u32,
     pub(super) estimate: u64,
     /// The earliest start with unlimited workers.
     earliest: u64,
@@ -95,7 +96,7 @@ impl Plan {
             .map(|task| {
                 let learned = options.history.as_ref().and_then(|history| history.of(task));
                 let estimate = learned.map(|learned| learned.median).or(task.estimated()).map_or(default, nanos);
-                Planned { level: 0, rank: 0, estimate, earliest: 0, remaining: estimate }
+                Planned { level: 0, estimate, earliest: 0, remaining: estimate }
             })
             .collect();
         for ix in graph.topological() {
@@ -115,8 +116,9 @@ impl Plan {
         let mut widths = vec![0u32; levels as usize];
         tasks.iter().for_each(|task| widths[task.level as usize] += 1);
         let by_rank = order(graph, &tasks, options.workers.filter(|&workers| workers > 0));
+        let mut ranks = vec![0; tasks.len()];
         for (rank, &ix) in (0..).zip(&by_rank) {
-            tasks[ix as usize].rank = rank;
+            ranks[ix as usize] = rank;
         }
         let critical = tasks.iter().map(|task| task.remaining).max().unwrap_or(0);
         let serial = tasks.iter().fold(0u64, |sum, task| sum.saturating_add(task.estimate));
@@ -130,6 +132,7 @@ impl Plan {
             critical,
             critical_path,
             tasks,
+            ranks,
             by_rank,
         })))
     }
@@ -203,7 +206,7 @@ impl Plan {
             // Absurd estimates saturate, and then the sum of the two may pass the whole.
             slack: Duration::from_nanos(self.0.critical.saturating_sub(task.earliest.saturating_add(task.remaining))),
             remaining: Duration::from_nanos(task.remaining),
-            rank: task.rank,
+            rank: self.rank(ix),
         }
     }
 
@@ -211,7 +214,12 @@ impl Plan {
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "a place of another graph is the caller's bug, as with a slice")]
     pub(crate) fn rank(&self, ix: TaskIx) -> u32 {
-        self.0.tasks[ix.index()].rank
+        self.0.ranks[ix.index()]
+    }
+
+    /// The [rank](Step::rank) of each task, in the order of definition.
+    pub(crate) fn ranks(&self) -> &[u32] {
+        &self.0.ranks
     }
 
     /// The task with that [rank](Step::rank). Panics as [`Graph::task`] does.

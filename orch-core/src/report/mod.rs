@@ -41,6 +41,7 @@ mod progress;
 #[cfg(test)]
 mod properties;
 pub mod render;
+mod row;
 #[cfg(test)]
 mod script;
 mod short;

@@ -8,6 +8,7 @@ use super::{
     context::ContextRead,
     counts::Counts,
     earlier::Earlier,
+    row::{NO_DETAILS, Row, Tries},
     task::{Attempt, LockWait, TaskResult},
     undo::UndoReport,
     width::cut_chars,
@@ -62,45 +63,6 @@ pub struct Report {
     pub(super) worked_until: Option<Duration>,
 }
 
-/// What every task has. Times in nanoseconds since the start of the run. One cache line: a fold writes one a plain event.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
-    /// When the first attempt could have started.
-    pub(super) ready: u64,
-    /// Waits for a place, over all attempts.
-    pub(super) queued: u64,
-    /// When the first attempt started.
-    pub(super) started: u64,
-    /// When the latest attempt started.
-    pub(super) since: u64,
-    /// When the task ended.
-    pub(super) until: u64,
-    /// How long the attempts that are over ran.
-    busy: u64,
-    pub(super) attempts: u32,
-    /// Its place in `details`.
-    details: u32,
-    pub(super) state: TaskState,
-}
-
-const _: () = assert!(size_of::<Row>() <= 64);
-
-impl Row {
-    const NEW: Self = Self {
-        ready: 0,
-        queued: 0,
-        started: 0,
-        since: 0,
-        until: 0,
-        busy: 0,
-        attempts: 0,
-        details: NO_DETAILS,
-        state: TaskState::Pending,
-    };
-}
-
-const NO_DETAILS: u32 = u32::MAX;
-
 /// What few tasks have.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Details {
@@ -108,6 +70,7 @@ pub(super) struct Details {
     pub(super) failure: Option<Box<Failure>>,
     pub(super) skipped: Option<SkipReason>,
     pub(super) attempts: Vec<Attempt>,
+    pub(super) tries: Option<Tries>,
     pub(super) usage: Option<Box<Usage>>,
     pub(super) cost: Option<Usd>,
     pub(super) saved: Option<Box<Cost>>,
@@ -260,24 +223,37 @@ impl Report {
         }
     }
 
+    #[inline]
     fn start(&mut self, task: TaskIx, attempt: u32, queued: u64, at: u64) {
         let Some(row) = self.rows.get_mut(task.index()) else { return };
         if row.state != TaskState::Pending {
             return;
         }
-        let has_details = row.details != NO_DETAILS;
-        if row.attempts == 0 {
+        let before = *row;
+        if !row.ran {
             row.ready = at.saturating_sub(queued);
-            row.started = at;
+            row.ran = true;
         }
-        row.queued = row.queued.saturating_add(queued);
         row.since = at;
-        row.attempts = attempt.max(row.attempts.saturating_add(1));
         row.state = TaskState::Running;
         self.counts.shift(TaskState::Pending, TaskState::Running);
         self.peak = self.peak.max(self.counts.running);
-        if has_details {
+        if before.details != NO_DETAILS || attempt > 1 {
             self.waited(task, at);
+            self.start_again(task, before, attempt, queued);
+        }
+    }
+
+    /// Counts an attempt that is not the first. `before`: the row before it started.
+    fn start_again(&mut self, task: TaskIx, before: Row, attempt: u32, queued: u64) {
+        let mut tries = self.tries(&before);
+        tries.attempts = attempt.max(tries.attempts.saturating_add(1));
+        if tries.attempts > 1 {
+            tries.queued = tries.queued.saturating_add(queued);
+            if !before.ran {
+                tries.started = self.at;
+            }
+            self.note(task, |details| details.tries = Some(tries));
         }
     }
 
@@ -296,10 +272,13 @@ impl Report {
         if row.state != TaskState::Running {
             return (row.state == TaskState::Pending).then_some(at);
         }
-        row.busy = row.busy.saturating_add(at.saturating_sub(row.since));
+        let before = *row;
         row.state = TaskState::Pending;
         self.counts.shift(TaskState::Running, TaskState::Pending);
-        Some(row.since)
+        let mut tries = self.tries(&before);
+        tries.busy = tries.busy.saturating_add(at.saturating_sub(before.since));
+        self.note(task, |details| details.tries = Some(tries));
+        Some(before.since)
     }
 
     /// Answers whether the task was still open.
@@ -308,17 +287,31 @@ impl Report {
         if row.state.is_final() {
             return false;
         }
-        if row.state == TaskState::Running {
-            row.busy = row.busy.saturating_add(at.saturating_sub(row.since));
-            row.attempts = row.attempts.max(attempt);
-        }
+        let before = *row;
         self.counts.shift(row.state, state);
         row.until = at;
         row.state = state;
-        if row.details != NO_DETAILS {
+        if before.details != NO_DETAILS || attempt > 1 {
             self.waited(task, at);
+            self.end_again(task, before, attempt);
         }
         true
+    }
+
+    /// Counts the end of an attempt that is not the first. `before`: the row before it ended.
+    fn end_again(&mut self, task: TaskIx, before: Row, attempt: u32) {
+        let mut tries = self.tries(&before);
+        if before.state == TaskState::Running && attempt.max(tries.attempts) > 1 {
+            tries.busy = tries.busy.saturating_add(self.at.saturating_sub(before.since));
+            tries.attempts = tries.attempts.max(attempt);
+            self.note(task, |details| details.tries = Some(tries));
+        }
+    }
+
+    /// The attempts of a task.
+    pub(super) fn tries(&self, row: &Row) -> Tries {
+        let kept = self.details.get(row.details as usize).and_then(|details| details.tries);
+        kept.unwrap_or_else(|| row.tries())
     }
 
     fn note(&mut self, task: TaskIx, change: impl FnOnce(&mut Details)) {
@@ -551,7 +544,7 @@ impl Report {
     /// How long a task's attempts ran, in nanoseconds.
     pub(super) fn busy_of(&self, row: &Row) -> u64 {
         let under_way = if row.state == TaskState::Running { self.at.saturating_sub(row.since) } else { 0 };
-        row.busy.saturating_add(under_way)
+        self.tries(row).busy.saturating_add(under_way)
     }
 
     /// One a task, in the order of definition.

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-use super::model::{Report, Row};
+use super::{model::Report, row::Row};
 use crate::id::TaskIx;
 
 /// One task on the way that decided how long a run took. Times are since the start of the run.
@@ -34,13 +34,14 @@ impl Report {
     /// ```
     pub fn critical_path(&self) -> Vec<PathStep> {
         // Of several that ended at once, one that ran explains more than one that was skipped.
-        let key = |ix: TaskIx, row: &Row| (self.end_of(row), row.attempts > 0, Reverse(ix));
-        let ran = (0..).map(TaskIx).zip(self.rows()).filter(|(_, row)| row.attempts > 0);
+        let key = |ix: TaskIx, row: &Row| (self.end_of(row), row.ran, Reverse(ix));
+        let ran = (0..).map(TaskIx).zip(self.rows()).filter(|(_, row)| row.ran);
         let mut next = ran.max_by_key(|&(ix, row)| key(ix, row));
         let mut path: Vec<PathStep> = Vec::new();
         while let Some((ix, row)) = next {
-            if row.attempts > 0 {
-                let (started, finished) = (Duration::from_nanos(row.started), Duration::from_nanos(self.end_of(row)));
+            if row.ran {
+                let started = Duration::from_nanos(self.tries(row).started);
+                let finished = Duration::from_nanos(self.end_of(row));
                 let worked = Duration::from_nanos(self.busy_of(row));
                 path.push(PathStep { task: ix, waited: Duration::ZERO, started, finished, worked });
             }
@@ -77,7 +78,7 @@ impl Report {
     fn end_of(&self, row: &Row) -> u64 {
         if row.state.is_final() {
             row.until
-        } else if row.attempts > 0 {
+        } else if row.ran {
             super::model::nanos(self.makespan())
         } else {
             0

@@ -4,7 +4,8 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{
     context::ContextRead,
-    model::{Details, Report, Row},
+    model::{Details, Report},
+    row::Row,
     short::Short,
     undo::UndoStep,
 };
@@ -57,7 +58,7 @@ impl<'a> TaskResult<'a> {
 
     /// How many attempts were started.
     pub fn attempts(&self) -> u32 {
-        self.row.attempts
+        self.report.tries(self.row).attempts
     }
 
     /// When its dependencies were done and it could have started; `None` if it never started.
@@ -67,12 +68,12 @@ impl<'a> TaskResult<'a> {
 
     /// How long it waited for a place though nothing else held it, over all attempts. Waits between attempts do not count.
     pub fn queued(&self) -> Duration {
-        Duration::from_nanos(self.row.queued)
+        Duration::from_nanos(self.report.tries(self.row).queued)
     }
 
     /// When the first attempt started; `None` if none did.
     pub fn started(&self) -> Option<Duration> {
-        self.ran().then(|| Duration::from_nanos(self.row.started))
+        self.ran().then(|| Duration::from_nanos(self.report.tries(self.row).started))
     }
 
     /// When the latest attempt started; `None` if none did.
@@ -182,7 +183,7 @@ impl<'a> TaskResult<'a> {
     }
 
     fn ran(&self) -> bool {
-        self.row.attempts > 0
+        self.row.ran
     }
 }
 

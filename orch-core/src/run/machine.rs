@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    message::{Actions, Message, Rules},
+    message::{Actions, Message, Rules, drop_all, push_with},
     ready::ReadyQueue,
     scope::Names,
     undo::Saga,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     definition::{Graph, Task},
     error::{Error, ErrorKind, Result},
-    event::{Event, EventKind, Failure, FailureKind, Output, RunState},
+    event::{Event, EventKind, Failure, FailureKind, Outcome, Output, RunState},
     id::{RunId, TaskIx},
     plan::Plan,
 };
@@ -221,20 +221,23 @@ impl Machine {
         self.plan = plan;
         let first_time = self.rows.is_empty();
         let mut undoes = false;
-        for ix in graph.indices().skip(self.rows.len()) {
-            let special = graph.task(ix).options.is_some();
-            if special {
-                let options = graph.task(ix).options();
-                if let Some(group) = options.group.as_ref() {
-                    self.groups.entry(group.clone()).and_modify(|group| group.members += 1);
-                }
-                undoes |= options.undo.is_some();
-                self.joins_siblings(ix);
+        let first = self.rows.len();
+        self.open += graph.len() - first;
+        // The tasks themselves are not looked at: a million of them are much memory.
+        let special = self.rules.asks;
+        let new = graph.waits().zip(self.plan.ranks()).skip(first).map(|(waiting, &rank)| {
+            let waiting = waiting as u32;
+            Row { ready_at: 0, waiting, rank, attempt: 0, phase: Phase::Waiting, special }
+        });
+        self.rows.extend(new);
+        for ix in graph.with_options(first) {
+            self.rows[ix.index()].special = true;
+            let options = graph.task(ix).options();
+            if let Some(group) = options.group.as_ref() {
+                self.groups.entry(group.clone()).and_modify(|group| group.members += 1);
             }
-            let (waiting, rank) = (graph.parents(ix).len() as u32, self.plan.rank(ix));
-            let special = special || self.rules.asks;
-            self.rows.push(Row { ready_at: 0, waiting, rank, attempt: 0, phase: Phase::Waiting, special });
-            self.open += 1;
+            undoes |= options.undo.is_some();
+            self.joins_siblings(ix);
         }
         if undoes {
             self.saga.get_or_insert_default();
@@ -288,9 +291,14 @@ impl Machine {
         if !self.begun {
             self.begin(actions);
         }
-        for message in messages.drain(..) {
+        // Read where they lie: the processor would wait for each copy of what was just written by parts.
+        for message in &mut *messages {
             self.hear(message, actions);
         }
+        drop_all(messages, |message| match message {
+            Message::Finished { outcome: Outcome { result: Ok(output), usage: None }, .. } => output.is_nothing(),
+            _ => false,
+        });
         self.ring(actions);
         if self.stopping.is_none() {
             self.dispatch(actions);
@@ -334,53 +342,63 @@ impl Machine {
         self.admit_unblocked(actions);
     }
 
-    fn hear(&mut self, message: Message, actions: &mut Actions) {
+    /// Hears a message, which is dropped afterwards: what is taken out of it need not be copied.
+    fn hear(&mut self, message: &mut Message, actions: &mut Actions) {
         match message {
-            Message::Finished { task, attempt, outcome } => self.finished(task, attempt, outcome, actions),
-            Message::Checked { task, holds, warning } => {
-                if let Some(message) = warning {
+            &mut Message::Finished { task, attempt, ref mut outcome } => self.finished(task, attempt, outcome, actions),
+            &mut Message::Checked { task, holds, ref mut warning } => {
+                if let Some(message) = warning.take() {
                     self.say(actions, EventKind::Warning { task: Some(task), message });
                 }
                 if self.rows.get(task.index()).is_some_and(|row| row.phase == Phase::Checking) {
                     self.checked(task, holds, actions);
                 }
             }
-            Message::Looked { task, found } => self.looked(task, found, actions),
-            Message::Granted { task } => self.granted(task, actions),
+            Message::Looked { task, found } => self.looked(*task, found.take(), actions),
+            Message::Granted { task } => self.granted(*task, actions),
             Message::Waits { task, resource, holder } => {
+                let (task, resource, holder) = (*task, resource.clone(), holder.take());
                 self.say(actions, EventKind::TaskWaits { task, resource, holder });
             }
-            Message::Refused { task, failure, again_in } => self.refused(task, failure, again_in, actions),
-            Message::Revoked { task } => self.revoked(task, actions),
-            Message::Expired { task, resource } => self.lease_expired(task, &resource, actions),
-            Message::Missed { task, key, why } => self.missed(task, key, why, actions),
-            Message::Read { task, key, saved } => self.say(actions, EventKind::ContextRead { task, key, saved }),
-            Message::Odd { task, message } => self.say(actions, EventKind::Warning { task: Some(task), message }),
-            Message::Heartbeat { task } => {
+            Message::Refused { task, failure, again_in } => {
+                self.refused(*task, failure.clone(), *again_in, actions);
+            }
+            Message::Revoked { task } => self.revoked(*task, actions),
+            Message::Expired { task, resource } => self.lease_expired(*task, resource, actions),
+            Message::Missed { task, key, why } => self.missed(*task, key.clone(), why.clone(), actions),
+            Message::Read { task, key, saved } => {
+                let (task, key, saved) = (*task, key.clone(), saved.take());
+                self.say(actions, EventKind::ContextRead { task, key, saved });
+            }
+            Message::Odd { task, message } => {
+                self.say(actions, EventKind::Warning { task: Some(*task), message: std::mem::take(message) });
+            }
+            &mut Message::Heartbeat { task } => {
                 if self.is_running(task) {
                     self.sign_of_life(task);
                     self.say(actions, EventKind::Heartbeat { task });
                 }
             }
-            Message::Line { task, stream, text } => {
+            &mut Message::Line { task, stream, ref text } => {
                 if self.is_running(task) {
                     self.sign_of_life(task);
-                    self.say(actions, EventKind::TaskOutput { task, stream, text });
+                    self.say(actions, EventKind::TaskOutput { task, stream, text: text.clone() });
                 }
             }
             Message::Adds { task, attempt, added } => {
                 let is_it =
-                    |row: &&Row| row.attempt == attempt && matches!(row.phase, Phase::Running | Phase::Stopping);
+                    |row: &&Row| row.attempt == *attempt && matches!(row.phase, Phase::Running | Phase::Stopping);
                 if self.rows.get(task.index()).filter(is_it).is_some() {
-                    self.additions.entry(task.0).or_default().push(*added);
+                    self.additions.entry(task.0).or_default().push(Task::clone(added));
                 }
             }
-            Message::Cancel { reason } => self.cancelled(reason, actions),
-            Message::Checkpoint { name } => self.make_checkpoint(name, actions),
-            Message::BackTo { checkpoint } => self.back_to(&checkpoint, actions),
+            Message::Cancel { reason } => self.cancelled(std::mem::take(reason), actions),
+            Message::Checkpoint { name } => self.make_checkpoint(name.clone(), actions),
+            Message::BackTo { checkpoint } => self.back_to(checkpoint, actions),
             // What the end of the last task changes comes after the last event.
             Message::Breaker { .. } if self.state != RunState::Running => {}
             Message::Breaker { breaker, state, why, probe_in } => {
+                let (breaker, state, why, probe_in) = (breaker.clone(), *state, why.take(), *probe_in);
                 self.say(actions, EventKind::BreakerChanged { breaker, state, why, probe_in });
             }
         }
@@ -483,12 +501,11 @@ impl Machine {
         self.seq += 1;
     }
 
-    /// Says what `kind` makes. It is made where it will stay: two events a task are written, and a copy of each from the
-    /// stack is a tenth of the whole dispatch.
+    /// Says what `kind` makes, without a copy of it: two events a task are written.
     #[inline]
-    pub(super) fn say_with(&mut self, actions: &mut Actions, mut kind: impl FnMut() -> EventKind) {
+    pub(super) fn say_with(&mut self, actions: &mut Actions, kind: impl FnOnce() -> EventKind) {
         let (seq, at) = (self.seq, self.at);
-        actions.events.resize_with(actions.events.len() + 1, || Event { seq, at, kind: kind() });
+        push_with(&mut actions.events, || Event { seq, at, kind: kind() });
         self.seq += 1;
     }
 

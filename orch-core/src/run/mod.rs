@@ -46,6 +46,7 @@ mod undo;
 mod warm;
 
 pub use machine::Machine;
+pub(crate) use message::push_with;
 pub use message::{Actions, Attempt, Check, FailurePolicy, Found, Message, Rules};
 pub use resources::Resources;
 pub(crate) use resources::{message as lock_message, refused};

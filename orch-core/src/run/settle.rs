@@ -17,13 +17,13 @@ use crate::{
 
 #[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
 impl Machine {
-    pub(super) fn finished(&mut self, task: TaskIx, attempt: u32, outcome: Outcome, actions: &mut Actions) {
+    /// An attempt ended. What is needed of the outcome is taken out of it.
+    pub(super) fn finished(&mut self, task: TaskIx, attempt: u32, outcome: &mut Outcome, actions: &mut Actions) {
         let Some(&row) = self.rows.get(task.index()) else { return };
         if row.attempt != attempt || !matches!(row.phase, Phase::Running | Phase::Stopping) {
             return self.undo_finished(task, attempt, outcome, actions);
         }
         self.running -= 1;
-        let mut outcome = outcome;
         let additions = if self.additions.is_empty() { None } else { self.additions.remove(&task.0) };
         if row.special {
             self.gives_back(task, actions);
@@ -41,9 +41,12 @@ impl Machine {
         {
             outcome.result = Err(Box::new(Failure::fatal(message)));
         }
-        match outcome.result {
-            Ok(output) => self.succeeded(task, attempt, output, outcome.usage, actions),
-            Err(failure) => self.attempt_failed(task, attempt, failure, outcome.usage, Duration::ZERO, actions),
+        match &mut outcome.result {
+            Ok(output) => self.succeeded(task, attempt, output, &mut outcome.usage, actions),
+            Err(failure) => {
+                let (failure, usage) = (failure.clone(), outcome.usage.take());
+                self.attempt_failed(task, attempt, failure, usage, Duration::ZERO, actions);
+            }
         }
         if !self.unblocked.is_empty() {
             self.admit_unblocked(actions);
@@ -54,20 +57,28 @@ impl Machine {
         &mut self,
         task: TaskIx,
         attempt: u32,
-        output: Output,
-        usage: Option<Box<Usage>>,
+        output: &mut Output,
+        usage: &mut Option<Box<Usage>>,
         actions: &mut Actions,
     ) {
         let expands = self.rows[task.index()].special && self.graph().task(task).options().expand.is_some();
-        if expands && let Err(failure) = self.expand(task, &output, actions) {
-            return self.task_failed(task, attempt, failure, usage, actions);
+        if expands && let Err(failure) = self.expand(task, output, actions) {
+            return self.task_failed(task, attempt, failure, usage.take(), actions);
         }
-        self.keep_output(task, &output);
-        let (mut output, mut usage) = (output, usage);
-        self.say_with(actions, || {
-            let result = Ok(std::mem::take(&mut output));
-            EventKind::TaskFinished { task, attempt, result, usage: usage.take() }
-        });
+        if output.is_nothing() {
+            self.say_with(actions, || EventKind::TaskFinished {
+                task,
+                attempt,
+                result: Ok(Output::NOTHING),
+                usage: usage.take(),
+            });
+        } else {
+            self.keep_output(task, output);
+            self.say_with(actions, || {
+                let result = Ok(std::mem::take(output));
+                EventKind::TaskFinished { task, attempt, result, usage: usage.take() }
+            });
+        }
         if self.rows[task.index()].special {
             self.ended(task, End::Done);
         }

@@ -95,21 +95,22 @@ impl Machine {
     /// The task is final and its dependents may go on.
     #[inline]
     pub(super) fn satisfy(&mut self, task: TaskIx) {
-        self.rows[task.index()].phase = Phase::Satisfied;
-        self.open -= 1;
-        for child in self.plan.graph().children(task) {
-            let row = &mut self.rows[child.index()];
+        let Self { plan, rows, ready, next, unblocked, more, now, open, .. } = self;
+        rows[task.index()].phase = Phase::Satisfied;
+        *open -= 1;
+        for child in plan.graph().children(task) {
+            let row = &mut rows[child.index()];
             row.waiting = row.waiting.saturating_sub(1);
             if row.waiting > 0 || row.phase != Phase::Waiting {
             } else if row.special {
-                self.unblocked.push(child.0);
+                unblocked.push(child.0);
             } else {
                 row.phase = Phase::Ready;
-                row.ready_at = self.now;
-                if self.more {
-                    self.next.push(row.rank);
+                row.ready_at = *now;
+                if *more {
+                    next.push(row.rank);
                 } else {
-                    self.ready.push(row.rank);
+                    ready.push(row.rank);
                 }
             }
         }

@@ -243,7 +243,7 @@ impl Machine {
     }
 
     /// Hears how an attempt to undo ended.
-    pub(super) fn undo_finished(&mut self, task: TaskIx, attempt: u32, mut outcome: Outcome, actions: &mut Actions) {
+    pub(super) fn undo_finished(&mut self, task: TaskIx, attempt: u32, outcome: &mut Outcome, actions: &mut Actions) {
         let Some(mut saga) = self.saga.take() else { return };
         if let Some(current) = saga.current_mut()
             && (current.task, current.attempt) == (task, attempt)
@@ -251,6 +251,7 @@ impl Machine {
         {
             self.running -= 1;
             self.gives_back(task, actions);
+            let mut outcome = std::mem::replace(outcome, Outcome::done(()));
             if let Stage::Stopping(why) = std::mem::replace(&mut current.stage, Stage::Running)
                 && outcome.result.is_err()
             {

@@ -167,7 +167,8 @@ impl Session {
         let reads = |task: &Task| {
             task.options().shares() || !task.options().inputs.is_empty() || task.options().expand.is_some()
         };
-        let cache = options.cache.clone().filter(|_| plan.graph().tasks().iter().any(reads));
+        let graph = plan.graph();
+        let cache = options.cache.clone().filter(|_| graph.with_options(0).any(|ix| reads(graph.task(ix))));
         let context = cache.map(|cache| {
             RunContext::new(cache, options.prices.clone(), options.directory.clone(), plan.graph(), shared.clone())
         });
@@ -251,6 +252,12 @@ impl Session {
         if !self.actions.check.is_empty() {
             self.answer_checks();
         }
+        &self.actions
+    }
+
+    /// What the latest [`step`](Session::step) answered.
+    #[inline]
+    pub fn actions(&self) -> &Actions {
         &self.actions
     }
 
@@ -463,6 +470,7 @@ impl Session {
 
     /// How the run stands. With a store it goes on until its last event is stored; if the store fails, it has failed, and
     /// [`store_error`](Session::store_error) says why.
+    #[inline]
     pub fn state(&self) -> RunState {
         match &self.journal {
             Some(journal) if journal.has_failed() => RunState::Failed,
