@@ -1,8 +1,16 @@
 //! The program: arguments in, exit code out.
 
-use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{
+    CommandFactory as _, Parser as _,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use super::{
     actions,
@@ -19,7 +27,7 @@ use super::{
     streams::{Console, Stream},
     trust, worktree,
 };
-use crate::Result;
+use crate::{Result, id::Printable};
 
 /// Runs `orch` with these arguments, the first of which is the program's name.
 pub fn main<A>(args: impl IntoIterator<Item = A>, stdout: &mut dyn Stream, stderr: &mut dyn Stream) -> ExitCode
@@ -28,9 +36,10 @@ where
 {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let is_hook = args.get(1).is_some_and(|arg| arg == "hook");
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            tell_what_store_took(&mut error, &args);
             let exit = usage(&error, stdout, stderr);
             // To whoever calls a hook, 2 says that it is to stop.
             return if is_hook && exit == Exit::Bad { Exit::Failed } else { exit }.into();
@@ -53,6 +62,18 @@ where
             Exit::Failed.into()
         }
         None => exit.into(),
+    }
+}
+
+/// `--store` takes the word after it. Where something is missing that word may have been meant for it.
+fn tell_what_store_took(error: &mut clap::Error, args: &[OsString]) {
+    let taken = args.array_windows().find(|[option, _]| option == "--store").map(|[_, taken]| Path::new(taken));
+    if let Some(taken) = taken
+        && error.kind() == ErrorKind::MissingRequiredArgument
+    {
+        let taken = Printable(&taken.to_string_lossy()).to_string();
+        let tip = format!("`--store {taken}` is a store at `{taken}`; for the usual store, put `--store` last");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
 }
 

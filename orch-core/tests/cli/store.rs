@@ -85,6 +85,17 @@ fn without_a_place_the_store_is_that_of_the_repository() {
     assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
 }
 
+/// The word after `--store` is its own, whatever it was meant for.
+#[test]
+fn who_loses_the_file_to_the_store_is_told() {
+    let folder = Folder::new();
+    let file = folder.file("work.json", diamond());
+    let said = orch(["run", "--store", &file]).exits(2).stderr;
+    assert!(said.contains(&format!("tip: `--store {file}` is a store at `{file}`")), "{said}");
+    let plain = orch(["run"]).exits(2).stderr;
+    assert!(plain.contains("<FILE>") && !plain.contains("tip:"), "{plain}");
+}
+
 #[test]
 fn a_dry_run_shows_how_a_run_goes_on_and_is_not_kept() {
     let folder = Folder::new();
