@@ -300,6 +300,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0186-all-doors-deal-by-one-call.md")]
     pub mod d0186_all_doors_deal_by_one_call {}
+
+    #[doc = include_str!("../docs/decisions/0195-a-cell-is-a-value-until-it-is-written.md")]
+    pub mod d0195_a_cell_is_a_value_until_it_is_written {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
