@@ -26,7 +26,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     id::{Printable, RunId},
-    store::{Book, ChargeRow, Store},
+    store::{Body, Book, ChargeRow, Store},
     units::{ModelUsage, Usd},
 };
 
@@ -149,12 +149,11 @@ impl Charge {
     }
 
     fn row(&self, at: WallTime) -> ChargeRow {
-        ChargeRow { at, usd: self.usd, body: serde_json::to_string(self).unwrap_or_default() }
+        ChargeRow { at, usd: self.usd, body: Body::of(self.clone()) }
     }
 
     pub(super) fn read(row: &ChargeRow) -> Result<Self> {
-        let body: Self = serde_json::from_str(&row.body).map_err(|error| unreadable("a charge", error))?;
-        Ok(Self { at: row.at, usd: row.usd, ..body })
+        Ok(Self { at: row.at, usd: row.usd, ..row.body.read("a charge")? })
     }
 }
 
@@ -186,13 +185,9 @@ pub struct Spent {
     pub output: u64,
 }
 
-fn unreadable(what: &str, error: serde_json::Error) -> Error {
-    let message = format!("{what} in the ledger is in a form that this orch does not know; use a newer one");
-    Error::new(ErrorKind::Corrupt, message).caused_by(error)
-}
-
-fn text(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| unreadable("an account", error))
+/// The cell of that account.
+fn cell_of(account: &str) -> String {
+    [ACCOUNT, account].concat()
 }
 
 /// The accounts of a booking.
@@ -200,12 +195,11 @@ struct Cells<'a>(&'a mut dyn Book);
 
 impl Accounts for Cells<'_> {
     fn load(&mut self, key: &str) -> Result<Option<Account>> {
-        let found = self.0.cell(&format!("{ACCOUNT}{key}"))?;
-        found.map(|text| serde_json::from_str(&text).map_err(|error| unreadable("an account", error))).transpose()
+        self.0.cell(&cell_of(key))?.map(|body| body.read("an account")).transpose()
     }
 
-    fn save(&mut self, key: &str, account: &Account) -> Result<()> {
-        self.0.set_cell(&format!("{ACCOUNT}{key}"), Some(&text(account)?))
+    fn save(&mut self, key: &str, account: Account) -> Result<()> {
+        self.0.set_cell(&cell_of(key), Some(Body::of(account)))
     }
 }
 
@@ -279,7 +273,7 @@ impl Ledger {
                     most = Some(most.map_or(left, |most: Usd| most.min(left)));
                 }
             }
-            book.set_cell(&format!("{RESERVED}{id}"), Some(&text(&reserved)?))
+            book.set_cell(&format!("{RESERVED}{id}"), Some(Body::of(reserved)))
         });
         match (booked, stopped) {
             (_, Some((verdict, who))) => {
@@ -312,8 +306,7 @@ impl Ledger {
                 let message = format!("the reservation `{}` was settled already, or never made", Printable(id));
                 return Err(Error::new(ErrorKind::Conflict, message));
             };
-            let mut parts: Vec<Reserved> =
-                serde_json::from_str(&cell).map_err(|error| unreadable("a reservation", error))?;
+            let mut parts: Vec<Reserved> = cell.read("a reservation")?;
             let more = total - parts.iter().map(|part| part.usd).sum();
             if more <= Usd::ZERO {
                 return Ok(None);
@@ -324,7 +317,7 @@ impl Ledger {
                 Verdict::Granted(part) => parts.push(part),
                 verdict => return Ok(Some(verdict)),
             }
-            book.set_cell(&key, Some(&text(&parts)?))?;
+            book.set_cell(&key, Some(Body::of(parts)))?;
             Ok(None)
         })
     }
@@ -358,8 +351,7 @@ impl Ledger {
                 let message = format!("the reservation `{}` was settled already, or never made", Printable(id));
                 return Err(Error::new(ErrorKind::Conflict, message));
             };
-            let parts: Vec<Reserved> =
-                serde_json::from_str(&cell).map_err(|error| unreadable("a reservation", error))?;
+            let parts: Vec<Reserved> = cell.read("a reservation")?;
             let at = parts.iter().map(|part| part.at).min().unwrap_or(now);
             let mut left = charges(&parts);
             for charge in &left {
@@ -444,16 +436,14 @@ impl Ledger {
         let mut found = Vec::new();
         for limit in &self.0.limits {
             let span = limit.per.span(&limit.zone, now);
-            let mut accounts = Vec::new();
+            let mut accounts: Vec<(serde_json::Value, Account)> = Vec::new();
             for (key, cell) in &cells {
                 let key = key.strip_prefix(ACCOUNT).unwrap_or(key);
                 let Ok((name, of, period)) = serde_json::from_str::<(String, serde_json::Value, String)>(key) else {
                     continue;
                 };
                 if name == limit.name && period == span.name {
-                    let account: Account =
-                        serde_json::from_str(cell).map_err(|error| unreadable("an account", error))?;
-                    accounts.push((of, account));
+                    accounts.push((of, cell.read("an account")?));
                 }
             }
             if accounts.is_empty() {
@@ -476,9 +466,8 @@ impl Ledger {
     /// Those of the store.
     pub fn in_flight(&self) -> Result<Vec<InFlight>> {
         let cells = self.0.store.cells(RESERVED)?;
-        let read = |(key, cell): (String, String)| {
-            let parts: Vec<Reserved> =
-                serde_json::from_str(&cell).map_err(|error| unreadable("a reservation", error))?;
+        let read = |(key, cell): (String, Body)| {
+            let parts: Vec<Reserved> = cell.read("a reservation")?;
             let at = parts.iter().map(|part| part.at).min().unwrap_or(WallTime(0));
             let id = key.strip_prefix(RESERVED).unwrap_or(&key).to_owned();
             Ok(InFlight { id, at, parts: parts.into_iter().map(|part| (part.who, part.usd)).collect() })
@@ -532,12 +521,12 @@ struct Read<'a>(&'a dyn Store);
 
 impl Accounts for Read<'_> {
     fn load(&mut self, key: &str) -> Result<Option<Account>> {
-        let key = format!("{ACCOUNT}{key}");
+        let key = cell_of(key);
         let found = self.0.cells(&key)?.into_iter().find(|(other, _)| *other == key);
-        found.map(|(_, text)| serde_json::from_str(&text).map_err(|error| unreadable("an account", error))).transpose()
+        found.map(|(_, body)| body.read("an account")).transpose()
     }
 
-    fn save(&mut self, _: &str, _: &Account) -> Result<()> {
+    fn save(&mut self, _: &str, _: Account) -> Result<()> {
         Err(Error::new(ErrorKind::Misuse, "accounts that are only looked at are not written"))
     }
 }

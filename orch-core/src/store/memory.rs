@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     facts::{Fact, FactQuery, Facts},
-    ledger::{Book, ChargeRow},
+    ledger::{Body, Book, ChargeRow},
     outbox::{Delivery, Letter, LetterRow, Outbox},
     seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish},
 };
@@ -46,27 +46,27 @@ struct Content {
     wishes: HashMap<RunId, Vec<Wish>>,
     outbox: Outbox,
     facts: Facts,
-    cells: BTreeMap<String, String>,
+    cells: BTreeMap<String, Body>,
     charges: Vec<ChargeRow>,
 }
 
 /// One booking: what it writes is kept apart until it is done.
 struct Booking<'a> {
     content: &'a Content,
-    cells: BTreeMap<String, Option<String>>,
+    cells: BTreeMap<String, Option<Body>>,
     charges: Vec<ChargeRow>,
 }
 
 impl Book for Booking<'_> {
-    fn cell(&mut self, key: &str) -> Result<Option<String>> {
+    fn cell(&mut self, key: &str) -> Result<Option<Body>> {
         Ok(match self.cells.get(key) {
             Some(written) => written.clone(),
             None => self.content.cells.get(key).cloned(),
         })
     }
 
-    fn set_cell(&mut self, key: &str, text: Option<&str>) -> Result<()> {
-        self.cells.insert(key.to_owned(), text.map(str::to_owned));
+    fn set_cell(&mut self, key: &str, body: Option<Body>) -> Result<()> {
+        self.cells.insert(key.to_owned(), body);
         Ok(())
     }
 
@@ -351,9 +351,9 @@ impl Store for MemoryStore {
         let mut booking = Booking { content: &content, cells: BTreeMap::new(), charges: Vec::new() };
         entry(&mut booking)?;
         let Booking { cells, charges, .. } = booking;
-        for (key, text) in cells {
-            match text {
-                Some(text) => drop(content.cells.insert(key, text)),
+        for (key, body) in cells {
+            match body {
+                Some(body) => drop(content.cells.insert(key, body)),
                 None => drop(content.cells.remove(&key)),
             }
         }
@@ -365,10 +365,10 @@ impl Store for MemoryStore {
         true
     }
 
-    fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, Body)>> {
         let content = self.content();
         let found = content.cells.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-        Ok(found.map(|(key, text)| (key.clone(), text.clone())).collect())
+        Ok(found.map(|(key, body)| (key.clone(), body.clone())).collect())
     }
 
     fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {

@@ -11,12 +11,12 @@
 use std::{sync::Barrier, thread, time::Duration};
 
 use crate::{
-    Clock, Error, ErrorKind, Hand, RunId, RunState, WallTime,
-    store::{Append, Blob, Book, CacheRow, ChargeRow, Lease, Locked, RunHeader, Store, Wish},
-    units::Usd,
+    Clock, ErrorKind, Hand, RunId, RunState,
+    store::{Append, Blob, CacheRow, Lease, Locked, RunHeader, Store, Wish},
 };
 
 mod facts;
+mod ledger;
 mod letters;
 
 /// Makes an empty store whose leases and entries end by that clock's time of day.
@@ -60,9 +60,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("an entry does not outlive a clock that is set back", entries_survive_clocks),
     ("a cache takes no more than it may", a_cache_takes_no_more_than_it_may),
     ("word for a run is taken once, in order", wishes_are_taken_once),
-    ("a booking is there as a whole or not at all", bookings_are_whole),
-    ("charges are listed by time", charges_are_listed),
-    ("nobody books in between", bookings_take_turns),
+    ("a booking is there as a whole or not at all", ledger::bookings_are_whole),
+    ("a cell holds a value or a text", ledger::cells_hold_values),
+    ("charges are listed by time", ledger::charges_are_listed),
+    ("nobody books in between", ledger::bookings_take_turns),
     ("a letter is posted once for each target, ever", letters::are_posted_once),
     ("a letter that was taken comes back when nobody says how it went", letters::come_back),
     ("of many who take letters each gets others", letters::have_one_taker),
@@ -426,61 +427,4 @@ fn wishes_are_taken_once(store: &dyn Store, _: &Hand) {
     assert_eq!(store.take_wishes(run(2)).expect("it can be asked"), []);
     assert_eq!(store.take_wishes(run(1)).expect("it can be asked"), [Wish::Pause, Wish::Resume, stop]);
     assert_eq!(store.take_wishes(run(1)).expect("it can be asked"), []);
-}
-
-fn row(at: u64, nanos: i64) -> ChargeRow {
-    ChargeRow { at: WallTime(at), usd: Usd::from_nanos(nanos), body: format!("{{\"nth\":{at}}}") }
-}
-
-fn bookings_are_whole(store: &dyn Store, _: &Hand) {
-    let write = |fails: bool| {
-        store.book(&mut |book| {
-            assert_eq!(book.cell("a'%_*").expect("it can be read"), None);
-            book.set_cell("a'%_*", Some("one"))?;
-            assert_eq!(book.cell("a'%_*").expect("it can be read").as_deref(), Some("one"), "it reads what it wrote");
-            book.set_cell("b", Some("two"))?;
-            book.charge(&row(1, 5))?;
-            if fails { Err(Error::new(ErrorKind::NotOwner, "no")) } else { Ok(()) }
-        })
-    };
-    assert_eq!(write(true).map_err(|error| error.kind()), Err(ErrorKind::NotOwner));
-    assert_eq!(store.cells("").expect("it can be read"), []);
-    assert_eq!(store.charges(WallTime(0), WallTime(9)).expect("it can be read"), []);
-    write(false).expect("it can be booked");
-    let pair = |key: &str, text: &str| (key.to_owned(), text.to_owned());
-    assert_eq!(store.cells("").expect("it can be read"), [pair("a'%_*", "one"), pair("b", "two")]);
-    assert_eq!(store.cells("a'%").expect("it can be read"), [pair("a'%_*", "one")]);
-    assert_eq!(store.cells("%").expect("it can be read"), []);
-    store.book(&mut |book| book.set_cell("b", None)).expect("it can be booked");
-    assert_eq!(store.cells("b").expect("it can be read"), []);
-}
-
-fn charges_are_listed(store: &dyn Store, _: &Hand) {
-    for (at, nanos) in [(5, 1), (3, i64::MIN), (5, 2), (9, i64::MAX)] {
-        store.book(&mut |book| book.charge(&row(at, nanos))).expect("it can be booked");
-    }
-    let list = |from, to| store.charges(WallTime(from), WallTime(to)).expect("it can be read");
-    assert_eq!(list(0, u64::MAX), [row(3, i64::MIN), row(5, 1), row(5, 2), row(9, i64::MAX)]);
-    assert_eq!(list(5, 9), [row(5, 1), row(5, 2)]);
-}
-
-fn bookings_take_turns(store: &dyn Store, _: &Hand) {
-    let (threads, turns) = (4, 25);
-    let barrier = Barrier::new(threads);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                barrier.wait();
-                for _ in 0..turns {
-                    let count = |book: &mut dyn Book| {
-                        let count: u32 = book.cell("n")?.map_or(0, |text| text.parse().expect("it was a number"));
-                        book.set_cell("n", Some(&(count + 1).to_string()))
-                    };
-                    store.book(&mut |book| count(book)).expect("it can be booked");
-                }
-            });
-        }
-    });
-    let want = (threads * turns).to_string();
-    assert_eq!(store.cells("n").expect("it can be read"), [("n".to_owned(), want)]);
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use orch_core::{
     Result, WallTime,
     store::{
-        Append, Blob, BlobHash, Book, CacheRow, ChargeRow, Delivery, Letter, LetterRow, Locked, Record, RunHeader,
-        RunRow, Wish,
+        Append, Blob, BlobHash, Body, Book, CacheRow, ChargeRow, Delivery, Letter, LetterRow, Locked, Record,
+        RunHeader, RunRow, Wish,
     },
 };
 
@@ -114,7 +114,7 @@ impl Store for Fatal {
     fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()> {
         self.store.book(entry)
     }
-    fn cells(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, Body)>> {
         self.store.cells(prefix)
     }
     fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {

@@ -90,7 +90,7 @@ pub trait Accounts {
     /// # Errors
     ///
     /// Those of the place where they lie.
-    fn save(&mut self, key: &str, account: &Account) -> Result<()>;
+    fn save(&mut self, key: &str, account: Account) -> Result<()>;
 }
 
 /// Accounts in memory.
@@ -102,8 +102,8 @@ impl Accounts for MemoryAccounts {
         Ok(self.0.get(key).cloned())
     }
 
-    fn save(&mut self, key: &str, account: &Account) -> Result<()> {
-        self.0.insert(key.to_owned(), account.clone());
+    fn save(&mut self, key: &str, account: Account) -> Result<()> {
+        self.0.insert(key.to_owned(), account);
         Ok(())
     }
 }

@@ -65,8 +65,9 @@ pub fn exhaust(
     for (limit, span, key) in limits.accounts(who, at).filter(|(limit, ..)| limit.name == stop.limit) {
         let mut account = accounts.load(&key)?.unwrap_or_default();
         if is_news(limit, &mut account, at) {
-            accounts.save(&key, &account)?;
-            return Ok(Some(exhausted(limit, &key, &span, account.spent_at(limit.per, at))));
+            let told = exhausted(limit, &key, &span, account.spent_at(limit.per, at));
+            accounts.save(&key, account)?;
+            return Ok(Some(told));
         }
     }
     Ok(None)

@@ -149,7 +149,7 @@ pub fn reserve_wish(limits: &Limits, accounts: &mut dyn Accounts, wish: &Wish<'_
     let mut reserved = Reserved { usd, at, who: who.clone(), accounts: Vec::new() };
     for mut one in found {
         one.account.reserved += usd;
-        accounts.save(&one.key, &one.account)?;
+        accounts.save(&one.key, one.account)?;
         reserved.accounts.push((one.limit.name.clone(), one.key));
     }
     Ok(Verdict::Granted(reserved))
@@ -281,8 +281,19 @@ pub fn settle_all(
             sum.charges += u64::from(*spent != Usd::ZERO);
         }
     }
+    book(limits, accounts, sums, now)
+}
+
+/// Tells each account, by its key, what it is to hear.
+fn book(
+    limits: &Limits,
+    accounts: &mut dyn Accounts,
+    sums: BTreeMap<impl AsRef<str>, Sum<'_>>,
+    now: WallTime,
+) -> Result<Settled> {
     let mut settled = Settled::default();
     for (key, sum) in sums {
+        let key = key.as_ref();
         let mut account = accounts.load(key)?.unwrap_or_default();
         account.reserved = (account.reserved - sum.reserved).max(Usd::ZERO);
         let limit = limits.find(sum.limit);
@@ -303,7 +314,7 @@ pub fn settle_all(
                 }
             }
         }
-        accounts.save(key, &account)?;
+        accounts.save(key, account)?;
     }
     Ok(settled)
 }
@@ -324,7 +335,12 @@ impl Settled {
 ///
 /// Those of `accounts`.
 pub fn charge(limits: &Limits, accounts: &mut dyn Accounts, who: &Labels, at: WallTime, spent: Usd) -> Result<Settled> {
-    settle(limits, accounts, &nothing(limits, who, at), spent, at)
+    let charges = u64::from(spent != Usd::ZERO);
+    let sums: BTreeMap<String, Sum<'_>> = limits
+        .accounts(who, at)
+        .map(|(Limit { name, .. }, _, key)| (key, Sum { limit: name, at, reserved: Usd::ZERO, spent, charges }))
+        .collect();
+    book(limits, accounts, sums, at)
 }
 
 /// Nothing, as if it had been reserved: by it something is charged that nobody reserved for.

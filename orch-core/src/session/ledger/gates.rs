@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, text, unreadable};
+use super::Ledger;
 use crate::{
     clock::WallTime,
     cost::budget::Labels,
     error::{Error, ErrorKind, Result},
     id::Printable,
+    store::Body,
     units::Usd,
 };
 
@@ -55,8 +56,8 @@ pub struct Gate {
     pub by: String,
 }
 
-fn read(cell: &str) -> Result<Gate> {
-    serde_json::from_str(cell).map_err(|error| unreadable("a question", error))
+fn read(cell: &Body) -> Result<Gate> {
+    cell.read("a question")
 }
 
 impl Ledger {
@@ -70,7 +71,7 @@ impl Ledger {
         self.book(|book| {
             let Some(cell) = book.cell(&key)? else {
                 let gate = Gate { question: question.clone(), said: None, by: String::new() };
-                book.set_cell(&key, Some(&text(&gate)?))?;
+                book.set_cell(&key, Some(Body::of(gate)))?;
                 return Ok(None);
             };
             let gate = read(&cell)?;
@@ -101,7 +102,7 @@ impl Ledger {
                 return Err(Error::new(ErrorKind::Conflict, message));
             }
             let gate = Gate { said: Some(said), by: by.to_owned(), ..gate };
-            book.set_cell(&key, Some(&text(&gate)?))
+            book.set_cell(&key, Some(Body::of(gate)))
         })
     }
 

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ACCOUNT, Cells, Ledger, text, unreadable};
+use super::{Cells, Ledger};
 use crate::{
     clock::WallTime,
-    cost::budget::{Labels, Period, Settled, Stop, exhaust},
+    cost::budget::{Accounts as _, Labels, Period, Settled, Stop, exhaust},
     error::Result,
-    store::Book,
+    store::{Body, Book},
     units::Usd,
 };
 
@@ -79,8 +79,7 @@ pub(super) fn note(ledger: &Ledger, book: &mut dyn Book, settled: &Settled, now:
     for it in &settled.exhausted {
         // Of a rolling window that may happen again.
         let again = if it.period.is_empty() { format!("/{}", now.0) } else { String::new() };
-        let charges = book.cell(&format!("{ACCOUNT}{}", it.account))?;
-        let charges = charges.and_then(|cell| serde_json::from_str::<crate::cost::budget::Account>(&cell).ok());
+        let charges = Cells(book).load(&it.account)?.map_or(0, |account| account.charges);
         all.push(News {
             key: format!("exhausted/{}{again}", it.account),
             at: now,
@@ -89,11 +88,11 @@ pub(super) fn note(ledger: &Ledger, book: &mut dyn Book, settled: &Settled, now:
             is_month: is_month(&it.limit),
             usd: it.usd,
             spent: it.spent,
-            charges: charges.map_or(0, |account| account.charges),
+            charges,
             what: NewsKind::Exhausted(it.until),
         });
     }
-    all.iter().try_for_each(|news| book.set_cell(&format!("{NEWS}{}", news.key), Some(&text(news)?)))
+    all.into_iter().try_for_each(|news| book.set_cell(&format!("{NEWS}{}", news.key), Some(Body::of(news))))
 }
 
 impl Ledger {
@@ -113,8 +112,8 @@ impl Ledger {
     ///
     /// Those of the store.
     pub fn news(&self) -> Result<Vec<News>> {
-        let read = |(_, cell): &(String, String)| serde_json::from_str(cell).map_err(|error| unreadable("news", error));
-        let mut news = self.0.store.cells(NEWS)?.iter().map(read).collect::<Result<Vec<News>>>()?;
+        let cells = self.0.store.cells(NEWS)?;
+        let mut news = cells.iter().map(|(_, cell)| cell.read("news")).collect::<Result<Vec<News>>>()?;
         // Of one moment: what was before, then what was reached, then that nothing is left.
         news.sort_by_key(|news| match news.what {
             NewsKind::Recap(_) => (news.at, 0, Usd::ZERO),

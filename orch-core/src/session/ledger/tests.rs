@@ -138,3 +138,61 @@ fn spending_is_added_up_by_any_column() {
         ]
     );
 }
+
+/// What a store in memory keeps as values is what one on a disk reads from their texts.
+#[test]
+fn values_are_what_their_texts_say() {
+    let (clock, hand) = Clock::manual();
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let month = Limit { per: Period::Month, milestones: vec![usd(5)], ..Limit::new("month", usd(20)) };
+    let hour = Limit { per: Period::Rolling(Duration::from_secs(3_600)), ..Limit::new("hour", usd(20)) };
+    let limits = Limits::new(vec![month.each(Column::Agent), hour]).unwrap();
+    let ledger = Ledger::new(store.clone(), limits, clock);
+    let usage = ModelUsage { model: "m".into(), input: 10, output: 2, requests: 1, ..ModelUsage::default() };
+    let price = Priced { model: "m".into(), list: "own".into(), at: WallTime(7), fallback: true };
+    let rich =
+        Charge { usage: Some(usage), price: Some(price), attempt: 2, failed: true, ..Charge::new(who("x"), usd(8)) };
+    ledger.charge(std::slice::from_ref(&rich)).unwrap();
+    hand.advance(Duration::from_secs(60));
+    ledger.charge(&[Charge::new(who("y"), usd(13))]).unwrap();
+    assert!(matches!(ledger.reserve(&[(who("x"), usd(1))]).unwrap(), Answer::Stopped(_)));
+    hand.advance(Duration::from_secs(7_200));
+    granted(ledger.reserve(&[(who("z").with(Column::Agent, "b"), usd(1))]).unwrap());
+    let (id, why) = ("q".to_owned(), "why".to_owned());
+    let question = Question { id, at: WallTime(3), who: who("x"), limit: "month".into(), usd: usd(1), why };
+    ledger.ask(&question).unwrap();
+    ledger.answer("q", Allowed::Run, "somebody").unwrap();
+
+    fn check<T: serde::de::DeserializeOwned + Clone + PartialEq + fmt::Debug + 'static>(
+        store: &MemoryStore,
+        prefix: &str,
+        count: usize,
+    ) {
+        let cells = store.cells(prefix).unwrap();
+        assert_eq!(cells.len(), count, "{cells:?}");
+        for (key, body) in cells {
+            let (value, text) = (body.read::<T>(prefix).unwrap(), body.text().unwrap());
+            assert_eq!(value, serde_json::from_str(&text).unwrap(), "{key}");
+        }
+    }
+    check::<Account>(&store, ACCOUNT, 3);
+    check::<Vec<Reserved>>(&store, RESERVED, 1);
+    check::<News>(&store, "news/", 3);
+    check::<Gate>(&store, "gate/", 1);
+    let written = |row: &ChargeRow| Charge::read(&ChargeRow { body: row.body.text().unwrap().into(), ..row.clone() });
+    let rows = store.charges(WallTime(0), WallTime(u64::MAX)).unwrap();
+    let charges = ledger.charges(None, None).unwrap();
+    assert_eq!(rows.iter().map(|row| written(row).unwrap()).collect::<Vec<_>>(), charges);
+    assert_eq!(charges[0], Charge { at: rows[0].at, ..rich });
+
+    // As the files of earlier versions have them.
+    let text = |key: &str| store.cells(&cell_of(key)).unwrap()[0].1.text().unwrap();
+    assert_eq!(
+        text(r#"["month",{"agent":"a"},"2025-01"]"#),
+        r#"{"spent":210000000,"reserved":0,"charges":2,"reached":[50000000],"exhausted":1735689660000}"#
+    );
+    assert_eq!(
+        rows[0].body.text().unwrap(),
+        r#"{"who":{"task":"x","agent":"a"},"attempt":2,"failed":true,"usage":{"model":"m","input":10,"output":2,"requests":1},"price":{"model":"m","list":"own","at":7,"fallback":true}}"#
+    );
+}

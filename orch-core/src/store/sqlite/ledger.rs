@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::WallTime,
     error::Result,
-    store::{Book, ChargeRow},
+    store::{Body, Book, ChargeRow},
     units::Usd,
 };
 
@@ -18,8 +18,8 @@ fn cell_hash(key: &str, text: &str) -> Hash {
     hash_of(&[key.as_bytes(), text.as_bytes()])
 }
 
-fn charge_hash(row: &ChargeRow) -> Hash {
-    hash_of(&[&at(row.at).to_le_bytes(), &row.usd.nanos().to_le_bytes(), row.body.as_bytes()])
+fn charge_hash(time: WallTime, usd: Usd, body: &str) -> Hash {
+    hash_of(&[&at(time).to_le_bytes(), &usd.nanos().to_le_bytes(), body.as_bytes()])
 }
 
 /// One booking, in a transaction that writes.
@@ -29,7 +29,7 @@ pub(super) struct Booking<'a, 'b> {
 }
 
 impl Book for Booking<'_, '_> {
-    fn cell(&mut self, key: &str) -> Result<Option<String>> {
+    fn cell(&mut self, key: &str) -> Result<Option<Body>> {
         let found: Option<(String, Hash)> = self
             .on
             .prepare_cached("SELECT text, hash FROM cells WHERE key = ?1")
@@ -38,8 +38,9 @@ impl Book for Booking<'_, '_> {
         found.map(|(text, hash)| whole(self.fault, key, text, hash)).transpose()
     }
 
-    fn set_cell(&mut self, key: &str, text: Option<&str>) -> Result<()> {
-        let changed = match text {
+    fn set_cell(&mut self, key: &str, body: Option<Body>) -> Result<()> {
+        let text = body.map(|body| body.text()).transpose()?;
+        let changed = match &text {
             Some(text) => self
                 .on
                 .prepare_cached("INSERT OR REPLACE INTO cells (key, hash, text) VALUES (?1, ?2, ?3)")
@@ -50,17 +51,19 @@ impl Book for Booking<'_, '_> {
     }
 
     fn charge(&mut self, row: &ChargeRow) -> Result<()> {
+        let body = row.body.text()?;
+        let hash = charge_hash(row.at, row.usd, &body);
         self.on
             .prepare_cached("INSERT INTO charges (at, nanos, hash, body) VALUES (?1, ?2, ?3, ?4)")
-            .and_then(|mut put| put.execute(params![at(row.at), row.usd.nanos(), charge_hash(row), row.body]))
+            .and_then(|mut put| put.execute(params![at(row.at), row.usd.nanos(), hash, body]))
             .map(drop)
             .map_err(|error| self.fault.of(error))
     }
 }
 
-fn whole(fault: Fault<'_>, key: &str, text: String, hash: Hash) -> Result<String> {
+fn whole(fault: Fault<'_>, key: &str, text: String, hash: Hash) -> Result<Body> {
     if cell_hash(key, &text) == hash {
-        return Ok(text);
+        return Ok(Body::from(text));
     }
     Err(fault.damaged("an account of the ledger is not what was written"))
 }
@@ -78,7 +81,7 @@ fn after(prefix: &str) -> Option<String> {
     None
 }
 
-pub(super) fn cells(on: &Transaction<'_>, fault: Fault<'_>, prefix: &str) -> Result<Vec<(String, String)>> {
+pub(super) fn cells(on: &Transaction<'_>, fault: Fault<'_>, prefix: &str) -> Result<Vec<(String, Body)>> {
     let say = |error| fault.of(error);
     // Not LIKE or GLOB: a prefix may hold what these take for a pattern. A range, so that other cells are not read.
     let mut select = on
@@ -91,8 +94,8 @@ pub(super) fn cells(on: &Transaction<'_>, fault: Fault<'_>, prefix: &str) -> Res
     while let Some(row) = rows.next().map_err(say)? {
         let (key, text, hash): (String, String, Hash) =
             (row.get(0).map_err(say)?, row.get(1).map_err(say)?, row.get(2).map_err(say)?);
-        let text = whole(fault, &key, text, hash)?;
-        found.push((key, text));
+        let body = whole(fault, &key, text, hash)?;
+        found.push((key, body));
     }
     Ok(found)
 }
@@ -107,11 +110,11 @@ pub(super) fn charges(on: &Transaction<'_>, fault: Fault<'_>, from: WallTime, to
     while let Some(row) = rows.next().map_err(say)? {
         let (time, nanos, body, hash): (u64, i64, String, Hash) =
             (row.get(0).map_err(say)?, row.get(1).map_err(say)?, row.get(2).map_err(say)?, row.get(3).map_err(say)?);
-        let row = ChargeRow { at: WallTime(time), usd: Usd::from_nanos(nanos), body };
-        if charge_hash(&row) != hash {
+        let (at, usd) = (WallTime(time), Usd::from_nanos(nanos));
+        if charge_hash(at, usd, &body) != hash {
             return Err(fault.damaged("a charge of the ledger is not what was written"));
         }
-        found.push(row);
+        found.push(ChargeRow { at, usd, body: Body::from(body) });
     }
     Ok(found)
 }
@@ -131,5 +134,12 @@ mod tests {
         ] {
             assert_eq!(after(prefix).as_deref(), behind, "{prefix:?}");
         }
+    }
+
+    #[test]
+    fn hashes_are_those_of_earlier_versions() {
+        let hex = |hash: Hash| hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(cell_hash("account/a", "{}")), "225df375");
+        assert_eq!(hex(charge_hash(WallTime(1), Usd::from_nanos(5), "{}")), "63951db2");
     }
 }
