@@ -300,6 +300,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0186-all-doors-deal-by-one-call.md")]
     pub mod d0186_all_doors_deal_by_one_call {}
+
+    #[doc = include_str!("../docs/decisions/0190-linkers-are-tried-first.md")]
+    pub mod d0190_linkers_are_tried_first {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
