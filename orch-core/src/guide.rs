@@ -303,6 +303,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0190-linkers-are-tried-first.md")]
     pub mod d0190_linkers_are_tried_first {}
+
+    #[doc = include_str!("../docs/decisions/0191-published-prices-are-packed.md")]
+    pub mod d0191_published_prices_are_packed {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
