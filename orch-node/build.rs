@@ -1,11 +1,10 @@
-//! Tells the linker how a Node addon is built, and that functions of the same code may be one.
+//! Tells the linker how a Node addon is built, and how to make it smaller.
 
-fn main() {
+#[path = "../orch-core/scripts/linker.rs"]
+mod linker;
+
+fn main() -> std::io::Result<()> {
+    println!("cargo::rerun-if-changed=../orch-core/scripts/linker.rs");
     napi_build::setup();
-    let of = |name: &str| std::env::var(name).unwrap_or_default();
-    // Only where the toolchain brings its own linker, which knows this; and only for what is installed.
-    if of("PROFILE") == "release" && of("TARGET") == "x86_64-unknown-linux-gnu" {
-        println!("cargo::rustc-cdylib-link-arg=-Wl,--icf=all");
-    }
-    println!("cargo::rerun-if-changed=build.rs");
+    linker::smaller()
 }

@@ -305,6 +305,12 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0195-a-cell-is-a-value-until-it-is-written.md")]
     pub mod d0195_a_cell_is_a_value_until_it_is_written {}
+
+    #[doc = include_str!("../docs/decisions/0190-linkers-are-tried-first.md")]
+    pub mod d0190_linkers_are_tried_first {}
+
+    #[doc = include_str!("../docs/decisions/0191-published-prices-are-packed.md")]
+    pub mod d0191_published_prices_are_packed {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -29,8 +29,13 @@ use crate::{
 /// What charges say of the list of this build: the crate whose data it is, its version and the day of its release.
 pub(super) const BUNDLED: &str = "genai-prices 0.2.1 (2026-10-30)";
 
-/// That list: `scripts/prices.py` takes it from the crate.
-const DATA: &str = include_str!("published/prices.json");
+/// That list: `scripts/prices.py` takes it from the crate, the build script packs it to a tenth.
+static DATA: LazyLock<String> = LazyLock::new(|| {
+    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/prices.deflate"));
+    let text = miniz_oxide::inflate::decompress_to_vec(packed).unwrap_or_default();
+    // A test reads it: the same bytes in every build.
+    String::from_utf8(text).unwrap_or_default()
+});
 
 /// Which list.
 #[derive(Debug, Clone)]
@@ -48,7 +53,7 @@ pub(super) struct Loaded {
 
 static LOADED: LazyLock<Loaded> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the same text in every build; a test reads it")]
-    let index = Index::new(DATA.into()).expect("the list of this build");
+    let index = Index::new(DATA.as_str().into()).expect("the list of this build");
     Loaded { name: BUNDLED.to_owned(), index }
 });
 
@@ -82,7 +87,7 @@ impl List {
 
     pub(super) fn text(&self) -> &str {
         match self {
-            Self::Bundled => DATA,
+            Self::Bundled => &DATA,
             Self::Read(list) => list.index.text(),
         }
     }

@@ -20,7 +20,7 @@ fn the_list_of_this_build_is_that_of_the_crate() {
         };
         calculator.providers().map(of).collect::<Vec<_>>()
     };
-    assert_eq!(ids(&Calculator::from_json(DATA).unwrap()), ids(Calculator::bundled()), "run scripts/prices.py");
+    assert_eq!(ids(&Calculator::from_json(&*DATA).unwrap()), ids(Calculator::bundled()), "run scripts/prices.py");
 }
 
 /// The days on which prices of the list change, and its tiers.
@@ -37,7 +37,7 @@ fn edges() -> (Vec<WallTime>, Vec<u64>) {
         }
     }
     let (mut days, mut tiers) = (Vec::new(), Vec::new());
-    walk(&serde_json::from_str(DATA).unwrap(), &mut days, &mut tiers);
+    walk(&serde_json::from_str(&DATA).unwrap(), &mut days, &mut tiers);
     days.sort();
     days.dedup();
     tiers.sort_unstable();
@@ -123,7 +123,7 @@ fn names_are_found_as_in_the_whole_list() {
 
 #[test]
 fn a_name_that_was_asked_for_is_known() {
-    let index = Index::new(DATA.into()).unwrap();
+    let index = Index::new(DATA.as_str().into()).unwrap();
     let known = index.known("claude-sonnet-4-5").unwrap();
     assert_eq!((known.shown(), known.name()), ("anthropic/claude-sonnet-4-5", "claude-sonnet-4-5"));
     assert!(Arc::ptr_eq(&known, &index.known("claude-sonnet-4-5").unwrap()));
