@@ -300,17 +300,18 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0186-all-doors-deal-by-one-call.md")]
     pub mod d0186_all_doors_deal_by_one_call {}
+
     #[doc = include_str!("../docs/decisions/0187-a-short-task-is-written-once.md")]
     pub mod d0187_a_short_task_is_written_once {}
-
-    #[doc = include_str!("../docs/decisions/0195-a-cell-is-a-value-until-it-is-written.md")]
-    pub mod d0195_a_cell_is_a_value_until_it_is_written {}
 
     #[doc = include_str!("../docs/decisions/0190-linkers-are-tried-first.md")]
     pub mod d0190_linkers_are_tried_first {}
 
     #[doc = include_str!("../docs/decisions/0191-published-prices-are-packed.md")]
     pub mod d0191_published_prices_are_packed {}
+
+    #[doc = include_str!("../docs/decisions/0195-a-cell-is-a-value-until-it-is-written.md")]
+    pub mod d0195_a_cell_is_a_value_until_it_is_written {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

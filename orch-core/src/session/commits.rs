@@ -130,11 +130,11 @@ pub fn commits(store: &dyn Store, from: Option<WallTime>, to: Option<WallTime>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Body, ChargeRow, MemoryStore};
+    use crate::store::{ChargeRow, Content, MemoryStore};
 
     fn spend(store: &MemoryStore, at: u64, cents: i64, who: &[(Column, &str)]) {
         let who = who.iter().fold(Labels::default(), |who, (column, value)| who.with(*column, *value));
-        let body = Body::of(Charge::new(who, Usd::ZERO));
+        let body = Content::of(Charge::new(who, Usd::ZERO));
         let row = ChargeRow { at: WallTime(at), usd: Usd::from_cents(cents), body };
         store.book(&mut |book| book.charge(&row)).unwrap();
     }

@@ -26,7 +26,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     id::{Printable, RunId},
-    store::{Body, Book, ChargeRow, Store},
+    store::{Book, ChargeRow, Content, Store},
     units::{ModelUsage, Usd},
 };
 
@@ -149,7 +149,7 @@ impl Charge {
     }
 
     fn row(&self, at: WallTime) -> ChargeRow {
-        ChargeRow { at, usd: self.usd, body: Body::of(self.clone()) }
+        ChargeRow { at, usd: self.usd, body: Content::of(self.clone()) }
     }
 
     pub(super) fn read(row: &ChargeRow) -> Result<Self> {
@@ -199,7 +199,7 @@ impl Accounts for Cells<'_> {
     }
 
     fn save(&mut self, key: &str, account: Account) -> Result<()> {
-        self.0.set_cell(&cell_of(key), Some(Body::of(account)))
+        self.0.set_cell(&cell_of(key), Some(Content::of(account)))
     }
 }
 
@@ -273,7 +273,7 @@ impl Ledger {
                     most = Some(most.map_or(left, |most: Usd| most.min(left)));
                 }
             }
-            book.set_cell(&format!("{RESERVED}{id}"), Some(Body::of(reserved)))
+            book.set_cell(&format!("{RESERVED}{id}"), Some(Content::of(reserved)))
         });
         match (booked, stopped) {
             (_, Some((verdict, who))) => {
@@ -317,7 +317,7 @@ impl Ledger {
                 Verdict::Granted(part) => parts.push(part),
                 verdict => return Ok(Some(verdict)),
             }
-            book.set_cell(&key, Some(Body::of(parts)))?;
+            book.set_cell(&key, Some(Content::of(parts)))?;
             Ok(None)
         })
     }
@@ -466,7 +466,7 @@ impl Ledger {
     /// Those of the store.
     pub fn in_flight(&self) -> Result<Vec<InFlight>> {
         let cells = self.0.store.cells(RESERVED)?;
-        let read = |(key, cell): (String, Body)| {
+        let read = |(key, cell): (String, Content)| {
             let parts: Vec<Reserved> = cell.read("a reservation")?;
             let at = parts.iter().map(|part| part.at).min().unwrap_or(WallTime(0));
             let id = key.strip_prefix(RESERVED).unwrap_or(&key).to_owned();

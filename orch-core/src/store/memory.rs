@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     facts::{Fact, FactQuery, Facts},
-    ledger::{Body, Book, ChargeRow},
+    ledger::{Book, ChargeRow, Content},
     outbox::{Delivery, Letter, LetterRow, Outbox},
     seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish},
 };
@@ -31,12 +31,12 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Shared {
-    content: Mutex<Content>,
+    content: Mutex<Tables>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Content {
+struct Tables {
     runs: BTreeMap<RunId, RunRow>,
     records: BTreeMap<(RunId, u64), Vec<Record>>,
     blobs: HashMap<BlobHash, Vec<u8>>,
@@ -46,26 +46,26 @@ struct Content {
     wishes: HashMap<RunId, Vec<Wish>>,
     outbox: Outbox,
     facts: Facts,
-    cells: BTreeMap<String, Body>,
+    cells: BTreeMap<String, Content>,
     charges: Vec<ChargeRow>,
 }
 
 /// One booking: what it writes is kept apart until it is done.
 struct Booking<'a> {
-    content: &'a Content,
-    cells: BTreeMap<String, Option<Body>>,
+    content: &'a Tables,
+    cells: BTreeMap<String, Option<Content>>,
     charges: Vec<ChargeRow>,
 }
 
 impl Book for Booking<'_> {
-    fn cell(&mut self, key: &str) -> Result<Option<Body>> {
+    fn cell(&mut self, key: &str) -> Result<Option<Content>> {
         Ok(match self.cells.get(key) {
             Some(written) => written.clone(),
             None => self.content.cells.get(key).cloned(),
         })
     }
 
-    fn set_cell(&mut self, key: &str, body: Option<Body>) -> Result<()> {
+    fn set_cell(&mut self, key: &str, body: Option<Content>) -> Result<()> {
         self.cells.insert(key.to_owned(), body);
         Ok(())
     }
@@ -85,7 +85,7 @@ struct Held {
     free: bool,
 }
 
-impl Content {
+impl Tables {
     fn append(&mut self, append: &Append<'_>, now: WallTime) -> Result<()> {
         let row = self.runs.get_mut(&append.run).ok_or_else(|| no_run(append.run))?;
         if row.fence != append.fence {
@@ -116,7 +116,7 @@ impl MemoryStore {
         Self { clock, shared: Arc::default() }
     }
 
-    fn content(&self) -> MutexGuard<'_, Content> {
+    fn content(&self) -> MutexGuard<'_, Tables> {
         self.shared.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -217,7 +217,7 @@ impl Store for MemoryStore {
     }
 
     fn watch(&self, seen: &RunRow, at_most: Duration) -> Result<RunRow> {
-        let same = |content: &mut Content| {
+        let same = |content: &mut Tables| {
             content
                 .runs
                 .get(&seen.run)
@@ -365,7 +365,7 @@ impl Store for MemoryStore {
         true
     }
 
-    fn cells(&self, prefix: &str) -> Result<Vec<(String, Body)>> {
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, Content)>> {
         let content = self.content();
         let found = content.cells.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
         Ok(found.map(|(key, body)| (key.clone(), body.clone())).collect())

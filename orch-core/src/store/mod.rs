@@ -49,7 +49,7 @@ mod seam;
 pub mod sqlite;
 
 pub use facts::{Fact, FactQuery};
-pub use ledger::{Body, Book, ChargeRow};
+pub use ledger::{Book, ChargeRow, Content};
 pub use memory::MemoryStore;
 pub use outbox::{Delivery, LONGEST_WAIT, Letter, LetterRow, LetterState};
 pub use seam::{Append, Blob, BlobHash, CacheRow, Lease, Locked, Record, RunHeader, RunRow, Store, Wish};

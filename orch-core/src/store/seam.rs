@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, FactQuery};
-use super::ledger::{Body, Book, ChargeRow};
+use super::ledger::{Book, ChargeRow, Content};
 use super::outbox::{Delivery, Letter, LetterRow};
 use crate::{
     clock::WallTime,
@@ -120,7 +120,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     }
 
     /// The cells of the ledger whose keys begin so, by key.
-    fn cells(&self, prefix: &str) -> Result<Vec<(String, Body)>>;
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, Content)>>;
 
     /// The charges from that time on and before that other, in order.
     fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>>;

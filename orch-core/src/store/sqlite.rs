@@ -51,7 +51,7 @@ pub use self::{
 use self::{fault::Fault, owner::Owner};
 use super::{
     facts::{Fact, FactQuery},
-    ledger::{Body, Book, ChargeRow},
+    ledger::{Book, ChargeRow, Content},
     outbox::{Delivery, Letter, LetterRow},
     seam::{Append, Blob, BlobHash, CacheRow, Locked, Record, RunHeader, RunRow, Store, Wish},
 };
@@ -305,7 +305,7 @@ impl Store for SqliteStore {
         self.writing_for_good(|on| entry(&mut ledger::Booking { on, fault: self.fault() }))
     }
 
-    fn cells(&self, prefix: &str) -> Result<Vec<(String, Body)>> {
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, Content)>> {
         self.reading(|on| ledger::cells(on, self.fault(), prefix))
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use orch_core::{
     Result, WallTime,
     store::{
-        Append, Blob, BlobHash, Body, Book, CacheRow, ChargeRow, Delivery, Letter, LetterRow, Locked, Record,
+        Append, Blob, BlobHash, Book, CacheRow, ChargeRow, Content, Delivery, Letter, LetterRow, Locked, Record,
         RunHeader, RunRow, Wish,
     },
 };
@@ -114,7 +114,7 @@ impl Store for Fatal {
     fn book(&self, entry: &mut dyn FnMut(&mut dyn Book) -> Result<()>) -> Result<()> {
         self.store.book(entry)
     }
-    fn cells(&self, prefix: &str) -> Result<Vec<(String, Body)>> {
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, Content)>> {
         self.store.cells(prefix)
     }
     fn charges(&self, from: WallTime, to: WallTime) -> Result<Vec<ChargeRow>> {

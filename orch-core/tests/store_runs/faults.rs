@@ -88,7 +88,7 @@ impl Store for Faulty {
     fn book(&self, entry: &mut dyn FnMut(&mut dyn orch_core::store::Book) -> Result<()>) -> Result<()> {
         self.store.book(entry)
     }
-    fn cells(&self, prefix: &str) -> Result<Vec<(String, orch_core::store::Body)>> {
+    fn cells(&self, prefix: &str) -> Result<Vec<(String, orch_core::store::Content)>> {
         self.store.cells(prefix)
     }
     fn charges(&self, from: orch_core::WallTime, to: orch_core::WallTime) -> Result<Vec<orch_core::store::ChargeRow>> {

@@ -4,7 +4,7 @@ use super::{Cells, Charge, Ledger, MARK};
 use crate::{
     cost::budget::{Limits, Settled, charge},
     error::Result,
-    store::{Body, Book},
+    store::{Book, Content},
 };
 
 /// What an [entry](Ledger::enter) reads and writes. Nobody else changes the ledger meanwhile.
@@ -30,7 +30,7 @@ impl Entry<'_> {
     ///
     /// Those of the store.
     pub fn set_mark(&mut self, key: &str, text: Option<&str>) -> Result<()> {
-        self.book.set_cell(&format!("{MARK}{key}"), text.map(|text| Body::from(text.to_owned())))
+        self.book.set_cell(&format!("{MARK}{key}"), text.map(|text| Content::from(text.to_owned())))
     }
 
     /// Books what was spent, in the periods of its own time.
@@ -92,7 +92,8 @@ impl Ledger {
     /// Those of the store.
     pub fn marks(&self, prefix: &str) -> Result<Vec<(String, String)>> {
         let cells = self.0.store.cells(&format!("{MARK}{prefix}"))?;
-        let read = |(key, mark): (String, Body)| Ok((key.strip_prefix(MARK).unwrap_or(&key).to_owned(), mark.text()?));
+        let read =
+            |(key, mark): (String, Content)| Ok((key.strip_prefix(MARK).unwrap_or(&key).to_owned(), mark.text()?));
         cells.into_iter().map(read).collect()
     }
 

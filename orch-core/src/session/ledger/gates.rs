@@ -8,7 +8,7 @@ use crate::{
     cost::budget::Labels,
     error::{Error, ErrorKind, Result},
     id::Printable,
-    store::Body,
+    store::Content,
     units::Usd,
 };
 
@@ -56,7 +56,7 @@ pub struct Gate {
     pub by: String,
 }
 
-fn read(cell: &Body) -> Result<Gate> {
+fn read(cell: &Content) -> Result<Gate> {
     cell.read("a question")
 }
 
@@ -71,7 +71,7 @@ impl Ledger {
         self.book(|book| {
             let Some(cell) = book.cell(&key)? else {
                 let gate = Gate { question: question.clone(), said: None, by: String::new() };
-                book.set_cell(&key, Some(Body::of(gate)))?;
+                book.set_cell(&key, Some(Content::of(gate)))?;
                 return Ok(None);
             };
             let gate = read(&cell)?;
@@ -102,7 +102,7 @@ impl Ledger {
                 return Err(Error::new(ErrorKind::Conflict, message));
             }
             let gate = Gate { said: Some(said), by: by.to_owned(), ..gate };
-            book.set_cell(&key, Some(Body::of(gate)))
+            book.set_cell(&key, Some(Content::of(gate)))
         })
     }
 

@@ -7,7 +7,7 @@ use crate::{
     clock::WallTime,
     cost::budget::{Accounts as _, Labels, Period, Settled, Stop, exhaust},
     error::Result,
-    store::{Body, Book},
+    store::{Book, Content},
     units::Usd,
 };
 
@@ -92,7 +92,7 @@ pub(super) fn note(ledger: &Ledger, book: &mut dyn Book, settled: &Settled, now:
             what: NewsKind::Exhausted(it.until),
         });
     }
-    all.into_iter().try_for_each(|news| book.set_cell(&format!("{NEWS}{}", news.key), Some(Body::of(news))))
+    all.into_iter().try_for_each(|news| book.set_cell(&format!("{NEWS}{}", news.key), Some(Content::of(news))))
 }
 
 impl Ledger {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::WallTime,
     error::Result,
-    store::{Body, Book, ChargeRow},
+    store::{Book, ChargeRow, Content},
     units::Usd,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Booking<'a, 'b> {
 }
 
 impl Book for Booking<'_, '_> {
-    fn cell(&mut self, key: &str) -> Result<Option<Body>> {
+    fn cell(&mut self, key: &str) -> Result<Option<Content>> {
         let found: Option<(String, Hash)> = self
             .on
             .prepare_cached("SELECT text, hash FROM cells WHERE key = ?1")
@@ -38,7 +38,7 @@ impl Book for Booking<'_, '_> {
         found.map(|(text, hash)| whole(self.fault, key, text, hash)).transpose()
     }
 
-    fn set_cell(&mut self, key: &str, body: Option<Body>) -> Result<()> {
+    fn set_cell(&mut self, key: &str, body: Option<Content>) -> Result<()> {
         let text = body.map(|body| body.text()).transpose()?;
         let changed = match &text {
             Some(text) => self
@@ -61,9 +61,9 @@ impl Book for Booking<'_, '_> {
     }
 }
 
-fn whole(fault: Fault<'_>, key: &str, text: String, hash: Hash) -> Result<Body> {
+fn whole(fault: Fault<'_>, key: &str, text: String, hash: Hash) -> Result<Content> {
     if cell_hash(key, &text) == hash {
-        return Ok(Body::from(text));
+        return Ok(Content::from(text));
     }
     Err(fault.damaged("an account of the ledger is not what was written"))
 }
@@ -81,7 +81,7 @@ fn after(prefix: &str) -> Option<String> {
     None
 }
 
-pub(super) fn cells(on: &Transaction<'_>, fault: Fault<'_>, prefix: &str) -> Result<Vec<(String, Body)>> {
+pub(super) fn cells(on: &Transaction<'_>, fault: Fault<'_>, prefix: &str) -> Result<Vec<(String, Content)>> {
     let say = |error| fault.of(error);
     // Not LIKE or GLOB: a prefix may hold what these take for a pattern. A range, so that other cells are not read.
     let mut select = on
@@ -114,7 +114,7 @@ pub(super) fn charges(on: &Transaction<'_>, fault: Fault<'_>, from: WallTime, to
         if charge_hash(at, usd, &body) != hash {
             return Err(fault.damaged("a charge of the ledger is not what was written"));
         }
-        found.push(ChargeRow { at, usd, body: Body::from(body) });
+        found.push(ChargeRow { at, usd, body: Content::from(body) });
     }
     Ok(found)
 }

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, ErrorKind, Hand, WallTime,
-    store::{Body, Book, ChargeRow, Store},
+    store::{Book, ChargeRow, Content, Store},
     units::Usd,
 };
 
 fn row(at: u64, nanos: i64) -> ChargeRow {
-    ChargeRow { at: WallTime(at), usd: Usd::from_nanos(nanos), body: Body::from(format!("{{\"nth\":{at}}}")) }
+    ChargeRow { at: WallTime(at), usd: Usd::from_nanos(nanos), body: Content::from(format!("{{\"nth\":{at}}}")) }
 }
 
 pub(super) fn bookings_are_whole(store: &dyn Store, _: &Hand) {
@@ -42,8 +42,8 @@ pub(super) fn bookings_are_whole(store: &dyn Store, _: &Hand) {
     assert_eq!(texts(store, "b"), []);
 }
 
-fn text(text: &str) -> Option<Body> {
-    Some(Body::from(text.to_owned()))
+fn text(text: &str) -> Option<Content> {
+    Some(Content::from(text.to_owned()))
 }
 
 fn texts(store: &dyn Store, prefix: &str) -> Vec<(String, String)> {
@@ -60,8 +60,8 @@ struct Sum {
 
 pub(super) fn cells_hold_values(store: &dyn Store, _: &Hand) {
     let sum = |nanos| Sum { usd: Usd::from_nanos(nanos), by: vec!["a".into(), "\"b\"".into()] };
-    let set = |book: &mut dyn Book, nanos| book.set_cell("sum", Some(Body::of(sum(nanos))));
-    let read = |body: &Body| body.read::<Sum>("a sum").expect("it is one");
+    let set = |book: &mut dyn Book, nanos| book.set_cell("sum", Some(Content::of(sum(nanos))));
+    let read = |body: &Content| body.read::<Sum>("a sum").expect("it is one");
     store
         .book(&mut |book| {
             set(book, 5)?;
@@ -105,7 +105,7 @@ pub(super) fn bookings_take_turns(store: &dyn Store, _: &Hand) {
                 for _ in 0..turns {
                     let count = |book: &mut dyn Book| {
                         let count = book.cell("n")?.map_or(0, |body| body.read("a number").expect("it was one"));
-                        book.set_cell("n", Some(Body::of(count + 1_u32)))
+                        book.set_cell("n", Some(Content::of(count + 1_u32)))
                     };
                     store.book(&mut |book| count(book)).expect("it can be booked");
                 }
