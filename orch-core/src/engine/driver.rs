@@ -301,32 +301,36 @@ impl Driver {
     }
 
     fn read_mail(&mut self) {
-        let mut mail = std::mem::take(&mut self.mail);
-        for place in mail.woken.drain(..) {
-            let Some(held) = self.places.0.get_mut(place as usize) else { continue };
-            held.heard();
-            // A late wake-up of an earlier body finds the next one, or none: a poll too many does no harm.
-            if let Work::Inline(mut body) = std::mem::replace(&mut held.work, Work::Idle) {
+        let mut read = 0;
+        while let Some(&place) = self.mail.woken.get(read) {
+            read += 1;
+            self.poll_again(place);
+        }
+        self.mail.woken.clear();
+        // Seldom anything where bodies run here, and then not worth a look at empty lists.
+        if !self.mail.done.is_empty() {
+            let mut done = std::mem::take(&mut self.mail.done);
+            for done in done.drain(..) {
                 self.polls += 1;
-                match held.poll(&mut body) {
-                    Poll::Ready(outcome) => {
-                        discard(body);
-                        self.ended(place, outcome);
-                    }
-                    Poll::Pending => held.work = Work::Inline(body),
-                }
+                self.busy += done.busy;
+                self.ended(done.place, done.outcome.unwrap_or_else(cancelled));
             }
+            self.mail.done = done;
         }
-        for done in mail.done.drain(..) {
-            self.polls += 1;
-            self.busy += done.busy;
-            let outcome = done.outcome.unwrap_or_else(cancelled);
-            self.ended(done.place, outcome);
-        }
-        for message in mail.asked.drain(..) {
+        for message in std::mem::take(&mut self.mail.asked) {
             self.session.tell(message);
         }
-        self.mail = mail;
+    }
+
+    /// Polls the body in a place that was woken.
+    fn poll_again(&mut self, place: u32) {
+        let Some(held) = self.places.0.get_mut(place as usize) else { return };
+        held.heard();
+        // A late wake-up of an earlier body finds the next one, or none: a poll too many does no harm.
+        self.polls += u32::from(matches!(held.work, Work::Inline(_)));
+        if let Poll::Ready(outcome) = held.poll() {
+            self.ended(place, outcome);
+        }
     }
 
     /// Tells attempts to stop: at once where the executor grants no grace.

@@ -42,11 +42,18 @@ impl Place {
         Self { slot, waker, signal, work: Work::Idle, attempt, drop_at: None }
     }
 
-    /// Polls a body with this place's waker. A panic is an outcome.
-    #[inline]
-    pub(super) fn poll(&self, body: &mut Body) -> Poll<Outcome> {
-        catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(&mut Context::from_waker(&self.waker))))
-            .unwrap_or_else(|panic| Poll::Ready(Outcome::panicked(panic.as_ref())))
+    /// Polls the body that waits here, if there is one. A panic is an outcome. A body that is over is dropped.
+    pub(super) fn poll(&mut self) -> Poll<Outcome> {
+        let Work::Inline(body) = &mut self.work else { return Poll::Pending };
+        let task = &mut Context::from_waker(&self.waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(task)))
+            .unwrap_or_else(|panic| Poll::Ready(Outcome::panicked(panic.as_ref())));
+        if polled.is_ready()
+            && let Work::Inline(body) = std::mem::replace(&mut self.work, Work::Idle)
+        {
+            discard(body);
+        }
+        polled
     }
 
     /// Begins a body and polls it once: the body where it has to wait. Else `finished` has its outcome, written where it stays

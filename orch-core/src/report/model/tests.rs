@@ -112,6 +112,20 @@ fn retries_count_as_work_but_their_waits_do_not() {
     assert_eq!(attempt.failure.message, "no network");
 }
 
+/// What it claims was refused: that is an attempt, which did not start.
+#[test]
+fn a_refused_attempt_is_counted_and_took_no_time() {
+    let graph = Graph::builder("g").task(Task::new("migrate")).build().unwrap();
+    let script = Script::new(&graph, None).retry(5, "migrate", "`db` was not free", None);
+    let waits = script.report();
+    let before = waits.find("migrate").unwrap();
+    assert_eq!((before.attempts(), before.started(), before.duration()), (0, None, ms(0)));
+    let report = script.start_after(70, "migrate", 2, 10).end(90, RunState::Cancelled).report();
+    let task = report.find("migrate").unwrap();
+    assert_eq!((task.attempts(), task.queued(), task.duration()), (2, ms(10), ms(20)));
+    assert_eq!((task.ready(), task.started(), task.last_started()), (Some(ms(60)), Some(ms(70)), Some(ms(70))));
+}
+
 #[test]
 fn a_failed_run_is_an_error_that_names_its_tasks() {
     let report = Script::new(&diamond(), None)
