@@ -196,3 +196,40 @@ fn values_are_what_their_texts_say() {
         r#"{"who":{"task":"x","agent":"a"},"attempt":2,"failed":true,"usage":{"model":"m","input":10,"output":2,"requests":1},"price":{"model":"m","list":"own","at":7,"fallback":true}}"#
     );
 }
+
+#[test]
+fn what_is_charged_without_a_reservation_gives_none_back() {
+    let (ledger, _) = ledger(vec![Limit::new("all", usd(10))]);
+    let booked = granted(ledger.reserve(&[(who("x"), usd(4))]).unwrap());
+    ledger.charge(&[Charge::new(who("y"), usd(3))]).unwrap();
+    let standing = &ledger.standing(&Labels::default()).unwrap()[0];
+    assert_eq!((standing.spent, standing.reserved, standing.charges), (usd(3), usd(4), 1));
+    ledger.settle(&booked.id, Vec::new()).unwrap();
+    assert_eq!(ledger.standing(&Labels::default()).unwrap()[0].reserved, Usd::ZERO);
+}
+
+#[test]
+fn that_nothing_is_left_is_news_once_with_what_was_charged() {
+    let (ledger, _) = ledger(vec![Limit::new("all", usd(10))]);
+    ledger.charge(&[Charge::new(who("x"), usd(3)), Charge::new(who("x"), usd(4))]).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(ledger.reserve(&[(who("x"), usd(5))]).unwrap(), Answer::Stopped(_)));
+    }
+    let news = ledger.news().unwrap();
+    assert_eq!(news.iter().map(|news| (news.spent, news.charges)).collect::<Vec<_>>(), [(usd(7), 2)]);
+    ledger.told(&news[0]).unwrap();
+    assert!(matches!(ledger.reserve(&[(who("x"), usd(5))]).unwrap(), Answer::Stopped(_)));
+    assert_eq!(ledger.news().unwrap(), []);
+}
+
+#[test]
+fn marks_are_the_texts_that_were_given() {
+    let (ledger, _) = ledger(Vec::new());
+    let set = |text| ledger.enter(|entry| entry.set_mark("m/1", text)).unwrap();
+    set(Some("\"7\" of 9"));
+    let inside = ledger.enter(|entry| entry.mark("m/1")).unwrap().0;
+    assert_eq!((inside, ledger.mark("m/1").unwrap()), (Some("\"7\" of 9".into()), Some("\"7\" of 9".into())));
+    assert_eq!(ledger.marks("m/").unwrap(), [("m/1".to_owned(), "\"7\" of 9".to_owned())]);
+    set(None);
+    assert_eq!(ledger.marks("").unwrap(), []);
+}
