@@ -35,7 +35,7 @@ use crate::{
 pub struct GraphBuilder {
     name: String,
     tasks: Vec<Task>,
-    /// Dependencies by place (from, to), beside those that tasks name.
+    /// Dependencies by place (to, from), beside those that tasks name.
     links: Vec<(u32, u32)>,
     /// Dependencies by name (from, to), beside those that tasks name.
     named_links: Vec<(TaskId, TaskId)>,
@@ -92,7 +92,13 @@ impl GraphBuilder {
 
     /// Lets `to` wait for `from`, by place.
     pub fn link(&mut self, from: TaskIx, to: TaskIx) {
-        self.links.push((from.0, to.0));
+        self.links.push((to.0, from.0));
+    }
+
+    /// Makes room for that many more tasks, and links between places: a large graph whose size is known grows without being moved.
+    pub fn reserve(&mut self, tasks: usize, links: usize) {
+        self.tasks.reserve(tasks);
+        self.links.reserve(links);
     }
 
     /// Lets `to` wait for `from`, by name.
@@ -217,14 +223,14 @@ fn parents(
     problems: &mut Vec<Problem>,
 ) -> Csr {
     let count = tasks.len() as u32;
-    let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(links.len() + named.len());
-    for (from, to) in links {
-        if from < count && to < count {
-            pairs.push((to, from));
-        } else {
+    let mut pairs = links;
+    pairs.retain(|&(to, from)| {
+        let known = from < count && to < count;
+        if !known {
             problems.push(check::foreign_place(from.max(to), tasks.len()));
         }
-    }
+        known
+    });
     for (from, to) in named {
         match (index.find(tasks, from.as_str()), index.find(tasks, to.as_str())) {
             (Some(from), Some(to)) => pairs.push((to, from)),
