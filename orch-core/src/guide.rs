@@ -301,6 +301,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0186-all-doors-deal-by-one-call.md")]
     pub mod d0186_all_doors_deal_by_one_call {}
 
+    #[doc = include_str!("../docs/decisions/0200-what-is-hot-is-compiled-with-its-door.md")]
+    pub mod d0200_what_is_hot_is_compiled_with_its_door {}
+
     #[doc = include_str!("../docs/decisions/0201-runs-in-node-use-again-what-they-listen-with.md")]
     pub mod d0201_runs_in_node_use_again_what_they_listen_with {}
 }

@@ -83,6 +83,7 @@ impl GraphBuilder {
     /// assert_eq!(builder.build()?.edges(), 1);
     /// # Ok::<(), orch_core::Error>(())
     /// ```
+    #[inline]
     pub fn add(&mut self, task: Task) -> TaskIx {
         // More than u32::MAX tasks are refused by `build`.
         let ix = TaskIx(self.tasks.len() as u32);
@@ -91,11 +92,13 @@ impl GraphBuilder {
     }
 
     /// Lets `to` wait for `from`, by place.
+    #[inline]
     pub fn link(&mut self, from: TaskIx, to: TaskIx) {
         self.links.push((to.0, from.0));
     }
 
     /// Makes room for that many more tasks, and links between places: a large graph whose size is known grows without being moved.
+    #[inline]
     pub fn reserve(&mut self, tasks: usize, links: usize) {
         self.tasks.reserve(tasks);
         self.links.reserve(links);
@@ -151,6 +154,7 @@ impl GraphBuilder {
     /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0, claims that could never be granted,
     /// rollbacks to unknown tasks, breakers that could never open or close, sources out of reach.
     /// [`TooLarge`](ErrorKind::TooLarge) above [`MAX_TASKS`](Self::MAX_TASKS) and [`MAX_EDGES`](Self::MAX_EDGES).
+    #[inline]
     pub fn build(self) -> Result<Graph> {
         let Self { name, mut tasks, links, named_links, resources, quorums, breakers, warnings } = self;
         let edges = tasks.iter().map(|task| task.after.len()).sum::<usize>() + links.len() + named_links.len();
@@ -215,6 +219,7 @@ impl GraphBuilder {
 
 /// The dependencies of each task by place, each once, in the order given. Unknown ones become problems.
 #[expect(clippy::indexing_slicing, reason = "`extra` has one list a task, and places were checked against it")]
+#[inline]
 fn parents(
     tasks: &[Task],
     index: &Index,

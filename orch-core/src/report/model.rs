@@ -133,6 +133,7 @@ impl Report {
     pub const MAX_WARNINGS: usize = 1_000;
 
     /// The report of a run that has not begun.
+    #[inline]
     pub fn new(plan: &Plan) -> Self {
         let graph = plan.graph().clone();
         Self {
@@ -260,6 +261,7 @@ impl Report {
         }
     }
 
+    #[inline]
     fn start(&mut self, task: TaskIx, attempt: u32, queued: u64, at: u64) {
         let Some(row) = self.rows.get_mut(task.index()) else { return };
         if row.state != TaskState::Pending {
@@ -303,6 +305,7 @@ impl Report {
     }
 
     /// Answers whether the task was still open.
+    #[inline]
     fn end(&mut self, task: TaskIx, attempt: u32, state: TaskState, at: u64) -> bool {
         let Some(row) = self.rows.get_mut(task.index()) else { return false };
         if row.state.is_final() {

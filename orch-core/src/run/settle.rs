@@ -17,6 +17,7 @@ use crate::{
 
 #[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
 impl Machine {
+    #[inline]
     pub(super) fn finished(&mut self, task: TaskIx, attempt: u32, outcome: Outcome, actions: &mut Actions) {
         let Some(&row) = self.rows.get(task.index()) else { return };
         if row.attempt != attempt || !matches!(row.phase, Phase::Running | Phase::Stopping) {
@@ -50,6 +51,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn succeeded(
         &mut self,
         task: TaskIx,
