@@ -310,10 +310,17 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0191-published-prices-are-packed.md")]
     pub mod d0191_published_prices_are_packed {}
 
-    #[doc = include_str!("../docs/decisions/0195-a-cell-is-a-value-until-it-is-written.md")]
-    pub mod d0195_a_cell_is_a_value_until_it_is_written {}
     #[doc = include_str!("../docs/decisions/0192-the-core-is-not-built-at-its-smallest.md")]
     pub mod d0192_the_core_is_not_built_at_its_smallest {}
+
+    #[doc = include_str!("../docs/decisions/0195-a-cell-is-a-value-until-it-is-written.md")]
+    pub mod d0195_a_cell_is_a_value_until_it_is_written {}
+
+    #[doc = include_str!("../docs/decisions/0200-what-is-hot-is-compiled-with-its-door.md")]
+    pub mod d0200_what_is_hot_is_compiled_with_its_door {}
+
+    #[doc = include_str!("../docs/decisions/0201-runs-in-node-use-again-what-they-listen-with.md")]
+    pub mod d0201_runs_in_node_use_again_what_they_listen_with {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -10,6 +10,10 @@ const { Context, kindOf, told } = require('./attempt.js')
 const { Fatal, InvalidValue, ofNative, raised } = require('./errors.js')
 const native = require('./native.js')
 
+// Taken out of the module, which has so many names that each look takes a while.
+const { starts, step } = native
+const stepOne = native.stepper()
+
 const NEWS = 1 << 24
 const MORE = 1 << 25
 const TURN_OVER = 1 << 26
@@ -42,6 +46,44 @@ function bell() {
 
 const { then } = Promise.prototype
 
+/** How many listeners wait to be used again at most. */
+const MOST_IDLE = 1024
+const idle = []
+
+/**
+ * Hears how the promise of an attempt ends, which a promise says once. Then it is used again: so a task needs no functions of its own, and
+ * not an async one, which would make a generator and a promise more.
+ */
+class Listener {
+  constructor() {
+    this.driver = undefined
+    this.context = undefined
+    this.worked = (value) => this.#heard(value, true)
+    this.failed = (error) => this.#heard(error, false)
+  }
+
+  #heard(value, worked) {
+    const { driver, context } = this
+    this.driver = this.context = undefined
+    if (idle.length < MOST_IDLE) idle.push(this)
+    driver.settled(context, value, worked)
+  }
+}
+
+/** Where a run and its session write down places of tasks. Runs that are over leave it to others. */
+class Room {
+  constructor(size) {
+    /** Of those that finished. */
+    this.done = new Uint32Array(size)
+    /** Of those that are to begin; and as bytes, as which the session can write to it. */
+    this.starts = new Uint32Array(size)
+    this.bytes = Buffer.from(this.starts.buffer)
+  }
+}
+
+const rooms = []
+const NOWHERE = new Room(0)
+
 /** One run. */
 class Driver {
   constructor(ready, options, reader, ended) {
@@ -67,7 +109,8 @@ class Driver {
     /** Whether it asks a ledger, which may be on a disk. */
     this.books = options.ledger !== undefined
     this.crossing = ready.readsValues || this.kept
-    this.places = new Uint32Array(ROOM)
+    this.room = rooms.pop() ?? new Room(ROOM)
+    this.places = this.room.done
     this.done = 0
     this.batch = FIRST_BATCH
     this.busy = false
@@ -75,6 +118,7 @@ class Driver {
     /** There is something to hear or to do beside what finished. */
     this.stale = true
     this.telling = false
+    this.tells = undefined
     /** More could begin at once. */
     this.more = false
     this.timer = undefined
@@ -138,7 +182,8 @@ class Driver {
       const { key } = this
       while (this.state === 'running' && (this.done > 0 || this.stale || this.more)) {
         if (!this.stale && this.reader !== undefined && this.reader.isFull()) break
-        const word = this.done === 1 ? native.stepOne(key, this.places[0]) : native.step(key, this.places, this.done)
+        const single = this.done === 1
+        const word = single ? stepOne(key, this.places[0]) : step(key, this.places, this.done, this.room.bytes)
         if ((word & TURN_OVER) !== 0) {
           // What finished has been told. `busy` until then: whatever finishes in the meantime is only noted.
           this.done = 0
@@ -150,7 +195,7 @@ class Driver {
         this.more = (word & MORE) !== 0
         if ((word & EVENTS) !== 0 && !this.telling) {
           this.telling = true
-          setImmediate(this.#tellEvents)
+          this.tells = setImmediate(this.#tellEvents)
         }
         if ((word & ONE) !== 0) {
           if ((word & NEWS) !== 0 || this.rung) this.#news()
@@ -158,9 +203,9 @@ class Driver {
           continue
         }
         const count = word & COUNT
-        const starts = count > 0 ? native.starts(key) : undefined
+        if (single && count > 0) starts(key, this.room.bytes)
         if ((word & NEWS) !== 0 || this.rung) this.#news()
-        if (starts !== undefined) this.#beginAll(starts)
+        if (count > 0 && this.state === 'running') this.#beginAll(count)
       }
     } catch (error) {
       this.#end(ofNative(error))
@@ -182,10 +227,11 @@ class Driver {
   }
 
   /** Begins a batch; how long that takes decides how many the next has. */
-  #beginAll(starts) {
+  #beginAll(count) {
+    const { starts } = this.room
     const began = performance.now()
-    for (let i = 0; i < starts.length; i++) this.#begin(starts[i])
-    const each = (performance.now() - began) / starts.length
+    for (let i = 0; i < count; i++) this.#begin(starts[i])
+    const each = (performance.now() - began) / count
     const batch = each > SLOW ? 1 : Math.min(this.batch * 2, ROOM)
     if (batch !== this.batch) {
       this.batch = batch
@@ -206,8 +252,10 @@ class Driver {
       value = context._undo ? fn(given, context) : fn(context)
       if (value instanceof Promise && value.then === then) {
         this.waiting++
-        // Not an async function: that would make a generator and a promise more.
-        then.call(value, (made) => this.#settled(context, made, true), (error) => this.#settled(context, error, false))
+        const listener = idle.pop() ?? new Listener()
+        listener.driver = this
+        listener.context = context
+        then.call(value, listener.worked, listener.failed)
         return
       }
       if (value !== null && (typeof value === 'object' || typeof value === 'function') && typeof value.then === 'function') {
@@ -223,7 +271,7 @@ class Driver {
   }
 
   /** A promise of an attempt is settled. */
-  #settled(context, value, worked) {
+  settled(context, value, worked) {
     if (this.#leave(context)) {
       if (worked) this.#worked(context, value)
       else this.#failed(context, value)
@@ -405,7 +453,13 @@ class Driver {
     clearTimeout(this.timer)
     clearInterval(this.alive)
     this.alive = undefined
+    // Else it would hold all that the run had, until others have had a turn.
+    clearImmediate(this.tells)
     awake.delete(this.number)
+    // Nothing is told of a run that is over.
+    if (this.room !== NOWHERE) rooms.push(this.room)
+    this.room = NOWHERE
+    this.places = NOWHERE.done
     if (this.reader !== undefined) this.reader.close()
     this.ended()
   }
@@ -418,6 +472,11 @@ class Driver {
       clearInterval(this.alive)
       this.alive = undefined
     }
+  }
+
+  /** Whether the run added tasks. */
+  get hasGrown() {
+    return this.calls !== this.ready.calls
   }
 
   // What attempts ask for.
@@ -447,7 +506,7 @@ class Driver {
       if (text !== undefined && text !== null) inputs = JSON.parse(text)
     }
     const { ready } = this
-    if (this.calls !== ready.calls) {
+    if (this.hasGrown) {
       // The run added tasks: also older ones may wait for them.
       inputs = { ...inputs, ...this.given }
       for (const parent of this.session.task(place).parents) inputs[this.idOf(parent)] = this.valueOf(parent)

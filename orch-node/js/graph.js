@@ -23,7 +23,8 @@ class Entry {
  * A graph as runs need it: checked by the core, its functions by place.
  */
 class Ready {
-  constructor(graph) {
+  /** A graph is `plain` if no task of it has options that the core knows: then there is nothing to ask of them. */
+  constructor(graph, plain = false) {
     this.graph = graph
     /** @type {Function[]} by place */
     this.calls = []
@@ -33,9 +34,9 @@ class Ready {
     /** @type {Map<number, Function>} by place */
     this.undos = new Map()
     /** Whether what tasks make has to cross to the core. */
-    this.readsValues = graph.readsValues
+    this.readsValues = !plain && graph.readsValues
     /** Whether a run may be woken by what other threads or runs say. */
-    this.hearsOthers = graph.hearsOthers
+    this.hearsOthers = !plain && graph.hearsOthers
     this.programs = undefined
     /** The locks that tasks claim by, where others hold some too. */
     this.locks = undefined
@@ -58,6 +59,12 @@ class Ready {
     return (this._places ??= new Map(this.ids.map((id, place) => [id, place])))
   }
 
+  /** The place of that task. @returns {number | undefined} */
+  placeOf(id) {
+    const place = this.places.get(id)
+    return place < this.calls.length ? place : undefined
+  }
+
   /** The places of what that task waits for. @returns {ArrayLike<number>} */
   parentsOf(place) {
     const { links } = this
@@ -72,7 +79,7 @@ class Ready {
 
   /** The same functions for another form of the graph. */
   of(graph) {
-    return Object.assign(new Ready(graph), this, { graph, plans: new Map() })
+    return Object.assign(new Ready(graph, true), this, { graph, plans: new Map() })
   }
 
   /** The plan; made once for each number of workers. */
@@ -109,9 +116,9 @@ class Graph {
   #entries = new Map()
   /** Whether something in `#links` is not complete. */
   #waits = false
-  /** Whether a name has in it what is between names. */
-  #hasBetween = false
   #settings
+  /** Whether runs have its names and functions. */
+  #shared = false
   #ready
   #kept
 
@@ -126,36 +133,48 @@ class Graph {
 
   /** Adds a task and answers the graph. Its function is called with a context: `inputs`, `signal`, `attempt`, and more. */
   task(id, fn, options) {
-    text(id, 'id')
+    if (typeof id !== 'string') text(id, 'id')
     // Words are made only where they are said.
     if (typeof fn !== 'function') callable(fn, `the function of task ${id}`)
+    if (this.#shared) this.#part()
+    const links = this.#links
+    const at = links.length
+    const read = options === undefined ? undefined : readTask(id, options, Entry)
+    let entry = read instanceof Entry ? read : undefined
+    const after = entry === undefined ? read : entry.after
+    if (after === undefined) {
+      links.push(0)
+    } else if (this.#link(after)) {
+      if (entry !== undefined) entry.after = undefined
+    } else {
+      entry ??= new Entry()
+      entry.after ??= texts(after, 'after')
+      links.push(0)
+      this.#waits = true
+    }
     const place = this.#ids.length
-    const entry = options === undefined ? undefined : readTask(id, options, Entry)
-    const after = entry === undefined || Array.isArray(entry) ? entry : entry.after
     const places = this.#places
     places.set(id, place)
     if (places.size !== place + 1) {
       places.set(id, this.#ids.indexOf(id))
+      links.length = at
       throw new InvalidDefinition(`\`${this.name}\` has a task \`${id}\` already; give this one another name`)
     }
-    const waits = after !== undefined && !this.#link(after)
-    if (after === undefined) this.#links.push(0)
-    if (entry !== after) {
-      if (!waits) entry.after = undefined
-      this.#entries.set(place, entry)
-    } else if (waits) {
-      const own = new Entry()
-      own.after = after
-      this.#entries.set(place, own)
-    }
+    if (entry !== undefined) this.#entries.set(place, entry)
     this.#ids.push(id)
     this.#fns.push(fn)
-    if (id.includes(BETWEEN)) this.#hasBetween = true
-    this.#ready = this.#kept = undefined
     return this
   }
 
-  /** Notes what the next task waits for; whether all of it is there. */
+  /** What runs of it have stays as it is: what is added from now on goes into arrays of its own. */
+  #part() {
+    this.#shared = false
+    this.#ids = this.#ids.slice()
+    this.#fns = this.#fns.slice()
+    this.#ready = this.#kept = undefined
+  }
+
+  /** Notes what the next task waits for; whether all of it is there. What is there has a name, so that only the rest has to be checked. */
   #link(after) {
     const links = this.#links
     const places = this.#places
@@ -164,8 +183,6 @@ class Graph {
       const from = places.get(after[i])
       if (from === undefined) {
         links.length = at
-        links.push(0)
-        this.#waits = true
         return false
       }
       links.push(from)
@@ -265,17 +282,20 @@ class Graph {
       }
     }
     const links = this.#waits ? this.#completed((place, id) => (missing ??= []).push([place, id])) : this.#links
-    const ids = this.#ids.slice()
-    const between = this.#hasBetween ? betweenAll(ids) : BETWEEN
+    const ids = this.#ids
     const extras = missing || estimates || options || this.#settings
     const told = extras ? JSON.stringify({ missing, estimates, options, ...this.#settings }) : undefined
     const flat = Uint32Array.from(links)
-    const graph = raised(() => native.Graph.build(this.name, ids.join(between), between, flat, told))
-    const ready = new Ready(graph)
-    ready.calls = this.#fns.slice()
+    const build = (between) => raised(() => native.Graph.build(this.name, ids.join(between), between, flat, told))
+    const graph = build(BETWEEN) ?? build(betweenAll(ids))
+    const ready = new Ready(graph, options === undefined)
+    this.#shared = true
+    ready.calls = this.#fns
     ready.links = flat
     ready.undos = undos
     ready._ids = ids
+    // Which may come to have more, once the graph has.
+    ready._places = this.#places
     return ready
   }
 

@@ -3,8 +3,11 @@
 
 /** Tasks and their dependencies, checked. Immutable. */
 export declare class Graph {
-  /** `ids` are the names, `between` between them. `links` holds what each task waits for: how many, and their places. */
-  static build(name: string, ids: string, between: string, links: Uint32Array, extras?: string | undefined | null): Graph
+  /**
+   * `ids` are the names, `between` between them. `links` holds what each task waits for: how many, and their places. Nothing: there are
+   * more names than that, since a name has in it what is between them.
+   */
+  static build(name: string, ids: string, between: string, links: Uint32Array, extras?: string | undefined | null): Graph | null
   /** The same graph, where what each task does is a function with one of these hashes: which, by place. */
   withFunctions(hashes: Array<string>, places: Uint32Array): Graph
   /** The graph of a definition's text. */
@@ -570,19 +573,24 @@ export declare function sagaBack(graph: string, ended: Array<string>, from: numb
  */
 export declare function sagaUndo(graph: string, ended: Array<string>, failed?: string | undefined | null): Array<string>
 
-/** The places of the tasks to begin: once after a step that says that there is more than one. */
-export declare function starts(key: number): Uint32Array
+/** Writes the places of the tasks to begin, after a step of one task that says that there are some. */
+export declare function starts(key: number, starts: Buffer): void
 
 /**
  * Hears what was [told](Session::tell), and that the first attempts of these tasks worked: the first `count` of `places`.
  *
- * Answers one number: the place of the task to begin, with the sign `ONE`, or how many there are to begin, whose places
- * [`starts`] has; with signs.
+ * Answers one number: the place of the task to begin, with the sign `ONE`, or how many there are to begin, whose places are
+ * written into `starts`, the bytes of another array; with signs.
  */
-export declare function step(key: number, places: Uint32Array, count: number): number
+export declare function step(key: number, places: Uint32Array, count: number, starts: Buffer): number
 
-/** The same for one task: the quickest. */
-export declare function stepOne(key: number, place: number): number
+/**
+ * What does the same for one task, given the key and its place: the quickest. What is to begin after it is mostly one; else [`starts`] has
+ * the places.
+ *
+ * A function made of a closure: around each that napi-rs derives it keeps account of objects that are lent, which allocates.
+ */
+export declare function stepper(): (arg0: number, arg1: number) => number
 
 /**
  * What an agent or an API says of usage: `{dialect, models, messages}`, as JSON. `parsed`: what it said is JSON that was read

@@ -182,14 +182,14 @@ function areOnlyAfter(options) {
 }
 
 /**
- * Reads the options of one task. Each is read once. Most say only what it waits for: then that is the answer, a list of names; else it
- * is an entry with all of it.
+ * Reads the options of one task. Each is read once. Most say only what it waits for: then that is the answer, as it was given if that is
+ * an array, of which nothing is read yet; else it is an entry with all of it.
  */
 function readTask(id, options, Entry) {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) object(options, `the options of task ${id}`)
   if (areOnlyAfter(options)) {
     const value = options.after
-    return value === undefined ? undefined : texts(value, 'after')
+    return value === undefined || Array.isArray(value) ? value : texts(value, 'after')
   }
   let after
   let entry

@@ -7,7 +7,7 @@ const { object, whole, wrong, noMore } = require('./options.js')
 /** What follows from a graph alone. Times in milliseconds; a task without an estimate counts as one minute. */
 class Plan {
   #ids
-  #places
+  #ready
   #native
   #workers
 
@@ -16,7 +16,7 @@ class Plan {
     noMore(rest, 'options')
     this.#workers = maxParallel === undefined ? undefined : whole(maxParallel, 'maxParallel', 1)
     this.#ids = ready.ids
-    this.#places = ready.places
+    this.#ready = ready
     this.#native = ready.plan(this.#workers)
   }
 
@@ -47,7 +47,7 @@ class Plan {
 
   /** One task: its level, estimate, earliest start, slack, and rank among all. */
   step(id) {
-    const place = this.#places.get(id)
+    const place = this.#ready.placeOf(id)
     if (place === undefined) throw new NotFound(`there is no task \`${String(id)}\` in the plan`)
     const [level, estimateMs, earliestMs, slackMs, rank] = this.#native.step(place)
     return { id, level, estimateMs, earliestMs, slackMs, rank }

@@ -6,11 +6,15 @@ const { NotFound, RunFailed, TaskFailed, TaskTimeout, ofNative, raised } = requi
 class Report {
   #native
   #driver
+  #ready
   #ids
   #places
+  #succeeded
 
   constructor(driver) {
     this.#driver = driver
+    // Of a run that another process made, or that added tasks, the core knows the names.
+    this.#ready = driver.hasGrown ? undefined : driver.ready
     this.#native = driver.session.report()
   }
 
@@ -87,7 +91,7 @@ class Report {
 
   /** The names of the tasks. */
   get ids() {
-    return (this.#ids ??= this.#native.ids())
+    return (this.#ids ??= this.#ready?.ids.slice() ?? this.#native.ids())
   }
 
   /** How many tasks there are. */
@@ -96,8 +100,8 @@ class Report {
   }
 
   #place(id) {
-    this.#places ??= new Map(this.ids.map((id, place) => [id, place]))
-    const place = this.#places.get(id)
+    if (this.#ready === undefined) this.#places ??= new Map(this.ids.map((id, place) => [id, place]))
+    const place = this.#ready === undefined ? this.#places.get(id) : this.#ready.placeOf(id)
     if (place === undefined) throw new NotFound(`there is no task \`${String(id)}\` in the report of \`${this.graph}\``)
     return place
   }
@@ -105,6 +109,11 @@ class Report {
   /** The task's result; `undefined` if it was skipped. Throws what made it fail, or `TaskFailed` if it did not run. */
   get(id) {
     const place = this.#place(id)
+    // Every task of a run that succeeded and has made something did so well: it needs no row. What crosses may be refused there.
+    if ((this.#succeeded ??= this.state === 'succeeded') && !this.#driver.crossing) {
+      const value = this.#driver.values[place]
+      if (value !== undefined) return value
+    }
     const result = this.#result(place)
     if (result.state === 'succeeded' || result.state === 'skipped') return result.value
     if (result.state === 'failed') throw this.#driver.errors.has(place) ? this.#driver.errors.get(place) : result.error

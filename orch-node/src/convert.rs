@@ -30,5 +30,6 @@ pub(crate) fn duration(millis: f64) -> napi::Result<std::time::Duration> {
 
 /// A time as milliseconds, cut to microseconds as in the JSON forms of the core.
 pub(crate) fn millis(time: std::time::Duration) -> f64 {
-    time.as_micros() as f64 / 1000.0
+    // In two parts: there is no quick way from 128 bits, which a duration in microseconds may need.
+    time.as_secs() as f64 * 1000.0 + f64::from(time.subsec_micros()) / 1000.0
 }

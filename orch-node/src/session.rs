@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
-use napi::bindgen_prelude::Uint32Array;
+use napi::bindgen_prelude::{BufferSlice, Env, FnArgs, Function};
 use napi_derive::napi;
 use orch_core::{Clock, Error, ErrorKind, Output, TaskIx, Usage, run::Attempt};
 use serde_json::{Map, Value};
@@ -86,30 +86,47 @@ fn with<T>(key: u32, call: impl FnOnce(&mut Steps) -> napi::Result<T>) -> napi::
 
 /// Hears what was [told](Session::tell), and that the first attempts of these tasks worked: the first `count` of `places`.
 ///
-/// Answers one number: the place of the task to begin, with the sign `ONE`, or how many there are to begin, whose places
-/// [`starts`] has; with signs.
+/// Answers one number: the place of the task to begin, with the sign `ONE`, or how many there are to begin, whose places are
+/// written into `starts`, the bytes of another array; with signs.
 #[napi]
-pub fn step(key: u32, places: &[u32], count: u32) -> napi::Result<u32> {
+pub fn step(key: u32, places: &[u32], count: u32, mut starts: BufferSlice) -> napi::Result<u32> {
     with(key, |steps| {
         let plain = places.iter().take(count as usize).map(|&place| worked(place.into(), 1, Output::NOTHING));
         steps.finished.extend(plain);
-        steps.go_on()
+        let word = steps.go_on()?;
+        write(&steps.plain, &mut starts);
+        Ok(word)
     })
 }
 
-/// The same for one task: the quickest.
+/// What does the same for one task, given the key and its place: the quickest. What is to begin after it is mostly one; else [`starts`] has
+/// the places.
+///
+/// A function made of a closure: around each that napi-rs derives it keeps account of objects that are lent, which allocates.
 #[napi]
-pub fn step_one(key: u32, place: u32) -> napi::Result<u32> {
+pub fn stepper(env: &Env) -> napi::Result<Function<'_, FnArgs<(u32, u32)>, u32>> {
+    env.create_function_from_closure("stepOne", |call| {
+        let (key, place) = (call.get::<u32>(0)?, call.get::<u32>(1)?);
+        with(key, |steps| {
+            steps.finished.push(worked(place.into(), 1, Output::NOTHING));
+            steps.go_on()
+        })
+    })
+}
+
+/// Writes the places of the tasks to begin, after a step of one task that says that there are some.
+#[napi]
+pub fn starts(key: u32, mut starts: BufferSlice) -> napi::Result<()> {
     with(key, |steps| {
-        steps.finished.push(worked(place.into(), 1, Output::NOTHING));
-        steps.go_on()
+        write(&steps.plain, &mut starts);
+        Ok(())
     })
 }
 
-/// The places of the tasks to begin: once after a step that says that there is more than one.
-#[napi]
-pub fn starts(key: u32) -> napi::Result<Uint32Array> {
-    with(key, |steps| Ok(std::mem::take(&mut steps.plain).into()))
+/// There is room for all: a [batch](Session::set_batch) is no greater.
+fn write(places: &[u32], room: &mut [u8]) {
+    let (slots, _) = room.as_chunks_mut::<4>();
+    places.iter().zip(slots).for_each(|(place, slot)| *slot = place.to_ne_bytes());
 }
 
 /// One run. [`step`] tells it what finished and answers what to begin.

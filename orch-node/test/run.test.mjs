@@ -471,3 +471,43 @@ test('events are published where somebody has subscribed', async () => {
     ['run_started', 'task_started', 'task_finished', 'run_finished'].map((type) => [running.id, 'told', type]),
   )
 })
+
+test('a graph may get more tasks after a run, whose report stays as it was', async () => {
+  const graph = new Graph('grows').task('a', () => 1).task('b', () => undefined, { after: ['a'] })
+  const before = await run(graph)
+  const plan = graph.plan()
+  graph.task('c', ({ inputs }) => inputs.b ?? inputs.a, { after: ['a', 'b'] })
+  const after = await run(graph)
+  assert.deepEqual([before.ids, after.ids], [['a', 'b'], ['a', 'b', 'c']])
+  assert.deepEqual([before.get('a'), before.get('b'), after.get('c')], [1, undefined, 1])
+  assert.throws(() => before.get('c'), { code: 'NOT_FOUND' })
+  assert.throws(() => before.task('c'), { code: 'NOT_FOUND' })
+  assert.throws(() => plan.step('c'), { code: 'NOT_FOUND' })
+  // What was refused leaves nothing behind.
+  assert.throws(() => graph.task('c', () => 3, { after: ['a', 'b'] }), InvalidDefinition)
+  assert.throws(() => graph.task('d', () => 4, { after: ['a', 'b', 5] }), InvalidType)
+  assert.equal((await run(graph.task('d', ({ inputs }) => Object.keys(inputs), { after: ['c'] }))).get('d').join(), 'c')
+})
+
+test('names may have in them whatever stands between names', async () => {
+  const names = ['a\nb', 'a', '\n', 'b\n\0', '\n\0\0', 'é\n']
+  const graph = new Graph('lines')
+  for (const [place, name] of names.entries()) graph.task(name, () => place, { after: names.slice(0, place) })
+  const report = await run(graph)
+  assert.deepEqual(report.ids, names)
+  assert.deepEqual(names.map((name) => report.get(name)), [0, 1, 2, 3, 4, 5])
+  assert.equal((await run(new Graph('one').task('\n', () => 1))).get('\n'), 1)
+  assert.deepEqual((await run(new Graph('none'))).ids, [])
+})
+
+test('more attempts than are heard of by the same listeners, some of which never end', async () => {
+  const heard = []
+  for (const size of [3, 3000, 3]) {
+    const graph = new Graph('many')
+    for (let i = 0; i < size; i++) graph.task(`t${i}`, i % 3 === 1 ? () => i : async () => i)
+    graph.task('never', () => new Promise(() => {}), { timeoutMs: 1, allowFailure: true })
+    const report = await run(graph)
+    heard.push(report.counts.succeeded, report.get(`t${size - 1}`), report.get('t0'))
+  }
+  assert.deepEqual(heard, [3, 2, 0, 3000, 2999, 0, 3, 2, 0])
+})

@@ -35,7 +35,7 @@ use crate::{
 pub struct GraphBuilder {
     name: String,
     tasks: Vec<Task>,
-    /// Dependencies by place (from, to), beside those that tasks name.
+    /// Dependencies by place (to, from), beside those that tasks name.
     links: Vec<(u32, u32)>,
     /// Dependencies by name (from, to), beside those that tasks name.
     named_links: Vec<(TaskId, TaskId)>,
@@ -83,6 +83,7 @@ impl GraphBuilder {
     /// assert_eq!(builder.build()?.edges(), 1);
     /// # Ok::<(), orch_core::Error>(())
     /// ```
+    #[inline]
     pub fn add(&mut self, task: Task) -> TaskIx {
         // More than u32::MAX tasks are refused by `build`.
         let ix = TaskIx(self.tasks.len() as u32);
@@ -91,8 +92,16 @@ impl GraphBuilder {
     }
 
     /// Lets `to` wait for `from`, by place.
+    #[inline]
     pub fn link(&mut self, from: TaskIx, to: TaskIx) {
-        self.links.push((from.0, to.0));
+        self.links.push((to.0, from.0));
+    }
+
+    /// Makes room for that many more tasks, and links between places: a large graph whose size is known grows without being moved.
+    #[inline]
+    pub fn reserve(&mut self, tasks: usize, links: usize) {
+        self.tasks.reserve(tasks);
+        self.links.reserve(links);
     }
 
     /// Lets `to` wait for `from`, by name.
@@ -145,6 +154,7 @@ impl GraphBuilder {
     /// dependencies, tasks that wait for themselves, each cycle with its path, limits of 0, claims that could never be granted,
     /// rollbacks to unknown tasks, breakers that could never open or close, sources out of reach.
     /// [`TooLarge`](ErrorKind::TooLarge) above [`MAX_TASKS`](Self::MAX_TASKS) and [`MAX_EDGES`](Self::MAX_EDGES).
+    #[inline]
     pub fn build(self) -> Result<Graph> {
         let Self { name, mut tasks, links, named_links, resources, quorums, breakers, warnings } = self;
         let edges = tasks.iter().map(|task| task.after.len()).sum::<usize>() + links.len() + named_links.len();
@@ -211,6 +221,7 @@ impl GraphBuilder {
 
 /// The dependencies of each task by place, each once, in the order given. Unknown ones become problems.
 #[expect(clippy::indexing_slicing, reason = "`extra` has one list a task, and places were checked against it")]
+#[inline]
 fn parents(
     tasks: &[Task],
     index: &Index,
@@ -219,14 +230,14 @@ fn parents(
     problems: &mut Vec<Problem>,
 ) -> Csr {
     let count = tasks.len() as u32;
-    let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(links.len() + named.len());
-    for (from, to) in links {
-        if from < count && to < count {
-            pairs.push((to, from));
-        } else {
+    let mut pairs = links;
+    pairs.retain(|&(to, from)| {
+        let known = from < count && to < count;
+        if !known {
             problems.push(check::foreign_place(from.max(to), tasks.len()));
         }
-    }
+        known
+    });
     for (from, to) in named {
         match (index.find(tasks, from.as_str()), index.find(tasks, to.as_str())) {
             (Some(from), Some(to)) => pairs.push((to, from)),

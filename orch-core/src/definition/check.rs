@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// Names that are empty or too long.
+#[inline]
 pub(super) fn names(tasks: &[Task]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (at, task) in tasks.iter().enumerate() {
@@ -175,6 +176,7 @@ fn distance(a: &str, b: &str) -> usize {
 /// Every place after its parents (Kahn, smallest place first within a level), or the cycles: one shortest-found path a
 /// strongly connected part, in the order of definition.
 #[expect(clippy::indexing_slicing, reason = "every place in a row is below rows(), the length of `waiting`")]
+#[inline]
 pub(super) fn topological(parents: &Csr, children: &Csr) -> Result<Vec<u32>, Vec<Vec<u32>>> {
     let rows = parents.rows();
     let mut waiting: Vec<u32> = (0..rows as u32).map(|ix| parents.row(ix).len() as u32).collect();

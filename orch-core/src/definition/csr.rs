@@ -9,6 +9,7 @@ pub(crate) struct Csr {
 
 impl Csr {
     /// From rows that are given one after the other.
+    #[inline]
     pub(crate) fn from_starts(starts: Vec<u32>, items: Vec<u32>) -> Self {
         Self { starts, items }
     }
@@ -32,12 +33,14 @@ impl Csr {
         self.items.len()
     }
 
+    #[inline]
     pub(crate) fn rows(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
 
     /// The same edges the other way round; each row is in rising order.
     #[expect(clippy::indexing_slicing, reason = "items are places below rows(), and starts has rows() + 1 entries")]
+    #[inline]
     pub(crate) fn reversed(&self) -> Self {
         let rows = self.rows();
         let mut starts = vec![0u32; rows + 1];

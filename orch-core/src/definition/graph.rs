@@ -61,15 +61,18 @@ pub(super) struct Index {
 }
 
 impl Index {
+    #[inline]
     pub(super) fn with_capacity(capacity: usize) -> Self {
         Self { table: HashTable::with_capacity(capacity), hasher: DefaultHashBuilder::default() }
     }
 
+    #[inline]
     pub(super) fn find(&self, tasks: &[Task], id: &str) -> Option<u32> {
         self.table.find(self.hash(id), |&ix| name_of(tasks, ix) == id).copied()
     }
 
     /// Answers the earlier place if the name is taken.
+    #[inline]
     pub(super) fn insert(&mut self, tasks: &[Task], ix: u32) -> Option<u32> {
         let id = name_of(tasks, ix);
         let hash = self.hash(id);
@@ -81,11 +84,13 @@ impl Index {
         None
     }
 
+    #[inline]
     fn hash(&self, id: &str) -> u64 {
         hash_with(&self.hasher, id)
     }
 }
 
+#[inline]
 fn hash_with(hasher: &DefaultHashBuilder, id: &str) -> u64 {
     use std::hash::BuildHasher;
     hasher.hash_one(id)
@@ -94,6 +99,7 @@ fn hash_with(hasher: &DefaultHashBuilder, id: &str) -> u64 {
 /// In bytes.
 const HASHED_AT_ONCE: usize = 1 << 16;
 
+#[inline]
 fn name_of(tasks: &[Task], ix: u32) -> &str {
     tasks.get(ix as usize).map_or("", |task| task.id.as_str())
 }
@@ -137,6 +143,7 @@ impl Graph {
     }
 
     /// Every task, in the order of definition.
+    #[inline]
     pub fn tasks(&self) -> &[Task] {
         &self.0.tasks
     }
@@ -147,6 +154,7 @@ impl Graph {
     ///
     /// If `ix` comes from a larger graph.
     #[expect(clippy::indexing_slicing, reason = "a place of another graph is the caller's bug, as with a slice")]
+    #[inline]
     pub fn task(&self, ix: TaskIx) -> &Task {
         &self.0.tasks[ix.index()]
     }
@@ -173,16 +181,19 @@ impl Graph {
     }
 
     /// What that task waits for, each once, by place.
+    #[inline]
     pub fn parents(&self, ix: TaskIx) -> impl ExactSizeIterator<Item = TaskIx> + '_ {
         self.0.parents.row(ix.0).iter().map(|&ix| TaskIx(ix))
     }
 
     /// What waits for that task, each once, by place.
+    #[inline]
     pub fn children(&self, ix: TaskIx) -> impl ExactSizeIterator<Item = TaskIx> + '_ {
         self.0.children.row(ix.0).iter().map(|&ix| TaskIx(ix))
     }
 
     /// Every task after all that it waits for; the same graph always gives the same order.
+    #[inline]
     pub fn topological(&self) -> impl DoubleEndedIterator<Item = TaskIx> + ExactSizeIterator + '_ {
         self.0.order.iter().map(|&ix| TaskIx(ix))
     }
@@ -208,6 +219,7 @@ impl Graph {
     }
 
     /// The content hash: the same for the same tasks, options and dependencies, whatever the graph's name. Computed once.
+    #[inline]
     pub fn hash(&self) -> GraphHash {
         *self.0.hash.get_or_init(|| {
             // Many small pieces are hashed several times slower than one large one.

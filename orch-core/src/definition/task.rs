@@ -43,6 +43,7 @@ static DEFAULT_OPTIONS: LazyLock<TaskOptions> = LazyLock::new(TaskOptions::defau
 
 impl Task {
     /// A task with that name, no dependencies and default options.
+    #[inline]
     pub fn new(id: impl Into<TaskId>) -> Self {
         Self { id: id.into(), after: Vec::new(), estimate: None, options: None }
     }
@@ -166,6 +167,7 @@ impl Task {
     }
 
     /// The expected duration, where one was given.
+    #[inline]
     pub fn estimated(&self) -> Option<Duration> {
         self.estimate
     }
@@ -197,6 +199,7 @@ impl Task {
     }
 
     /// Everything else about the task.
+    #[inline]
     pub fn options(&self) -> &TaskOptions {
         self.options.as_deref().unwrap_or(&DEFAULT_OPTIONS)
     }

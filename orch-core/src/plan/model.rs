@@ -88,6 +88,7 @@ impl Plan {
         clippy::indexing_slicing,
         reason = "places of a graph are below its length, the length of every list here"
     )]
+    #[inline]
     pub fn new(graph: &Graph, options: &PlanOptions) -> Result<Self> {
         let default = nanos(options.default_estimate);
         let mut tasks: Vec<Planned> = graph
@@ -235,11 +236,13 @@ impl Plan {
     }
 }
 
+#[inline]
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[expect(clippy::indexing_slicing, reason = "places of a graph are below its length, the length of `tasks`")]
+#[inline]
 fn critical_path(graph: &Graph, tasks: &[Planned], critical: u64) -> Vec<TaskIx> {
     let mut path = Vec::new();
     let mut next = graph.indices().find(|ix| tasks[ix.index()].remaining == critical && graph.parents(*ix).len() == 0);

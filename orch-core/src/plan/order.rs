@@ -26,12 +26,15 @@ enum Order {
 ///
 /// No order of list scheduling is best on every graph (Graham's anomalies): where the work and not the critical path sets
 /// the time, the last few tasks decide. So the candidates are played through and the earliest end wins.
+#[inline]
 pub(super) fn order(graph: &Graph, tasks: &[Planned], workers: Option<u32>) -> Vec<u32> {
     let mut by_rank: Vec<u32> = (0..tasks.len() as u32).collect();
-    by_rank.sort_by_cached_key(|&ix| {
-        let remaining = tasks.get(ix as usize).map_or(0, |task| task.remaining);
-        (Reverse(priority(graph, ix)), Reverse(remaining), ix)
-    });
+    let remaining = |ix: u32| Reverse(tasks.get(ix as usize).map_or(0, |task| task.remaining));
+    if graph.tasks().iter().all(|task| task.options.is_none()) {
+        by_rank.sort_by_key(|&ix| remaining(ix));
+    } else {
+        by_rank.sort_by_cached_key(|&ix| (Reverse(priority(graph, ix)), remaining(ix), ix));
+    }
     let Some(workers) = workers.filter(|_| tasks.len() <= MOST_TASKS) else { return by_rank };
     let (mut shortest, _) = play(graph, tasks, workers, Order::Critical);
     for order in [Order::FirstIn, Order::LastIn, Order::Longest, Order::Level] {
@@ -45,6 +48,7 @@ pub(super) fn order(graph: &Graph, tasks: &[Planned], workers: Option<u32>) -> V
     by_rank
 }
 
+#[inline]
 fn priority(graph: &Graph, ix: u32) -> i32 {
     graph.task(ix.into()).options.as_ref().map_or(0, |options| options.priority)
 }

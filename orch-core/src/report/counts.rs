@@ -61,11 +61,13 @@ impl Counts {
     }
 
     /// Moves one task.
+    #[inline]
     pub(super) fn shift(&mut self, from: TaskState, to: TaskState) {
         *self.slot(from) -= 1;
         *self.slot(to) += 1;
     }
 
+    #[inline]
     fn slot(&mut self, state: TaskState) -> &mut usize {
         match state {
             TaskState::Pending => &mut self.pending,

@@ -96,6 +96,7 @@ impl Report {
     pub const MAX_WARNINGS: usize = 1_000;
 
     /// The report of a run that has not begun.
+    #[inline]
     pub fn new(plan: &Plan) -> Self {
         let graph = plan.graph().clone();
         Self {
@@ -282,6 +283,7 @@ impl Report {
     }
 
     /// Answers whether the task was still open.
+    #[inline]
     fn end(&mut self, task: TaskIx, attempt: u32, state: TaskState, at: u64) -> bool {
         let Some(row) = self.rows.get_mut(task.index()) else { return false };
         if row.state.is_final() {

@@ -50,6 +50,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     pub(super) fn keep_output(&mut self, task: TaskIx, output: &Output) {
         if !output.is_nothing() {
             if self.outputs.is_empty() {

@@ -157,6 +157,7 @@ impl Machine {
     ///
     /// [`InvalidValue`](ErrorKind::InvalidValue) if `max_parallel` or `batch` is 0, or `restore` names a place that the graph
     /// does not have.
+    #[inline]
     pub fn new(plan: &Plan, run: RunId, mut rules: Rules) -> Result<Self> {
         for (option, zero) in [("max_parallel", rules.max_parallel == 0), ("batch", rules.batch == 0)] {
             if zero {
@@ -216,6 +217,7 @@ impl Machine {
     }
 
     /// Takes a plan that continues the present one: rows for new tasks, new ranks for all.
+    #[inline]
     pub(super) fn adopt(&mut self, plan: Plan) {
         let graph = plan.graph().clone();
         self.plan = plan;
@@ -283,6 +285,7 @@ impl Machine {
 
     /// Hears what happened until `now` (time since the start of the run; an earlier time than before counts as the same),
     /// and adds to `actions` what to do. `messages` is left empty.
+    #[inline]
     pub fn step(&mut self, now: Duration, messages: &mut Vec<Message>, actions: &mut Actions) {
         if now > self.at {
             self.now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
@@ -317,6 +320,7 @@ impl Machine {
         actions.wake_at = self.next_timer().map(Duration::from_nanos);
     }
 
+    #[inline]
     fn begin(&mut self, actions: &mut Actions) {
         self.begun = true;
         let limit = (self.rules.max_parallel != Rules::UNLIMITED).then_some(self.rules.max_parallel);
@@ -343,6 +347,7 @@ impl Machine {
     }
 
     /// Hears a message, which is dropped afterwards: what is taken out of it need not be copied.
+    #[inline]
     fn hear(&mut self, message: &mut Message, actions: &mut Actions) {
         match message {
             &mut Message::Finished { task, attempt, ref mut outcome } => self.finished(task, attempt, outcome, actions),
@@ -429,6 +434,7 @@ impl Machine {
     }
 
     /// Acts on the timers that are due.
+    #[inline]
     fn ring(&mut self, actions: &mut Actions) {
         while let Some(&Reverse(timer)) = self.timers.peek()
             && timer.at <= self.now
@@ -480,6 +486,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn next_timer(&mut self) -> Option<u64> {
         loop {
             let &Reverse(timer) = self.timers.peek()?;

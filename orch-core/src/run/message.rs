@@ -280,6 +280,7 @@ pub struct Actions {
 
 impl Actions {
     /// Forgets everything, keeps the memory.
+    #[inline]
     pub fn clear(&mut self) {
         self.start.clear();
         self.look.clear();

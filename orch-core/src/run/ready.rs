@@ -26,6 +26,7 @@ impl Default for ReadyQueue {
 #[expect(clippy::indexing_slicing, reason = "levels are sized for `ranks` at construction, and ranks are below it")]
 impl ReadyQueue {
     /// An empty set for the ranks `0..ranks`.
+    #[inline]
     pub(super) fn new(ranks: usize) -> Self {
         let mut levels = Vec::new();
         let mut words = ranks;
@@ -38,6 +39,7 @@ impl ReadyQueue {
         }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0 && self.front == NONE
     }
@@ -58,6 +60,7 @@ impl ReadyQueue {
         }
     }
 
+    #[inline]
     fn insert(&mut self, rank: u32) {
         self.len += 1;
         let mut at = rank as usize;
@@ -89,6 +92,7 @@ impl ReadyQueue {
         Some(at as u32)
     }
 
+    #[inline]
     fn remove(&mut self, rank: u32) {
         self.len -= 1;
         let mut at = rank as usize;

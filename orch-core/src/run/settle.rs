@@ -18,6 +18,7 @@ use crate::{
 #[expect(clippy::indexing_slicing, reason = "places of the graph are below its length, the length of `rows`")]
 impl Machine {
     /// An attempt ended. What is needed of the outcome is taken out of it.
+    #[inline]
     pub(super) fn finished(&mut self, task: TaskIx, attempt: u32, outcome: &mut Outcome, actions: &mut Actions) {
         let Some(&row) = self.rows.get(task.index()) else { return };
         if row.attempt != attempt || !matches!(row.phase, Phase::Running | Phase::Stopping) {
@@ -53,6 +54,7 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn succeeded(
         &mut self,
         task: TaskIx,

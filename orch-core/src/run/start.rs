@@ -117,6 +117,7 @@ impl Machine {
     }
 
     /// Starts what is ready, most critical first, as far as the limits allow.
+    #[inline]
     pub(super) fn dispatch(&mut self, actions: &mut Actions) {
         if !actions.release.is_empty() {
             // Who waits for what is given back may be the next to begin.
@@ -170,6 +171,7 @@ impl Machine {
         actions.start.push(Attempt { task, number, undo: false });
     }
 
+    #[inline]
     fn merge(&mut self) {
         self.more = false;
         self.next.drain(..).for_each(|rank| self.ready.push(rank));

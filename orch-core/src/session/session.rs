@@ -135,6 +135,7 @@ impl Session {
     /// otherwise than those who use it now. With a store: [`Conflict`](crate::ErrorKind::Conflict) if the run belongs to another
     /// process, or went on since it was read; [`Misuse`](crate::ErrorKind::Misuse) where a run is to be resumed without one; those
     /// of the store.
+    #[inline]
     pub fn new(plan: &Plan, mut options: SessionOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self> {
         let resume = options.resume.as_ref();
         let run = resume.map(Resume::run).or(options.run).unwrap_or_else(|| RunId::new(&Clock::system()));
@@ -204,6 +205,7 @@ impl Session {
     /// Begin what is in `start`; stop what is in `cancel` and say [`Message::Finished`] when it has stopped; call again
     /// when something finished, at `wake_at`, when `wake` was called, and at once if there is `more`. `check` is answered
     /// by the session itself and always empty.
+    #[inline]
     pub fn step(&mut self, now: Duration, finished: &mut Vec<Message>) -> &Actions {
         self.actions.clear();
         // A look costs nothing; a swap waits for everything that was written before.
@@ -519,10 +521,12 @@ impl Session {
     }
 
     /// The report, at the end, with prices where there are any.
+    #[inline]
     pub fn into_report(self) -> Report {
         Self::priced(self.report, &self.options)
     }
 
+    #[inline]
     fn priced(mut report: Report, options: &SessionOptions) -> Report {
         // Only with usage: to decode a price table takes longer than a short run.
         if !report.usage().is_empty() || report.earlier().is_some_and(|earlier| !earlier.cost.usage.is_empty()) {
