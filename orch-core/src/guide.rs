@@ -306,6 +306,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0191-published-prices-are-packed.md")]
     pub mod d0191_published_prices_are_packed {}
+
+    #[doc = include_str!("../docs/decisions/0192-the-core-is-not-built-at-its-smallest.md")]
+    pub mod d0192_the_core_is_not_built_at_its_smallest {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
