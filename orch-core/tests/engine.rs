@@ -456,3 +456,23 @@ async fn of_prompts_that_begin_alike_one_is_read_first_where_it_pays() {
         assert_eq!((began.lock().unwrap().as_slice(), held), (&[0, begins][..], u32::from(begins > 0)));
     }
 }
+
+/// Messages and events that hold something are dropped, and not only forgotten.
+#[tokio::test]
+async fn what_tasks_make_is_gone_with_the_report() {
+    let made = Arc::new(());
+    let gives = made.clone();
+    let engine = Engine::builder()
+        .executor(move |_: TaskContext| {
+            let made = gives.clone();
+            async move { Output::typed(made) }
+        })
+        .build()
+        .unwrap();
+    let graph = Graph::builder("g").task(Task::new("a")).task(Task::new("b").after("a")).build().unwrap();
+    let plan = Plan::new(&graph, &PlanOptions::default()).unwrap();
+    let report = engine.run(&plan, RunOptions::default()).await.unwrap();
+    assert_eq!(Arc::strong_count(&made), 2 + 2, "one in the executor, and one for each task in the report");
+    drop((report, engine));
+    assert_eq!(Arc::strong_count(&made), 1);
+}
