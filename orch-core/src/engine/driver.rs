@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    inbox::{Inbox, Mail},
+    inbox::{Inbox, Mail, NONE},
     options::{Inline, RunOptions},
     place::{Place, Work, discard, finish, work},
 };
@@ -199,7 +199,9 @@ impl Driver {
         let mut now = self.clock.elapsed();
         let mut polls_began = now;
         loop {
-            if self.inbox.take(&mut self.mail) {
+            let places = &self.places.0;
+            let before = |place: u32| places.get(place as usize).map_or(NONE, Place::before);
+            if self.inbox.take(&mut self.mail, before) {
                 self.read_mail();
             }
             if self.polls >= self.stride || self.spawning {
@@ -434,6 +436,7 @@ async fn wait(inbox: &Inbox, at_most: Option<Duration>) {
             .await;
         }
     }
+    inbox.awake();
 }
 
 /// Whether spawning would bring another thread.

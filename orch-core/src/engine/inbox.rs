@@ -11,16 +11,33 @@ use crate::{
     run::Message,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
         lock,
     },
 };
 
-/// Word for the driver. A look with nothing new costs one atomic load.
-#[derive(Debug, Default)]
+/// No place: where the list of woken places ends.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Word for the driver. A look with nothing new costs two atomic loads.
+///
+/// Wake-ups need no lock. The places that were woken are a list: the inbox knows the last of them, the waker of each knows the
+/// one before. The driver takes the whole list at once, so no place leaves it from the middle.
+#[derive(Debug)]
 pub(super) struct Inbox {
+    /// The place that was woken last.
+    woken: AtomicU32,
+    /// There is more than wake-ups.
     filled: AtomicBool,
+    /// The driver sleeps, or is about to: whoever wakes a place wakes it too.
+    asleep: AtomicBool,
     content: Mutex<Content>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { woken: NONE.into(), filled: false.into(), asleep: false.into(), content: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +49,7 @@ struct Content {
 /// What came in.
 #[derive(Debug, Default)]
 pub(super) struct Mail {
-    /// Places whose body wants to be polled.
+    /// Places whose body wants to be polled, the first that was woken first.
     pub(super) woken: Vec<u32>,
     /// What workers finished.
     pub(super) done: Vec<Done>,
@@ -51,7 +68,7 @@ pub(super) struct Done {
 }
 
 impl Inbox {
-    /// Leaves word.
+    /// Leaves word other than of a wake-up.
     pub(super) fn put(&self, write: impl FnOnce(&mut Mail)) {
         let mut content = lock(&self.content);
         write(&mut content.mail);
@@ -63,36 +80,52 @@ impl Inbox {
         }
     }
 
-    /// Takes what is there, into an empty `mail` whose memory is reused.
+    /// Takes what is there, into an empty `mail` whose memory is reused. `before` says which place was woken before that one.
     #[inline]
-    pub(super) fn take(&self, mail: &mut Mail) -> bool {
-        if !self.filled.load(Ordering::Acquire) {
+    pub(super) fn take(&self, mail: &mut Mail, before: impl Fn(u32) -> u32) -> bool {
+        let (woken, filled) = (self.woken.load(Ordering::Relaxed), self.filled.load(Ordering::Relaxed));
+        if woken == NONE && !filled {
             return false;
         }
-        let mut content = lock(&self.content);
-        self.filled.store(false, Ordering::Release);
-        std::mem::swap(&mut content.mail, mail);
+        if filled {
+            let mut content = lock(&self.content);
+            self.filled.store(false, Ordering::Relaxed);
+            std::mem::swap(&mut content.mail, mail);
+        }
+        if woken != NONE {
+            let mut place = self.woken.swap(NONE, Ordering::Acquire);
+            while place != NONE {
+                mail.woken.push(place);
+                place = before(place);
+            }
+            mail.woken.reverse();
+        }
         true
     }
 
     /// Whether there is something.
     #[inline]
     pub(super) fn is_filled(&self) -> bool {
-        self.filled.load(Ordering::Acquire)
+        self.woken.load(Ordering::SeqCst) != NONE || self.filled.load(Ordering::Acquire)
     }
 
     /// Ready when there is something.
     pub(super) fn poll(&self, task: &mut Context<'_>) -> Poll<()> {
-        if self.is_filled() {
-            return Poll::Ready(());
+        if !self.is_filled() {
+            lock(&self.content).driver = Some(task.waker().clone());
+            // Either the look below finds who was woken meanwhile, or whoever woke it finds the driver asleep: so all threads
+            // have to agree on one order of these accesses.
+            self.asleep.store(true, Ordering::SeqCst);
+            if !self.is_filled() {
+                return Poll::Pending;
+            }
         }
-        let mut content = lock(&self.content);
-        // Something may have come in before the lock was ours.
-        if self.filled.load(Ordering::Acquire) {
-            return Poll::Ready(());
-        }
-        content.driver = Some(task.waker().clone());
-        Poll::Pending
+        Poll::Ready(())
+    }
+
+    /// The driver goes on, whatever woke it.
+    pub(super) fn awake(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
     }
 }
 
@@ -102,12 +135,19 @@ pub(super) struct PlaceWaker {
     place: u32,
     /// The place is in the inbox already.
     queued: AtomicBool,
+    /// The place that was woken before this one. Of a place that is in the inbox.
+    before: AtomicU32,
     inbox: Arc<Inbox>,
 }
 
 impl PlaceWaker {
     pub(super) fn new(place: u32, inbox: Arc<Inbox>) -> Self {
-        Self { place, queued: false.into(), inbox }
+        Self { place, queued: false.into(), before: NONE.into(), inbox }
+    }
+
+    /// Which place was woken before this one.
+    pub(super) fn before(&self) -> u32 {
+        self.before.load(Ordering::Relaxed)
     }
 
     /// The wake-up has been heard; the next one counts again. To be called before the poll.
@@ -116,17 +156,34 @@ impl PlaceWaker {
         // the place queued and leave no word, and the poll would not see what that wake-up was about.
         self.queued.swap(false, Ordering::AcqRel);
     }
+
+    /// The body in this place wants to be polled.
+    pub(super) fn wake_up(&self) {
+        if self.queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut last = self.inbox.woken.load(Ordering::Relaxed);
+        loop {
+            self.before.store(last, Ordering::Relaxed);
+            // If the list was taken meanwhile and has the same last place again, then that place is really the one before.
+            match self.inbox.woken.compare_exchange_weak(last, self.place, Ordering::SeqCst, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => last = now,
+            }
+        }
+        if self.inbox.asleep.load(Ordering::SeqCst) {
+            self.inbox.put(|_| ());
+        }
+    }
 }
 
 impl Wake for PlaceWaker {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        self.wake_up();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            self.inbox.put(|mail| mail.woken.push(self.place));
-        }
+        self.wake_up();
     }
 }
 
@@ -139,6 +196,22 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn places_are_heard_in_the_order_in_which_they_were_woken() {
+        let inbox = Arc::new(Inbox::default());
+        let places = [0, 1, 2].map(|place| PlaceWaker::new(place, inbox.clone()));
+        let mut mail = Mail::default();
+        let mut heard = |woken: &[usize]| {
+            woken.iter().for_each(|place| places[*place].wake_up());
+            assert_eq!(inbox.is_filled(), !woken.is_empty());
+            inbox.take(&mut mail, |place| places[place as usize].before());
+            mail.woken.drain(..).inspect(|place| places[*place as usize].heard()).collect::<Vec<_>>()
+        };
+        assert_eq!(heard(&[2, 0, 2, 1, 0]), [2, 0, 1], "each once");
+        assert_eq!(heard(&[1, 2]), [1, 2]);
+        assert!(heard(&[]).is_empty());
+    }
 
     /// The processor may let a store take effect after a later load; the model checker does not know that. Two wake-ups a few
     /// nanoseconds apart, and a body that reads what it waits for without a lock: with a plain store in `heard`, one in some
@@ -160,7 +233,7 @@ mod tests {
                     wait_for(&next, round);
                     for half in 0..2 {
                         stage.store(2 * round + half, Ordering::Release);
-                        signal.wake_by_ref();
+                        signal.wake_up();
                         // Not always the same distance.
                         (0..round * 7 % 61).for_each(|_| spin_loop());
                     }
@@ -173,7 +246,7 @@ mod tests {
                 while !last {
                     // Word that was left before the end is found after it.
                     last = ended.load(Ordering::Acquire) == round;
-                    if inbox.take(&mut mail) {
+                    if inbox.take(&mut mail, |_| signal.before()) {
                         for _ in mail.woken.drain(..) {
                             signal.heard();
                             seen = stage.load(Ordering::Acquire);

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     driver::{Driver, Seams},
-    inbox::{Inbox, Mail},
+    inbox::{Inbox, Mail, NONE, PlaceWaker},
     options::{Inline, RunOptions},
     place::work,
 };
@@ -25,7 +25,13 @@ use crate::{
     report::Report,
     run::Message,
     session::Breakers,
-    sync::{Mutex, block_on, lock, models::explore, thread},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+        block_on, lock,
+        models::explore,
+        thread,
+    },
 };
 
 /// Opens once. The one who waits at it is woken then.
@@ -234,7 +240,7 @@ fn the_end_of_a_spawned_body_reaches_the_driver() {
         let (mut mail, mut done) = (Mail::default(), Vec::new());
         while done.len() < 2 {
             block_on(poll_fn(|task| inbox.poll(task)));
-            assert!(inbox.take(&mut mail), "it said that there is something");
+            assert!(inbox.take(&mut mail, |_| NONE), "it said that there is something");
             done.append(&mut mail.done);
         }
         done.sort_by_key(|done| done.place);
@@ -242,7 +248,7 @@ fn the_end_of_a_spawned_body_reaches_the_driver() {
         assert!(matches!(&done[0].outcome, Some(Outcome { result: Ok(_), .. })));
         bodies.into_iter().for_each(|body| body.join().unwrap());
         opener.join().unwrap();
-        assert!(!inbox.take(&mut mail));
+        assert!(!inbox.take(&mut mail, |_| NONE));
     });
 }
 
@@ -257,26 +263,35 @@ fn the_inbox_keeps_all_word() {
     }
     explore(|| {
         let inbox = Arc::new(Inbox::default());
-        let writers: Vec<_> = (0..3u32)
-            .map(|place| {
-                let inbox = inbox.clone();
+        let places: Arc<[PlaceWaker; 2]> = Arc::new([0, 1].map(|place| PlaceWaker::new(place, inbox.clone())));
+        // How often something happened that the body in a place waits for.
+        let happened: Arc<[AtomicU32; 2]> = Arc::default();
+        let writers: Vec<_> = (0..2)
+            .map(|first: usize| {
+                let (inbox, places, happened) = (inbox.clone(), places.clone(), happened.clone());
                 thread::spawn(move || {
-                    inbox.put(|mail| mail.woken.push(place));
-                    inbox.put(|_| ());
+                    inbox.put(|mail| mail.asked.push(Message::Cancel { reason: "enough".into() }));
+                    for place in [first, 1 - first] {
+                        happened[place].fetch_add(1, Ordering::SeqCst);
+                        places[place].wake_up();
+                    }
                 })
             })
             .collect();
         let waker = Waker::from(Arc::new(Bell(thread::current())));
-        let (mut mail, mut woken) = (Mail::default(), Vec::new());
-        while woken.len() < 3 {
-            if inbox.take(&mut mail) {
-                woken.append(&mut mail.woken);
+        let (mut mail, mut seen, mut asked) = (Mail::default(), [0; 2], 0);
+        while seen != [2; 2] || asked < 2 {
+            if inbox.take(&mut mail, |place| places[place as usize].before()) {
+                for place in mail.woken.drain(..) {
+                    places[place as usize].heard();
+                    seen[place as usize] = happened[place as usize].load(Ordering::SeqCst);
+                }
+                asked += mail.asked.drain(..).count();
             } else if inbox.poll(&mut Context::from_waker(&waker)).is_pending() {
                 thread::park();
+                inbox.awake();
             }
         }
-        woken.sort_unstable();
-        assert_eq!(woken, [0, 1, 2]);
         writers.into_iter().for_each(|writer| writer.join().unwrap());
     });
 }

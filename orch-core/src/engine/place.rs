@@ -88,6 +88,11 @@ impl Place {
     pub(super) fn heard(&self) {
         self.signal.heard();
     }
+
+    /// The place that was woken before this one.
+    pub(super) fn before(&self) -> u32 {
+        self.signal.before()
+    }
 }
 
 /// Says how an attempt ended.
