@@ -587,8 +587,6 @@ export declare function step(key: number, places: Uint32Array, count: number, st
 /**
  * What does the same for one task, given the key and its place: the quickest. What is to begin after it is mostly one; else [`starts`] has
  * the places.
- *
- * A function made of a closure: around each that napi-rs derives it keeps account of objects that are lent, which allocates.
  */
 export declare function stepper(): (arg0: number, arg1: number) => number
 

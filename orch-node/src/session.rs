@@ -101,8 +101,7 @@ pub fn step(key: u32, places: &[u32], count: u32, mut starts: BufferSlice) -> na
 
 /// What does the same for one task, given the key and its place: the quickest. What is to begin after it is mostly one; else [`starts`] has
 /// the places.
-///
-/// A function made of a closure: around each that napi-rs derives it keeps account of objects that are lent, which allocates.
+// A function made of a closure: around each that napi-rs derives it keeps account of objects that are lent, which allocates.
 #[napi]
 pub fn stepper(env: &Env) -> napi::Result<Function<'_, FnArgs<(u32, u32)>, u32>> {
     env.create_function_from_closure("stepOne", |call| {

@@ -30,7 +30,8 @@ enum Order {
 pub(super) fn order(graph: &Graph, tasks: &[Planned], workers: Option<u32>) -> Vec<u32> {
     let mut by_rank: Vec<u32> = (0..tasks.len() as u32).collect();
     let remaining = |ix: u32| Reverse(tasks.get(ix as usize).map_or(0, |task| task.remaining));
-    if graph.tasks().iter().all(|task| task.options.is_none()) {
+    if graph.with_options(0).next().is_none() {
+        // Nobody has a priority, and the order of definition is kept.
         by_rank.sort_by_key(|&ix| remaining(ix));
     } else {
         by_rank.sort_by_cached_key(|&ix| (Reverse(priority(graph, ix)), remaining(ix), ix));
