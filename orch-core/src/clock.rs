@@ -13,6 +13,8 @@
 //! ```
 
 mod civil;
+#[cfg(feature = "zones")]
+mod zones;
 
 use std::{
     fmt,
@@ -28,6 +30,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 pub(crate) use self::civil::{civil_from_days, days_from_civil};
+#[cfg(feature = "zones")]
+pub(crate) use self::zones::zone;
 
 /// Tells the time: the system's, or a test's. Cheap to clone; clones share one origin.
 #[derive(Debug, Clone)]

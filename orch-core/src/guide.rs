@@ -321,6 +321,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0201-runs-in-node-use-again-what-they-listen-with.md")]
     pub mod d0201_runs_in_node_use_again_what_they_listen_with {}
+
+    #[doc = include_str!("../docs/decisions/0204-time-zones-are-packed.md")]
+    pub mod d0204_time_zones_are_packed {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]

@@ -126,7 +126,7 @@ impl FromStr for Zone {
 #[cfg(feature = "zones")]
 fn named(text: &str) -> Option<Kind> {
     // The data of the program only: the same budget on every machine.
-    jiff::tz::TimeZone::get(text).ok().map(Kind::Named)
+    crate::clock::zone(text).map(Kind::Named)
 }
 
 #[cfg(not(feature = "zones"))]

@@ -245,7 +245,7 @@ impl Cron {
 /// [`InvalidValue`](ErrorKind::InvalidValue) for a name that the IANA's database does not have.
 pub(super) fn zone_of(name: Option<&str>) -> Result<TimeZone> {
     let Some(name) = name else { return Ok(TimeZone::UTC) };
-    TimeZone::get(name).map_err(|_| {
+    crate::clock::zone(name).ok_or_else(|| {
         let message =
             format!("there is no time zone `{}`; write a name of the IANA, such as `Europe/Berlin`", Printable(name));
         Error::new(ErrorKind::InvalidValue, message)
