@@ -157,8 +157,14 @@ fn commits_and_merges_are_recorded_with_worktree_task_agent_and_cost() {
     assert_eq!(repository.commit_in("side", &said), (0, String::new()));
     let third = repository.head("side");
     repository.git(&["merge", "--quiet", "--no-edit", "feat/login"]);
-    repository.git_in("side", &["commit", "--quiet", "--allow-empty", "-m", "x"]);
+    repository.write("side/b", "2");
+    repository.git_in("side", &["add", "b"]);
+    repository.git_in("side", &["commit", "--quiet", "-m", "x"]);
+    // A commit that no merge made: were the squash recorded as a merge, it would be recorded as one of this.
+    assert_eq!(repository.commit(), (0, String::new()));
+    let fifth = repository.head("work");
     repository.git(&["merge", "--squash", "feat/login"]);
+    repository.git(&["commit", "--quiet", "-m", "y"]);
 
     let got: Vec<_> = repository
         .commits()
@@ -182,6 +188,8 @@ fn commits_and_merges_are_recorded_with_worktree_task_agent_and_cost() {
             row("post-commit", &third, "side", side, some("other"), None, some("0")),
             row("post-merge", &third, "work", "main", None, None, None),
             row("post-commit", &fourth, "side", side, some("login"), some("coder"), some("0")),
+            row("post-commit", &fifth, "work", "main", None, None, some("0")),
+            row("post-commit", &repository.head("work"), "work", "main", None, None, some("0")),
         ]
     );
     assert_eq!(repository.git(&["status", "--porcelain"]), "", "nothing that git tracks was written");
@@ -315,6 +323,9 @@ fn hooks_that_were_there_before_run_first_and_come_back_as_they_were() {
     repository.git(&["merge", "--quiet", "--no-edit", "main"]);
     assert_eq!(repository.0.read("said"), "pre-commit 0\npre-commit 0\npre-commit 0\nmerge 0\n");
     assert_eq!(repository.commits().len(), 3, "the merge is recorded whatever the other hook says");
+    // git does not look at it, those who call hooks from hooks do.
+    let called = repository.call(".git/hooks/post-merge", "work", &["0"], &[]);
+    assert_eq!(parts(called), (5, String::new(), String::new()), "the exit code of the other hook");
 
     repository.orch(&["hooks", "uninstall", "git"]);
     assert_eq!(picture(&hooks), before);

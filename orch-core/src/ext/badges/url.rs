@@ -39,10 +39,11 @@ pub fn markdown(alt: &str, picture: &str, link: &str) -> String {
 /// let html = picture("MTD Cost", "badges/mtd-cost.svg", "badges/mtd-cost-dark.svg", "./reports/");
 /// let dark = r#"<source media="(prefers-color-scheme: dark)" srcset="badges/mtd-cost-dark.svg">"#;
 /// assert_eq!(html, format!(r#"<a href="./reports/"><picture>{dark}<img alt="MTD Cost" src="badges/mtd-cost.svg"></picture></a>"#));
+/// // In `srcset` a comma would end the address.
+/// assert!(picture("x", "a,b.svg", "c,d.svg", "./").contains(r#"srcset="c%2Cd.svg"><img alt="x" src="a,b.svg">"#));
 /// ```
 pub fn picture(alt: &str, light: &str, dark: &str, link: &str) -> String {
     let [light, dark, link] = [light, dark, link].map(|text| escape_markup(address(text)));
-    // In a list of sources a comma ends an address.
     let dark = dark.replace(',', "%2C");
     let alt = escape_markup(Printable(alt));
     format!(
