@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes src/cost/published/prices.json anew from the data of the crate genai-prices that Cargo.lock names: without what
-nothing here reads (descriptions, links, how to read answers), a line a model, so that a diff shows which prices changed.
+"""Writes src/cost/published/prices.json anew from the data of the crate genai-prices that Cargo.lock names, which only tests
+use: without what nothing here reads (descriptions, links, how to read answers), a line a model, so that a diff shows which
+prices changed.
 
     cargo fetch && python3 orch-core/scripts/prices.py
 """

@@ -322,6 +322,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0201-runs-in-node-use-again-what-they-listen-with.md")]
     pub mod d0201_runs_in_node_use_again_what_they_listen_with {}
 
+    #[doc = include_str!("../docs/decisions/0202-prices-are-read-by-code-of-our-own.md")]
+    pub mod d0202_prices_are_read_by_code_of_our_own {}
+
     #[doc = include_str!("../docs/decisions/0204-time-zones-are-packed.md")]
     pub mod d0204_time_zones_are_packed {}
 }

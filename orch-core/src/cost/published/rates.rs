@@ -1,36 +1,22 @@
-//! What a model's prices of tokens are by date and by tier, in whole numbers: the common case.
+//! What a usage costs at given rates: in whole numbers, rounded once.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::{
-    clock::WallTime,
-    units::{ModelUsage, Usd},
+use super::{
+    read,
+    units::{self, Side, UNITS, Unit, UnitId},
 };
+use crate::units::{ModelUsage, Usd};
 
-/// The rates from a day on. The last that has begun holds.
+/// A rate in pico-dollars, and those that hold for a request with more input tokens than that.
 #[derive(Debug)]
-pub(super) struct Period {
-    pub(super) from: WallTime,
-    pub(super) rates: Rates,
+pub(super) struct Rate {
+    base: i128,
+    tiers: Box<[(u64, i128)]>,
 }
 
-/// What a million tokens cost, by class.
-#[derive(Debug)]
-pub(super) struct Rates {
-    has_input: bool,
-    has_output: bool,
-    /// What kinds of searches have a price; `None`: the list says that all of it is free.
-    searches: Option<Box<[Box<str>]>>,
-    /// Input, output, read from a cache, written to it, written to it for an hour; `None`: something here is of another kind.
-    classes: Option<[Option<Rate>; 5]>,
-}
-
-/// A rate, and those that hold for a request with more input than that.
-#[derive(Debug, Clone)]
-struct Rate {
-    base: Usd,
-    tiers: Box<[(u64, Usd)]>,
-}
+/// The price of each unit that has one, in the order of the units.
+pub(super) type Rates<'a> = Vec<(UnitId, &'a Rate)>;
 
 /// A price and its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,132 +26,180 @@ pub(super) struct Sums {
     pub(super) output: Usd,
 }
 
-const CLASSES: [&str; 5] = ["input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok"];
+/// How many pico-dollars at what all prices are for are a nano-dollar: all of them divide it.
+const WHOLE: i128 = 9_000_000_000;
+const NANO: i128 = 1_000 * WHOLE;
 
-/// Prices of what is billed by a count of its own: nothing, where that is not used.
-const OTHERS: [&str; 10] = [
-    "web_searches_kcount",
-    "storage_searches_kcount",
-    "input_audio_mtok",
-    "output_audio_mtok",
-    "cache_audio_read_mtok",
-    "input_image_mtok",
-    "output_image_mtok",
-    "cache_image_read_mtok",
-    "input_video_mtok",
-    "output_video_mtok",
-];
-
-impl Rates {
-    /// Whether there is a price for input, for output and for searches, where there are any. To leave one out would be to call it
-    /// free, which a list says by having no price at all.
-    pub(super) fn cover(&self, usage: &ModelUsage) -> bool {
-        let Some(searches) = &self.searches else { return true };
-        let is_covered = |item: &str| {
-            let stem = item.strip_suffix("_searches");
-            stem.is_none() || searches.iter().any(|key| key.strip_suffix("_searches_kcount") == stem)
+impl Rate {
+    /// The rate in that JSON.
+    pub(super) fn read(key: &str, value: &Value) -> Result<Self, String> {
+        let price = |value: Option<&Value>| {
+            let dollars = value.and_then(Value::as_f64).filter(|dollars| *dollars >= 0.0);
+            dollars.map(picos).ok_or_else(|| format!("the price `{key}` is no number from zero on"))
         };
-        (self.has_input || usage.input == 0)
-            && (self.has_output || usage.output == 0)
-            && usage.items.iter().all(|(item, count)| *count == 0 || is_covered(item))
+        if value.is_number() {
+            return Ok(Self { base: price(Some(value))?, tiers: Box::default() });
+        }
+        read::fields(value, "a price with tiers")?;
+        let tiers = read::get(value, "tiers").and_then(Value::as_array);
+        let tiers = tiers.ok_or_else(|| format!("the price `{key}` is no number, and has no `base` with `tiers`"))?;
+        let tiers = tiers.iter().map(|tier| {
+            let start = tier.get("start").and_then(Value::as_i64).and_then(|start| u64::try_from(start).ok());
+            let start =
+                start.ok_or_else(|| format!("a tier of `{key}` has no whole number from zero on as its `start`"))?;
+            Ok((start, price(tier.get("price"))?))
+        });
+        let mut tiers = tiers.collect::<Result<Vec<_>, String>>()?;
+        tiers.sort_by_key(|(start, _)| *start);
+        Ok(Self { base: price(value.get("base"))?, tiers: tiers.into() })
     }
 
-    /// What that costs: summed exactly, then rounded once; `None` where the crate has to say it.
-    pub(super) fn sums(&self, usage: &ModelUsage) -> Option<Sums> {
-        let classes = self.classes.as_ref()?;
-        if !usage.terms.is_empty() || usage.items.values().any(|count| *count > 0) {
-            return None;
+    /// The rate for all of a request that has so many input tokens.
+    fn of(&self, input: u64, requests: u64) -> i128 {
+        let is_over = |(start, _): &&(u64, i128)| u128::from(input) > u128::from(*start) * u128::from(requests);
+        self.tiers.iter().rev().find(is_over).map_or(self.base, |(_, price)| *price)
+    }
+}
+
+/// The decimal number that a float stands for, in pico-dollars. What is finer is cut off, what is too much saturates.
+fn picos(dollars: f64) -> i128 {
+    let text = dollars.abs().to_string();
+    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+    let digits = format!("{whole}{part:0<12}");
+    digits.get(..whole.len() + 12).and_then(|digits| digits.parse().ok()).unwrap_or(i128::MAX)
+}
+
+/// Whether each unit that is a part of another has the price of the other beside it: it could not be told apart otherwise.
+pub(super) fn check(rates: &Rates<'_>) -> Result<(), String> {
+    let has = |unit: &Unit| rates.iter().any(|(id, _)| UNITS.get(*id).is_some_and(|one| one.price == unit.price));
+    let units = || rates.iter().filter_map(|(id, _)| UNITS.get(*id));
+    for unit in units() {
+        if let Some(whole) = UNITS.iter().find(|whole| unit.is_part_of(whole) && !has(whole)) {
+            return Err(format!("there is a price `{}` and none of `{}`", unit.price, whole.price));
         }
-        let [input, output, read, write, hour] = classes;
-        let ModelUsage { cache_read, cache_write, cache_write_1h, .. } = *usage;
-        let whole = i128::from(usage.input.max(cache_read.saturating_add(cache_write).saturating_add(cache_write_1h)));
-        let per_request = |start: u64| i128::from(start) * i128::from(usage.requests.max(1));
-        // A class without a rate of its own is billed as the one that it is a part of.
-        let (mut rest, mut written) = (whole, i128::from(cache_write) + i128::from(cache_write_1h));
-        let millionths = |rate: &Option<Rate>, tokens: i128| {
-            let Some(rate) = rate.as_ref().filter(|_| tokens > 0) else { return 0 };
-            let tier = rate.tiers.iter().rev().find(|(start, _)| whole > per_request(*start));
-            tokens * i128::from(tier.map_or(rate.base, |(_, price)| *price).nanos())
-        };
-        let mut sum = 0;
-        if hour.is_some() {
-            sum += millionths(hour, i128::from(cache_write_1h));
-            (rest, written) = (rest - i128::from(cache_write_1h), written - i128::from(cache_write_1h));
+        for other in units().filter(|other| other.price < unit.price && other.is_compatible(unit)) {
+            if !UNITS.iter().any(|both| both.is_both(unit, other) && has(both)) {
+                return Err(format!(
+                    "there are prices `{}` and `{}`, and none of what is both",
+                    other.price, unit.price
+                ));
+            }
         }
-        if write.is_some() {
-            sum += millionths(write, written);
-            rest -= written;
+    }
+    Ok(())
+}
+
+/// What was used, by unit.
+#[derive(Debug)]
+pub(super) struct Counts {
+    /// What was told; zero counts as told.
+    told: [Option<u64>; UNITS.len()],
+    requests: u64,
+}
+
+impl Counts {
+    /// All that a usage says; `None` if something of it is not known.
+    pub(super) fn new(usage: &ModelUsage) -> Option<Self> {
+        let mut counts = Self { told: [None; UNITS.len()], requests: usage.requests.max(1) };
+        let write = usage.cache_write.saturating_add(usage.cache_write_1h);
+        // Whoever reports more cached tokens than tokens means them beside each other.
+        counts.tell(units::INPUT_TOKENS, usage.input.max(usage.cache_read.saturating_add(write)));
+        counts.tell(units::OUTPUT_TOKENS, usage.output);
+        for (unit, count) in [
+            (units::READ_TOKENS, usage.cache_read),
+            (units::WRITTEN_TOKENS, write),
+            (units::HOUR_TOKENS, usage.cache_write_1h),
+            // Few models have a price for it; it is among the output.
+            (units::REASONING_TOKENS, usage.reasoning.min(usage.output)),
+        ] {
+            if count > 0 {
+                counts.tell(unit, count);
+            }
         }
-        if read.is_some() {
-            sum += millionths(read, i128::from(cache_read));
-            rest -= i128::from(cache_read);
+        for (item, count) in usage.items.iter().filter(|(_, count)| **count > 0) {
+            // A request counts itself.
+            counts.tell(units::by_usage(item).filter(|unit| *unit != units::CALLS_OF_IT)?, *count);
         }
-        let input = sum + millionths(input, rest);
-        let output = millionths(output, i128::from(usage.output));
-        Some(Sums { total: nanos(input + output), input: nanos(input), output: nanos(output) })
+        Some(counts)
+    }
+
+    fn tell(&mut self, unit: UnitId, count: u64) {
+        if let Some(told) = self.told.get_mut(unit) {
+            *told = Some(count);
+        }
+    }
+
+    /// Bills at least so many seconds of audio a request, where there was any.
+    pub(super) fn at_least(&mut self, seconds: u64) {
+        let audio = [units::AUDIO_SECONDS, units::INPUT_AUDIO_SECONDS];
+        if let Some(told) = audio.iter().find_map(|unit| *self.told.get(*unit)?) {
+            let billed = told.max(seconds.saturating_mul(self.requests));
+            audio.iter().for_each(|unit| self.tell(*unit, billed));
+        }
+    }
+
+    /// How much there was of a unit: nothing if it was not told, unless what was told says that there was some.
+    fn of(&self, id: UnitId) -> Option<u64> {
+        if let Some(count) = *self.told.get(id)? {
+            return Some(count);
+        }
+        let unit = UNITS.get(id)?;
+        let used = || UNITS.iter().zip(&self.told).filter(|(_, count)| count.is_some_and(|count| count > 0));
+        let is_used = used().any(|(one, _)| {
+            let meets = |other: &Unit| {
+                one.is_compatible(other) && !one.is_part_of(other) && !other.is_part_of(one) && unit.is_both(one, other)
+            };
+            one.is_part_of(unit) || used().any(|(other, _)| other.price < one.price && meets(other))
+        });
+        (!is_used).then_some(0)
+    }
+
+    /// What that costs: each unit without those parts of it that have prices of their own. `None` if the parts are more than the
+    /// whole.
+    pub(super) fn sums(&self, rates: &Rates<'_>) -> Option<Sums> {
+        let mut own = [0u64; UNITS.len()];
+        let input = self.of(units::INPUT_TOKENS)?;
+        let mut sums = [0i128; 3];
+        for (id, rate) in rates {
+            let unit = UNITS.get(*id)?;
+            let count = if *id == units::CALLS_OF_IT {
+                self.requests
+            } else {
+                // They come first.
+                let parts = rates.iter().take_while(|(part, _)| part < id);
+                let parts = parts.filter(|(part, _)| UNITS.get(*part).is_some_and(|part| part.is_part_of(unit)));
+                let parts = parts.filter_map(|(part, _)| own.get(*part)).map(|own| u128::from(*own)).sum::<u128>();
+                u64::try_from(u128::from(self.of(*id)?).checked_sub(parts)?).ok()?
+            };
+            *own.get_mut(*id)? = count;
+            let price = i128::from(count).saturating_mul(rate.of(input, self.requests));
+            let [of_input, of_output, of_neither] = &mut sums;
+            let sum = match unit.side() {
+                Side::Input => of_input,
+                Side::Output => of_output,
+                Side::Neither => of_neither,
+            };
+            *sum = sum.saturating_add(price.saturating_mul(WHOLE / i128::from(unit.per())));
+        }
+        let [input, output, neither] = sums;
+        let total = input.saturating_add(output).saturating_add(neither);
+        Some(Sums { total: nanos(total), input: nanos(input), output: nanos(output) })
     }
 }
 
 /// Halves up. Saturates.
-fn nanos(millionths: i128) -> Usd {
-    Usd::from_nanos(i64::try_from(millionths.saturating_add(500_000).div_euclid(1_000_000)).unwrap_or(i64::MAX))
+fn nanos(sum: i128) -> Usd {
+    Usd::from_nanos(i64::try_from(sum.saturating_add(NANO / 2).div_euclid(NANO)).unwrap_or(i64::MAX))
 }
 
-/// The prices of a model by date, the first first; `None` where they go by more than dates.
-pub(super) fn periods(prices: &Value) -> Option<Vec<Period>> {
-    let whole = |prices: &Map<String, Value>, from| Period { from, rates: rates(prices) };
-    match prices {
-        Value::Object(prices) => Some(vec![whole(prices, WallTime(0))]),
-        Value::Array(conditional) => {
-            let mut periods = Vec::new();
-            for one in conditional {
-                let from = match one.get("constraint") {
-                    None => WallTime(0),
-                    Some(constraint) => {
-                        let date = constraint.get("start_date")?.as_str()?;
-                        format!("{date}T00:00:00Z").parse().ok()?
-                    }
-                };
-                periods.push(whole(one.get("prices")?.as_object()?, from));
-            }
-            // The crate takes the last in the list that has begun; the one without a date is the first here.
-            Some(periods).filter(|periods| periods.first().is_some_and(|first| first.from == WallTime(0)))
-        }
-        _ => None,
-    }
-}
-
-fn rates(prices: &Map<String, Value>) -> Rates {
-    let is_known = |key: &String| CLASSES.contains(&key.as_str()) || OTHERS.contains(&key.as_str());
-    let mut classes = prices.keys().all(is_known).then_some([const { None }; 5]);
-    for (at, class) in CLASSES.iter().enumerate() {
-        let Some(value) = prices.get(*class) else { continue };
-        classes = classes.and_then(|mut classes| {
-            *classes.get_mut(at)? = Some(rate(value)?);
-            Some(classes)
-        });
-    }
+/// Whether there is a price for input, for output and for searches, where there are any. To leave one out would be to call it free,
+/// which a list says by having no price at all.
+pub(super) fn cover(rates: &Rates<'_>, usage: &ModelUsage) -> bool {
     // A price of a part is one of the whole for whom it is billed as: audio, pictures, pages.
-    let any = |part: &str| prices.keys().any(|key| key.contains(part));
-    let searches = prices.keys().filter(|key| key.ends_with("_searches_kcount")).map(|key| key.as_str().into());
-    let searches = (!prices.is_empty()).then(|| searches.collect());
-    Rates { has_input: any("input"), has_output: any("output"), searches, classes }
-}
-
-fn rate(value: &Value) -> Option<Rate> {
-    if let Some(rate) = value.as_f64() {
-        return Some(Rate { base: exact(rate)?, tiers: Box::default() });
-    }
-    let mut tiers = Vec::new();
-    for tier in value.get("tiers")?.as_array()? {
-        tiers.push((tier.get("start")?.as_u64()?, exact(tier.get("price")?.as_f64()?)?));
-    }
-    tiers.sort_by_key(|(start, _)| *start);
-    Some(Rate { base: exact(value.get("base")?.as_f64()?)?, tiers: tiers.into() })
-}
-
-/// The rate in whole nano-dollars a million, but for the noise of floats.
-fn exact(dollars: f64) -> Option<Usd> {
-    let rate = Usd::from_dollars(dollars);
-    ((rate.dollars() - dollars).abs() <= dollars.abs() * 1e-12).then_some(rate)
+    let any = |is_it: &dyn Fn(&Unit) -> bool| rates.iter().any(|(id, _)| UNITS.get(*id).is_some_and(is_it));
+    let is_covered = |item: &String| !item.ends_with("_searches") || any(&|unit| unit.usage == item);
+    rates.is_empty()
+        || (usage.input == 0 || any(&|unit| unit.side() == Side::Input))
+            && (usage.output == 0 || any(&|unit| unit.side() == Side::Output))
+            && usage.items.iter().all(|(item, count)| *count == 0 || is_covered(item))
 }
