@@ -15,6 +15,9 @@ from functools import partial
 import orch
 
 
+Way = Callable[[], Awaitable[object]]
+
+
 def sleeping(seconds: float) -> Callable[[], object]:
     async def body() -> None:
         await asyncio.sleep(seconds)
@@ -61,10 +64,24 @@ async def semaphore(count: int, most: int, seconds: float) -> None:
     await asyncio.gather(*(one() for _ in range(count)))
 
 
-CASES = [
-    ("100 of 50 ms, 6 at once", wide(100, 0.05), 6, 17 * 0.05, (100, 6, 0.05)),
-    ("1,000 of 10 ms, 100 at once", wide(1_000, 0.01), 100, 0.1, (1_000, 100, 0.01)),
-    ("two lanes", lanes(), None, 5 * 0.05 + 5 * 0.005, None),
+def by_hand(count: int, most: int, seconds: float) -> list[Way]:
+    return [partial(workers, count, most, seconds), partial(semaphore, count, most, seconds)]
+
+
+async def two_lanes() -> None:
+    """The lanes as two loops that sleep: no task waits for another's."""
+
+    async def lane(number: int) -> None:
+        for nth in range(10):
+            await asyncio.sleep(0.05 if nth % 2 == number else 0.005)
+
+    await asyncio.gather(lane(0), lane(1))
+
+
+CASES: list[tuple[str, orch.Graph, int | None, float, list[Way]]] = [
+    ("100 of 50 ms, 6 at once", wide(100, 0.05), 6, 17 * 0.05, by_hand(100, 6, 0.05)),
+    ("1,000 of 10 ms, 100 at once", wide(1_000, 0.01), 100, 0.1, by_hand(1_000, 100, 0.01)),
+    ("two lanes", lanes(), None, 5 * 0.05 + 5 * 0.005, [two_lanes]),
 ]
 
 
@@ -72,10 +89,8 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     print(f"How much longer than the ideal, median of {rounds} rounds.\n")
     print("| graph | ideal | orch | asyncio: loops that take the next | asyncio: a semaphore |\n|---|--:|--:|--:|--:|")
-    for name, graph, most, ideal, by_hand in CASES:
-        ways = [partial(orch.run, graph, max_parallel=most)]
-        if by_hand is not None:
-            ways += [partial(workers, *by_hand), partial(semaphore, *by_hand)]
+    for name, graph, most, ideal, others in CASES:
+        ways: list[Way] = [partial(orch.run, graph, max_parallel=most), *others]
         took: list[list[float]] = [[] for _ in ways]
         for _ in range(rounds):
             for way, times in zip(ways, took, strict=True):
@@ -84,7 +99,7 @@ def main() -> None:
         print(f"| {name} | {ideal * 1e3:.0f} ms | {' | '.join(cells + [''] * (3 - len(cells)))} |", flush=True)
 
 
-def timed(way: Callable[[], Awaitable[object]]) -> float:
+def timed(way: Way) -> float:
     async def whole() -> float:
         began = time.perf_counter()
         await way()
