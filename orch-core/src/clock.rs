@@ -31,7 +31,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::civil::{civil_from_days, days_from_civil};
 #[cfg(feature = "zones")]
-pub(crate) use self::zones::zone;
+pub use self::zones::zone_file;
 
 /// Tells the time: the system's, or a test's. Cheap to clone; clones share one origin.
 #[derive(Debug, Clone)]

@@ -310,8 +310,8 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0191-published-prices-are-packed.md")]
     pub mod d0191_published_prices_are_packed {}
 
-    #[doc = include_str!("../docs/decisions/0192-the-core-is-not-built-at-its-smallest.md")]
-    pub mod d0192_the_core_is_not_built_at_its_smallest {}
+    #[doc = include_str!("../docs/decisions/0192-what-is-installed-is-built-small.md")]
+    pub mod d0192_what_is_installed_is_built_small {}
 
     #[doc = include_str!("../docs/decisions/0195-a-cell-is-a-value-until-it-is-written.md")]
     pub mod d0195_a_cell_is_a_value_until_it_is_written {}

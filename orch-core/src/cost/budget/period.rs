@@ -126,7 +126,8 @@ impl FromStr for Zone {
 #[cfg(feature = "zones")]
 fn named(text: &str) -> Option<Kind> {
     // The data of the program only: the same budget on every machine.
-    crate::clock::zone(text).map(Kind::Named)
+    let (name, file) = crate::clock::zone_file(text)?;
+    jiff::tz::TimeZone::tzif(name, file).ok().map(Kind::Named)
 }
 
 #[cfg(not(feature = "zones"))]

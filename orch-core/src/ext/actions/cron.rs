@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 use jiff::{civil::Date, tz::TimeZone};
 
 use crate::{
-    clock::WallTime,
+    clock::{WallTime, zone_file},
     error::{Error, ErrorKind, Result},
     id::Printable,
 };
@@ -245,7 +245,7 @@ impl Cron {
 /// [`InvalidValue`](ErrorKind::InvalidValue) for a name that the IANA's database does not have.
 pub(super) fn zone_of(name: Option<&str>) -> Result<TimeZone> {
     let Some(name) = name else { return Ok(TimeZone::UTC) };
-    crate::clock::zone(name).ok_or_else(|| {
+    zone_file(name).and_then(|(name, file)| TimeZone::tzif(name, file).ok()).ok_or_else(|| {
         let message =
             format!("there is no time zone `{}`; write a name of the IANA, such as `Europe/Berlin`", Printable(name));
         Error::new(ErrorKind::InvalidValue, message)
