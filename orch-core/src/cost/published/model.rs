@@ -82,7 +82,7 @@ impl Priced {
         for (key, value) in prices {
             // What a newer list bills is not read: the models that have it have no price, and all others have theirs.
             if let Some(unit) = units::by_price(key) {
-                rates.push((unit, Rate::read(key, value)?));
+                rates.push((unit, Rate::read(unit, value)?));
             }
         }
         rates.sort_by_key(|(unit, _)| *unit);

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::{
     read,
-    units::{self, Side, UNITS, Unit, UnitId},
+    units::{self, KIN, Side, UNITS, Unit, UnitId},
 };
 use crate::units::{ModelUsage, Usd};
 
-/// A rate in pico-dollars, and those that hold for a request with more input tokens than that.
+/// A rate, and those that hold for a request with more input tokens than that.
 #[derive(Debug)]
 pub(super) struct Rate {
     base: i128,
@@ -26,13 +26,15 @@ pub(super) struct Sums {
     pub(super) output: Usd,
 }
 
-/// How many pico-dollars at what all prices are for are a nano-dollar: all of them divide it.
+/// Rates are in pico-dollars for so many: what any price is for divides it.
 const WHOLE: i128 = 9_000_000_000;
 const NANO: i128 = 1_000 * WHOLE;
 
 impl Rate {
     /// The rate in that JSON.
-    pub(super) fn read(key: &str, value: &Value) -> Result<Self, String> {
+    pub(super) fn read(unit: UnitId, value: &Value) -> Result<Self, String> {
+        let (key, per) = UNITS.get(unit).map_or(("", 1), |unit| (unit.price, unit.per()));
+        let picos = |dollars| picos(dollars).saturating_mul(WHOLE / i128::from(per));
         let price = |value: Option<&Value>| {
             let dollars = value.and_then(Value::as_f64).filter(|dollars| *dollars >= 0.0);
             dollars.map(picos).ok_or_else(|| format!("the price `{key}` is no number from zero on"))
@@ -61,12 +63,10 @@ impl Rate {
     }
 }
 
-/// The decimal number that a float stands for, in pico-dollars. What is finer is cut off, what is too much saturates.
+/// The decimal number that a float stands for, in pico-dollars. What is finer, as the noise of floats, is rounded; what is too
+/// much saturates.
 fn picos(dollars: f64) -> i128 {
-    let text = dollars.abs().to_string();
-    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
-    let digits = format!("{whole}{part:0<12}");
-    digits.get(..whole.len() + 12).and_then(|digits| digits.parse().ok()).unwrap_or(i128::MAX)
+    format!("{:.12}", dollars.abs()).replace('.', "").parse().unwrap_or(i128::MAX)
 }
 
 /// Whether each unit that is a part of another has the price of the other beside it: it could not be told apart otherwise.
@@ -92,15 +92,17 @@ pub(super) fn check(rates: &Rates<'_>) -> Result<(), String> {
 /// What was used, by unit.
 #[derive(Debug)]
 pub(super) struct Counts {
-    /// What was told; zero counts as told.
-    told: [Option<u64>; UNITS.len()],
+    counts: [u64; UNITS.len()],
+    /// A bit for each unit that was told, if only as nothing, and for each of which there was some.
+    told: u64,
+    used: u64,
     requests: u64,
 }
 
 impl Counts {
     /// All that a usage says; `None` if something of it is not known.
     pub(super) fn new(usage: &ModelUsage) -> Option<Self> {
-        let mut counts = Self { told: [None; UNITS.len()], requests: usage.requests.max(1) };
+        let mut counts = Self { counts: [0; UNITS.len()], told: 0, used: 0, requests: usage.requests.max(1) };
         let write = usage.cache_write.saturating_add(usage.cache_write_1h);
         // Whoever reports more cached tokens than tokens means them beside each other.
         counts.tell(units::INPUT_TOKENS, usage.input.max(usage.cache_read.saturating_add(write)));
@@ -124,15 +126,18 @@ impl Counts {
     }
 
     fn tell(&mut self, unit: UnitId, count: u64) {
-        if let Some(told) = self.told.get_mut(unit) {
-            *told = Some(count);
+        if let Some(told) = self.counts.get_mut(unit) {
+            *told = count;
+            self.told |= 1 << unit;
+            self.used = self.used & !(1 << unit) | u64::from(count > 0) << unit;
         }
     }
 
     /// Bills at least so many seconds of audio a request, where there was any.
     pub(super) fn at_least(&mut self, seconds: u64) {
         let audio = [units::AUDIO_SECONDS, units::INPUT_AUDIO_SECONDS];
-        if let Some(told) = audio.iter().find_map(|unit| *self.told.get(*unit)?) {
+        let told = |unit: &UnitId| self.counts.get(*unit).copied().filter(|count| *count > 0);
+        if let Some(told) = audio.iter().find_map(told) {
             let billed = told.max(seconds.saturating_mul(self.requests));
             audio.iter().for_each(|unit| self.tell(*unit, billed));
         }
@@ -140,18 +145,23 @@ impl Counts {
 
     /// How much there was of a unit: nothing if it was not told, unless what was told says that there was some.
     fn of(&self, id: UnitId) -> Option<u64> {
-        if let Some(count) = *self.told.get(id)? {
-            return Some(count);
+        if self.told & 1 << id != 0 {
+            return self.counts.get(id).copied();
         }
-        let unit = UNITS.get(id)?;
-        let used = || UNITS.iter().zip(&self.told).filter(|(_, count)| count.is_some_and(|count| count > 0));
-        let is_used = used().any(|(one, _)| {
-            let meets = |other: &Unit| {
-                one.is_compatible(other) && !one.is_part_of(other) && !other.is_part_of(one) && unit.is_both(one, other)
-            };
-            one.is_part_of(unit) || used().any(|(other, _)| other.price < one.price && meets(other))
-        });
-        (!is_used).then_some(0)
+        let (unit, kin) = (UNITS.get(id)?, KIN.get(id)?);
+        // Both of what it is the common part of.
+        let wholes = || bits(self.used & kin.wholes).filter_map(|id| UNITS.get(id));
+        let is_common = || {
+            wholes().any(|one| {
+                wholes().any(|other| {
+                    one.is_compatible(other)
+                        && !one.is_part_of(other)
+                        && !other.is_part_of(one)
+                        && unit.is_both(one, other)
+                })
+            })
+        };
+        (self.used & kin.parts == 0 && !is_common()).then_some(0)
     }
 
     /// What that costs: each unit without those parts of it that have prices of their own. `None` if the parts are more than the
@@ -159,19 +169,19 @@ impl Counts {
     pub(super) fn sums(&self, rates: &Rates<'_>) -> Option<Sums> {
         let mut own = [0u64; UNITS.len()];
         let input = self.of(units::INPUT_TOKENS)?;
-        let mut sums = [0i128; 3];
+        let (mut sums, mut billed) = ([0i128; 3], 0u64);
         for (id, rate) in rates {
             let unit = UNITS.get(*id)?;
             let count = if *id == units::CALLS_OF_IT {
                 self.requests
             } else {
                 // They come first.
-                let parts = rates.iter().take_while(|(part, _)| part < id);
-                let parts = parts.filter(|(part, _)| UNITS.get(*part).is_some_and(|part| part.is_part_of(unit)));
-                let parts = parts.filter_map(|(part, _)| own.get(*part)).map(|own| u128::from(*own)).sum::<u128>();
+                let parts = bits(billed & KIN.get(*id)?.parts).filter_map(|part| own.get(part));
+                let parts = parts.map(|own| u128::from(*own)).sum::<u128>();
                 u64::try_from(u128::from(self.of(*id)?).checked_sub(parts)?).ok()?
             };
             *own.get_mut(*id)? = count;
+            billed |= u64::from(count > 0) << id;
             let price = i128::from(count).saturating_mul(rate.of(input, self.requests));
             let [of_input, of_output, of_neither] = &mut sums;
             let sum = match unit.side() {
@@ -179,12 +189,18 @@ impl Counts {
                 Side::Output => of_output,
                 Side::Neither => of_neither,
             };
-            *sum = sum.saturating_add(price.saturating_mul(WHOLE / i128::from(unit.per())));
+            *sum = sum.saturating_add(price);
         }
         let [input, output, neither] = sums;
         let total = input.saturating_add(output).saturating_add(neither);
         Some(Sums { total: nanos(total), input: nanos(input), output: nanos(output) })
     }
+}
+
+/// The places of the bits of a number.
+fn bits(bits: u64) -> impl Iterator<Item = UnitId> {
+    let rests = std::iter::successors(Some(bits), |rest| Some(rest & rest.wrapping_sub(1)));
+    rests.take_while(|rest| *rest > 0).map(|rest| rest.trailing_zeros() as UnitId)
 }
 
 /// Halves up. Saturates.

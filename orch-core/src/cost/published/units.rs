@@ -1,5 +1,7 @@
 //! What a price list can bill, and what is a part of what.
 
+use std::sync::LazyLock;
+
 /// Something that is counted.
 #[derive(Debug)]
 pub(super) struct Unit {
@@ -70,17 +72,15 @@ impl Unit {
         }
     }
 
+    /// The digits that are not zero, each as `f`.
+    const fn answers(&self) -> u32 {
+        let pairs = self.kind | self.kind >> 1;
+        ((pairs | pairs >> 2) & 0x1111_1111) * 0xf
+    }
+
     /// Whether it answers each question as the other does, or one of them does not answer it.
     pub(super) const fn is_compatible(&self, other: &Self) -> bool {
-        let mut digit = 0xf;
-        while digit != 0 {
-            let (one, two) = (self.kind & digit, other.kind & digit);
-            if one != two && one != 0 && two != 0 {
-                return false;
-            }
-            digit <<= 4;
-        }
-        true
+        (self.kind ^ other.kind) & self.answers() & other.answers() == 0
     }
 
     /// Whether it is counted within the other: it answers all that the other does, the same way, and more.
@@ -157,6 +157,25 @@ pub(super) static UNITS: [Unit; 59] = [
     unit("requests", "requests_kcount", REQUESTS),
     unit("rerank_searches", "rerank_searches_kcount", RERANKS),
 ];
+
+/// For each unit a bit for each of its parts, and for each of what it is a part of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kin {
+    pub(super) parts: u64,
+    pub(super) wholes: u64,
+}
+
+// Each has a bit.
+const _: () = assert!(UNITS.len() <= 64);
+
+pub(super) static KIN: LazyLock<[Kin; UNITS.len()]> = LazyLock::new(|| {
+    let bits = |is_it: &dyn Fn(&Unit) -> bool| {
+        UNITS.iter().enumerate().fold(0, |bits, (id, unit)| bits | u64::from(is_it(unit)) << id)
+    };
+    UNITS
+        .each_ref()
+        .map(|unit| Kin { parts: bits(&|part| part.is_part_of(unit)), wholes: bits(&|whole| unit.is_part_of(whole)) })
+});
 
 /// Where a unit stands in the list.
 pub(super) type UnitId = usize;

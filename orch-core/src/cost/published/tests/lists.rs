@@ -3,8 +3,14 @@
 use genai_prices::Calculator;
 use serde_json::{Value, json};
 
-use super::super::{List, index};
-use crate::{clock::WallTime, units::ModelUsage};
+use super::{
+    super::{List, index},
+    prices::theirs,
+};
+use crate::{
+    clock::WallTime,
+    units::{ModelUsage, Usd},
+};
 
 /// A list with something of everything.
 fn list() -> Value {
@@ -180,5 +186,21 @@ fn models_of_others_are_found_after_the_own() {
         ("nobody/h-2", None),
     ] {
         assert_eq!(of(name).as_deref(), found, "{name}");
+    }
+}
+
+/// One provider bills transcriptions for ten seconds at least, wherever the model is from; others do not.
+#[test]
+fn only_one_provider_bills_a_least() {
+    let model = json!({"id": "whisper-large-v3", "match": {"contains": "whisper"}, "prices": {"audio_hours": 3.6}});
+    let provider = |id: &str, models: &[&Value]| json!({"id": id, "name": id, "api_pattern": id, "models": models, "fallback_model_providers": ["maker"]});
+    let text = json!([provider("groq", &[]), provider("maker", &[&model])]).to_string();
+    let (list, calculator) = (List::read("l".to_owned(), &text).unwrap(), Calculator::from_json(&text).unwrap());
+    let usage = ModelUsage { requests: 2, items: [("audio_seconds".to_owned(), 7)].into(), ..ModelUsage::default() };
+    for (provider, cents) in [("groq", 2.0), ("maker", 0.7)] {
+        let ours = list.quote(&format!("{provider}/whisper"), &usage, WallTime(0)).unwrap();
+        assert_eq!(ours.total, Usd::from_dollars(cents / 100.0));
+        let theirs = theirs(&calculator, Some(provider), "whisper", &usage, WallTime(0)).unwrap();
+        assert_eq!(ours.total, Usd::from_dollars(theirs[0]));
     }
 }

@@ -151,6 +151,31 @@ proptest! {
     }
 }
 
+/// Within a day, around it and around midnight, in all zones, to the millisecond.
+#[test]
+fn times_of_day_hold_as_the_crate_says() {
+    let times = ["00:00:00Z", "09:30:00Z", "16:30:00+08:00", "23:30:00.002Z", "00:30:00+01:00", "23:59:59-00:30"];
+    let usage = ModelUsage { input: 1_000_000, requests: 1, ..ModelUsage::default() };
+    let mut found = [0, 0];
+    for (first, last) in times.iter().flat_map(|first| times.map(|last| (first, last))) {
+        let prices = json!([
+            {"prices": {"input_mtok": 1}},
+            {"constraint": {"start_time": first, "end_time": last}, "prices": {"input_mtok": 2}},
+        ]);
+        let alone = Alone::new(&json!({"id": "m", "prices": prices})).unwrap();
+        for at in (0..49).flat_map(|half| (0..5).map(move |millis| WallTime(BEGIN + half * HALF_HOUR + millis - 1))) {
+            let sums = alone.compare(&usage, at).unwrap();
+            found[usize::from(sums.total == Usd::from_cents(200))] += 1;
+        }
+        // One second before midnight of another zone.
+        let at = WallTime(BEGIN + HALF_HOUR - 1_000);
+        for at in [at, WallTime(at.0 - 1)] {
+            alone.compare(&usage, at).unwrap();
+        }
+    }
+    assert!(found.iter().all(|count| *count > 2_000), "{found:?}");
+}
+
 /// What floats cannot: sums that are half a nano-dollar, and just less.
 #[test]
 fn sums_are_exact_and_rounded_once() {
@@ -168,6 +193,8 @@ fn sums_are_exact_and_rounded_once() {
     let tokens = json!({"input_mtok": 0.0005, "output_mtok": 0.000_499_999_999});
     assert_eq!(total(of(tokens.clone(), usage(1, 0, &[]))), 1, "half a nano-dollar is one");
     assert_eq!(total(of(tokens, usage(0, 1, &[]))), 0, "and what is less is none, however little");
+    let noisy = json!({"input_mtok": 0.000_499_999_999_999_999_9, "output_mtok": 0.069_999_999_999_999_99});
+    assert_eq!(total(of(noisy, usage(1, 100, &[]))), 7_001, "noise in a list is none of its prices");
     let hours = json!({"audio_hours": 0.000_003_6, "requests_kcount": 0});
     assert_eq!(total(of(hours.clone(), usage(0, 0, &[("audio_seconds", 1)]))), 1);
     let sums = of(json!({"input_mtok": 0.0003, "output_mtok": 0.0003}), usage(1, 1, &[])).unwrap();
