@@ -321,6 +321,9 @@ pub mod decisions {
 
     #[doc = include_str!("../docs/decisions/0201-runs-in-node-use-again-what-they-listen-with.md")]
     pub mod d0201_runs_in_node_use_again_what_they_listen_with {}
+
+    #[doc = include_str!("../docs/decisions/0203-runs-write-where-earlier-ones-wrote.md")]
+    pub mod d0203_runs_write_where_earlier_ones_wrote {}
 }
 
 #[doc = include_str!("../CHANGELOG.md")]
