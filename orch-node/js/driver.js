@@ -49,6 +49,8 @@ const { then } = Promise.prototype
 
 /** How many listeners wait to be used again at most. */
 const MOST_IDLE = 1024
+/** How many numbers of events a room has that is used again: a megabyte. */
+const MOST_NUMBERS = 2 ** 17
 
 /**
  * Hears how the promise of a first attempt ends, which a promise says once. Then it is used again: so a task needs no functions of its own,
@@ -106,9 +108,9 @@ class Room {
     return session.takeEvents(this.told)
   }
 
-  /** Whether nobody listens for its run any more. */
-  get isQuiet() {
-    return this.idle.length === this.listeners
+  /** Whether another run may have it: nobody listens for its own any more, and it is not large. */
+  get isFree() {
+    return this.idle.length === this.listeners && this.numbers.length <= MOST_NUMBERS
   }
 }
 
@@ -494,7 +496,7 @@ class Driver {
     awake.delete(this.number)
     // Nothing is told of a run that is over, but listeners may still hear.
     const { room } = this
-    if (room !== NOWHERE && room.isQuiet) {
+    if (room !== NOWHERE && room.isFree) {
       room.driver = undefined
       rooms.push(room)
     }
