@@ -325,6 +325,9 @@ pub mod decisions {
     #[doc = include_str!("../docs/decisions/0202-prices-are-read-by-code-of-our-own.md")]
     pub mod d0202_prices_are_read_by_code_of_our_own {}
 
+    #[doc = include_str!("../docs/decisions/0203-runs-write-where-earlier-ones-wrote.md")]
+    pub mod d0203_runs_write_where_earlier_ones_wrote {}
+
     #[doc = include_str!("../docs/decisions/0204-time-zones-are-packed.md")]
     pub mod d0204_time_zones_are_packed {}
 }

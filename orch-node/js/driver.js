@@ -8,6 +8,7 @@ const { AsyncResource } = require('node:async_hooks')
 
 const { Context, kindOf, told } = require('./attempt.js')
 const { Fatal, InvalidValue, ofNative, raised } = require('./errors.js')
+const { NUMBERS } = require('./event.js')
 const native = require('./native.js')
 
 // Taken out of the module, which has so many names that each look takes a while.
@@ -48,36 +49,68 @@ const { then } = Promise.prototype
 
 /** How many listeners wait to be used again at most. */
 const MOST_IDLE = 1024
-const idle = []
+/** How many numbers of events a room has that is used again: a megabyte. */
+const MOST_NUMBERS = 2 ** 17
 
 /**
- * Hears how the promise of an attempt ends, which a promise says once. Then it is used again: so a task needs no functions of its own, and
- * not an async one, which would make a generator and a promise more.
+ * Hears how the promise of a first attempt ends, which a promise says once. Then it is used again: so a task needs no functions of its own,
+ * and not an async one, which would make a generator and a promise more. It notes a number only: a reference from what has lived long to
+ * what is new is something that the collector of garbage has to be told of.
  */
 class Listener {
-  constructor() {
-    this.driver = undefined
-    this.context = undefined
-    this.worked = (value) => this.#heard(value, true)
-    this.failed = (error) => this.#heard(error, false)
-  }
-
-  #heard(value, worked) {
-    const { driver, context } = this
-    this.driver = this.context = undefined
-    if (idle.length < MOST_IDLE) idle.push(this)
-    driver.settled(context, value, worked)
+  constructor(room) {
+    this.place = 0
+    this.worked = (value) => room.heard(this, value, true)
+    this.failed = (error) => room.heard(this, error, false)
   }
 }
 
-/** Where a run and its session write down places of tasks. Runs that are over leave it to others. */
+/** What a run and its session write on, and who listens for it. Runs that are over leave it to others. */
 class Room {
   constructor(size) {
-    /** Of those that finished. */
+    /** The run that has it. */
+    this.driver = undefined
+    /** Places of those that finished. */
     this.done = new Uint32Array(size)
     /** Of those that are to begin; and as bytes, as which the session can write to it. */
     this.starts = new Uint32Array(size)
     this.bytes = Buffer.from(this.starts.buffer)
+    /** What is told of events; as bytes too. */
+    this.numbers = new Float64Array(size * 2 * NUMBERS)
+    this.told = Buffer.from(this.numbers.buffer)
+    /** Listeners that listen to nothing, and how many there are in all. */
+    this.idle = []
+    this.listeners = 0
+  }
+
+  listener(place) {
+    let listener = this.idle.pop()
+    if (listener === undefined) {
+      this.listeners++
+      listener = new Listener(this)
+    }
+    listener.place = place
+    return listener
+  }
+
+  heard(listener, value, worked) {
+    if (this.idle.length < MOST_IDLE) this.idle.push(listener)
+    else this.listeners--
+    this.driver.settled(listener.place, value, worked)
+  }
+
+  /** The events that a session has, their numbers in `numbers`. */
+  events(session) {
+    const events = session.takeEvents(this.told) ?? undefined
+    if (events === undefined || events.count <= this.numbers.length) return events
+    this.numbers = new Float64Array(2 ** Math.ceil(Math.log2(events.count)))
+    this.told = Buffer.from(this.numbers.buffer)
+    return session.takeEvents(this.told)
+  }
+
+  /** Whether another run may have it: nobody listens for its own any more, and it is not large. */
+  get isFree() {
+    return this.idle.length === this.listeners && this.numbers.length <= MOST_NUMBERS
   }
 }
 
@@ -110,6 +143,7 @@ class Driver {
     this.books = options.ledger !== undefined
     this.crossing = ready.readsValues || this.kept
     this.room = rooms.pop() ?? new Room(ROOM)
+    this.room.driver = this
     this.places = this.room.done
     this.done = 0
     this.batch = FIRST_BATCH
@@ -217,7 +251,12 @@ class Driver {
   /** Events are told once a turn of the loop, or when there are many. */
   #tellEvents = () => {
     this.telling = false
-    if (this.state === 'running') this.reader.put(this.session.takeEvents())
+    if (this.state === 'running') this.#hearEvents()
+  }
+
+  #hearEvents() {
+    const events = this.room.events(this.session)
+    if (events !== undefined) this.reader.put(events.first, this.room.numbers, events.count, events.texts)
   }
 
   #afterTurn = () => {
@@ -250,11 +289,9 @@ class Driver {
     let value
     try {
       value = context._undo ? fn(given, context) : fn(context)
-      if (value instanceof Promise && value.then === then) {
+      if (value instanceof Promise && value.then === then && isFirst(context)) {
         this.waiting++
-        const listener = idle.pop() ?? new Listener()
-        listener.driver = this
-        listener.context = context
+        const listener = this.room.listener(place)
         then.call(value, listener.worked, listener.failed)
         return
       }
@@ -270,9 +307,10 @@ class Driver {
     this.#worked(context, value)
   }
 
-  /** A promise of an attempt is settled. */
-  settled(context, value, worked) {
-    if (this.#leave(context)) {
+  /** The promise of the first attempt at that place is settled. Another attempt may be under way by now. */
+  settled(place, value, worked) {
+    const context = this.live[place]
+    if (context !== undefined && isFirst(context) && this.#leave(context)) {
       if (worked) this.#worked(context, value)
       else this.#failed(context, value)
     }
@@ -385,7 +423,7 @@ class Driver {
   #news() {
     this.rung = false
     const { starts, cancels, wakeInMs, state, size } = this.session.news()
-    if (this.reader !== undefined) this.reader.put(this.session.takeEvents())
+    if (this.reader !== undefined) this.#hearEvents()
     while (this.calls.length < size) this.#meet(this.calls.length)
     for (let i = 0; i < cancels.length; i += 3) this.#cancel(cancels[i], cancels[i + 1])
     clearTimeout(this.timer)
@@ -456,8 +494,12 @@ class Driver {
     // Else it would hold all that the run had, until others have had a turn.
     clearImmediate(this.tells)
     awake.delete(this.number)
-    // Nothing is told of a run that is over.
-    if (this.room !== NOWHERE) rooms.push(this.room)
+    // Nothing is told of a run that is over, but listeners may still hear.
+    const { room } = this
+    if (room !== NOWHERE && room.isFree) {
+      room.driver = undefined
+      rooms.push(room)
+    }
     this.room = NOWHERE
     this.places = NOWHERE.done
     if (this.reader !== undefined) this.reader.close()
@@ -519,6 +561,10 @@ class Driver {
     for (let i = 0; i < parents.length; i++) inputs[ids[parents[i]]] = this.valueOf(parents[i])
     return inputs
   }
+}
+
+function isFirst(context) {
+  return context.attempt === 1 && !context._undo
 }
 
 /** What a run is given beside its graph; nothing for most. */

@@ -24,17 +24,7 @@ function ofJson(told) {
   return made
 }
 
-/**
- * The events of a batch.
- *
- * @param {{first: number, numbers: Float64Array, texts: string[]}} batch
- * @param {import('./driver.js').Driver} driver
- */
-function* eventsOf(batch, driver) {
-  const { first, numbers, texts } = batch
-  for (let i = 0; i < numbers.length; i += NUMBERS) yield eventAt(first, numbers, texts, i, driver)
-}
-
+/** The event at place `i` of the numbers of a batch, of which the first has that number. */
 function eventAt(first, numbers, texts, i, driver) {
   const seq = first + i / NUMBERS
   const atMs = numbers[i + 1]
@@ -52,4 +42,4 @@ function eventAt(first, numbers, texts, i, driver) {
   }
 }
 
-module.exports = { eventsOf, eventAt, ofJson, NUMBERS }
+module.exports = { eventAt, ofJson, NUMBERS }

@@ -28,5 +28,7 @@ for (const name of require('./compat/names.js')) later[name] = './compat/index.j
 
 module.exports = { ...classes }
 for (const [name, file] of Object.entries(later)) {
-  Object.defineProperty(module.exports, name, { enumerable: true, get: () => require(file)[name] })
+  let found
+  // To ask `require` again takes as long as ten tasks.
+  Object.defineProperty(module.exports, name, { enumerable: true, get: () => (found ??= require(file)[name]) })
 }

@@ -365,8 +365,8 @@ export declare class Session {
   tellDone(places: Uint32Array): void
   /** What `step` had to say beside plain starts. */
   news(): News
-  /** The events since the last call. */
-  takeEvents(): Events | null
+  /** The events since the last call: their numbers are written into `room`, the bytes of an array. */
+  takeEvents(room: Buffer): Events | null
   /** Makes time stand still but for [`advance`](Self::advance): for tests, before the first step. */
   hold(): void
   /** Moves the time on, by milliseconds, where it stands still. */
@@ -459,12 +459,15 @@ export interface Dealt {
   assigned: string
 }
 
-/** What happened since the last batch. */
+/**
+ * What happened since the last batch. Its numbers are where the driver has room for them: four for each event, its kind, milliseconds
+ * since the start, and two more.
+ */
 export interface Events {
   /** The number of the first. */
   first: number
-  /** Four numbers each: kind, milliseconds since the start, and two more. */
-  numbers: Float64Array
+  /** How many numbers there are. More than there was room for: then nothing was told, and it is to be asked again with more. */
+  count: number
   /** The JSON forms of those that numbers cannot tell. */
   texts: Array<string>
 }

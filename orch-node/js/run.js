@@ -32,15 +32,15 @@ class Reader {
     this.hear = undefined
   }
 
-  put(batch) {
-    if (batch === undefined || batch === null) return
-    const { first, numbers, texts } = batch
-    if (this.hear !== undefined) {
-      for (let i = 0; i < numbers.length; i += NUMBERS) this.hear(eventAt(first, numbers, texts, i, this.driver))
+  /** Takes a batch: the first `count` of `numbers`, which are its own only for now. */
+  put(first, numbers, count, texts) {
+    const { hear, driver } = this
+    if (hear !== undefined) {
+      for (let i = 0; i < count; i += NUMBERS) hear(eventAt(first, numbers, texts, i, driver))
     }
     if (this.left) return
-    this.batches.push(batch)
-    this.held += numbers.length / NUMBERS
+    this.batches.push({ first, numbers: numbers.slice(0, count), texts })
+    this.held += count / NUMBERS
     this.call()
   }
 

@@ -15,13 +15,14 @@ const WORKED: f64 = 2.0;
 /// Everything else: the number of its JSON form in the batch, unused.
 const OTHER: f64 = 0.0;
 
-/// What happened since the last batch.
+/// What happened since the last batch. Its numbers are where the driver has room for them: four for each event, its kind, milliseconds
+/// since the start, and two more.
 #[napi(object, object_from_js = false)]
 pub struct Events {
     /// The number of the first.
     pub first: f64,
-    /// Four numbers each: kind, milliseconds since the start, and two more.
-    pub numbers: napi::bindgen_prelude::Float64Array,
+    /// How many numbers there are. More than there was room for: then nothing was told, and it is to be asked again with more.
+    pub count: u32,
     /// The JSON forms of those that numbers cannot tell.
     pub texts: Vec<String>,
 }
@@ -75,8 +76,21 @@ impl Batch {
         Ok(())
     }
 
-    pub(crate) fn take(&mut self) -> Events {
-        let Self { first, numbers, texts, .. } = std::mem::take(self);
-        Events { first: first.unwrap_or_default() as f64, numbers: numbers.into(), texts }
+    pub(crate) fn take(&mut self, room: &mut [u8]) -> Events {
+        let (first, count) = (self.first.unwrap_or_default() as f64, self.numbers.len() as u32);
+        let (slots, _) = room.as_chunks_mut::<8>();
+        if slots.len() < self.numbers.len() {
+            return Events { first, count, texts: Vec::new() };
+        }
+        self.numbers.iter().zip(slots).for_each(|(number, slot)| *slot = number.to_ne_bytes());
+        self.clear();
+        Events { first, count, texts: std::mem::take(&mut self.texts) }
+    }
+
+    /// Forgets what it has, but not where it was.
+    pub(crate) fn clear(&mut self) {
+        self.first = None;
+        self.numbers.clear();
+        self.rare.clear();
     }
 }

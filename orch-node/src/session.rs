@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use crate::{
     convert,
     error::Raised,
-    event::{Batch, Events},
+    event::Events,
     plan::Plan,
     report::Report,
     seams::Seams,
-    steps::Steps,
+    steps::{Room, Steps},
     told::{Options, message, worked},
     wake::Waker,
 };
@@ -167,20 +167,22 @@ impl Session {
             seams.give(&mut options);
         }
         let wake = waker.map_or_else(|| Arc::new(|| ()) as Arc<dyn Fn() + Send + Sync>, |waker| waker.of(number));
-        let session = orch_core::session::Session::new(&plan.0, options, wake).raised()?;
+        let mut session = orch_core::session::Session::new(&plan.0, options, wake).raised()?;
+        let Room { actions, finished, plain, batch } = Room::find();
+        session.reuse(actions);
         let steps = Steps {
             session: Some(Box::new(session)),
             over: None,
             clock: Clock::system(),
             hand: None,
-            finished: Vec::new(),
-            events: events.then(Batch::default),
+            finished,
+            events: events.then_some(batch),
             programs: seams.and_then(|seams| seams.programs.clone()),
             kept: seams.is_some_and(Seams::keeps),
             natives: HashMap::new(),
             used: HashMap::new(),
             known: plan.0.graph().len(),
-            plain: Vec::new(),
+            plain,
             starts: Vec::new(),
             cancels: Vec::new(),
             wake_at: None,
@@ -250,11 +252,11 @@ impl Session {
         })
     }
 
-    /// The events since the last call.
+    /// The events since the last call: their numbers are written into `room`, the bytes of an array.
     #[napi]
-    pub fn take_events(&self) -> Option<Events> {
+    pub fn take_events(&self, mut room: BufferSlice) -> Option<Events> {
         let steps = &mut *self.steps.borrow_mut();
-        steps.events.as_mut().filter(|events| !events.is_empty()).map(Batch::take)
+        steps.events.as_mut().filter(|events| !events.is_empty()).map(|events| events.take(&mut room))
     }
 
     /// Makes time stand still but for [`advance`](Self::advance): for tests, before the first step.

@@ -1,11 +1,11 @@
 //! One step of a run: what the driver in JavaScript is told to do, packed so that it crosses quickly.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::HashMap, sync::Arc, time::Duration};
 
 use orch_core::{
     Clock, Error, ErrorKind, EventKind, Executor, Hand, RunId, RunState, TaskIx, Usage,
     executor::Doers,
-    run::{Attempt, Message},
+    run::{Actions, Attempt, Message},
     session::Native,
 };
 
@@ -27,6 +27,9 @@ const PRESSING: usize = 1024;
 
 /// How long a run goes on without letting timers and others of the loop have a turn.
 const TURN: Duration = Duration::from_millis(8);
+
+/// From how many events or messages on a room is not kept.
+const LARGE: usize = 1 << 14;
 
 /// The state of one run.
 pub(crate) struct Steps {
@@ -57,6 +60,37 @@ pub(crate) struct Steps {
     pub(crate) turn_began: Duration,
 }
 
+/// Where a run writes. The next one of the thread takes it over: to write to memory that is new to the process takes longer than most
+/// that is done for a task.
+#[derive(Default)]
+pub(crate) struct Room {
+    pub(crate) actions: Actions,
+    pub(crate) finished: Vec<Message>,
+    pub(crate) plain: Vec<u32>,
+    pub(crate) batch: Batch,
+}
+
+thread_local! {
+    static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
+}
+
+impl Room {
+    /// The one that is free, else a new one.
+    pub(crate) fn find() -> Self {
+        ROOM.take().unwrap_or_default()
+    }
+
+    /// Leaves it to the next run, unless it is large.
+    fn leave(mut self) {
+        if self.actions.events.capacity().max(self.finished.capacity()) > LARGE {
+            return;
+        }
+        self.finished.clear();
+        self.batch.clear();
+        ROOM.set(Some(self));
+    }
+}
+
 impl Steps {
     /// What is known so far, without prices.
     pub(crate) fn known_so_far(&self) -> napi::Result<&orch_core::Report> {
@@ -68,10 +102,18 @@ impl Steps {
     /// The same with prices; when the run is over, nothing else is kept of it.
     pub(crate) fn report(&mut self) -> napi::Result<Arc<orch_core::Report>> {
         let running = |session: &mut Box<orch_core::session::Session>| session.state() == RunState::Running;
-        if let Some(session) = self.session.take_if(|session| !running(session)) {
+        if let Some(mut session) = self.session.take_if(|session| !running(session)) {
             let run = session.run();
+            let room = Room {
+                actions: session.take_room(),
+                finished: std::mem::take(&mut self.finished),
+                plain: std::mem::take(&mut self.plain),
+                // What nobody took is told to nobody.
+                batch: self.events.as_mut().map(std::mem::take).unwrap_or_default(),
+            };
             self.over = Some((Arc::new(session.into_report()), run));
-            (self.natives, self.finished) = Default::default();
+            self.natives.clear();
+            room.leave();
         }
         match (&self.over, &self.session) {
             (Some((report, _)), _) => Ok(report.clone()),

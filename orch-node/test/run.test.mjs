@@ -511,3 +511,49 @@ test('more attempts than are heard of by the same listeners, some of which never
   }
   assert.deepEqual(heard, [3, 2, 0, 3000, 2999, 0, 3, 2, 0])
 })
+
+test('how an attempt ends that was given up is not heard as the end of the next', async () => {
+  const attempts = [later(), later()]
+  const graph = new Graph('again')
+  const begun = later()
+  graph.task(
+    'slow',
+    ({ attempt }) => {
+      if (attempt === 2) begun.resolve()
+      return attempts[attempt - 1].promise
+    },
+    { timeoutMs: 200, retries: { attempts: 2, delayMs: 0, jitter: false } },
+  )
+  const report = run(graph)
+  await begun.promise
+  attempts[0].resolve('first')
+  await new Promise(setImmediate)
+  attempts[1].resolve('second')
+  assert.equal((await report).get('slow'), 'second')
+})
+
+test('what ends after its run is not heard by the next', async () => {
+  const [old, now] = [later(), later()]
+  const failed = new Graph('failed').task('waits', () => old.promise).task('fails', async () => assert.fail('on purpose'))
+  await assert.rejects(run(failed), RunFailed)
+  const report = run(new Graph('next').task('waits', () => now.promise))
+  await new Promise(setImmediate)
+  old.resolve('old')
+  await new Promise(setImmediate)
+  now.resolve('now')
+  assert.equal((await report).get('waits'), 'now')
+})
+
+test('one step tells any number of events', async () => {
+  for (const size of [5, 5000, 5]) {
+    const graph = new Graph('wide').task('fails', () => assert.fail('on purpose'))
+    for (let i = 0; i < size; i++) graph.task(`t${i}`, () => i, { after: ['fails'] })
+    const [heard, read] = [[], []]
+    const going = start(graph, { onEvent: (event) => heard.push(event) })
+    for await (const event of going) read.push(event)
+    assert.deepEqual(heard.map(({ seq }) => seq), Array.from(heard.keys()))
+    assert.equal(heard.filter(({ type }) => type === 'task_skipped').length, size)
+    assert.equal(heard.at(-1).type, 'run_finished')
+    assert.deepEqual(read, heard)
+  }
+})

@@ -96,8 +96,8 @@ fn hash_with(hasher: &DefaultHashBuilder, id: &str) -> u64 {
     hasher.hash_one(id)
 }
 
-/// In bytes.
-const HASHED_AT_ONCE: usize = 1 << 16;
+/// In bytes: as many as the hasher takes side by side. More would only be more new memory to write to.
+const HASHED_AT_ONCE: usize = 1 << 14;
 
 #[inline]
 fn name_of(tasks: &[Task], ix: u32) -> &str {
@@ -224,13 +224,14 @@ impl Graph {
         *self.0.hash.get_or_init(|| {
             // Many small pieces are hashed several times slower than one large one.
             let (mut hasher, mut pieces) =
-                (blake3::Hasher::new(), Vec::with_capacity(self.len().min(HASHED_AT_ONCE / 64) * 64));
+                (blake3::Hasher::new(), Vec::with_capacity((self.len() * 64).min(HASHED_AT_ONCE + 1024)));
             let mut feed = |bytes: &[u8]| {
                 pieces.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
                 pieces.extend_from_slice(bytes);
-                if pieces.len() >= HASHED_AT_ONCE {
-                    hasher.update(&pieces);
-                    pieces.clear();
+                if let Some(whole) = pieces.get(..HASHED_AT_ONCE) {
+                    hasher.update(whole);
+                    // What is left begins at a whole piece again, which is how the hasher is quick.
+                    pieces.drain(..HASHED_AT_ONCE);
                 }
             };
             for ix in self.indices() {
