@@ -251,7 +251,16 @@ class Driver {
   /** Events are told once a turn of the loop, or when there are many. */
   #tellEvents = () => {
     this.telling = false
-    if (this.state === 'running') this.#hearEvents()
+    if (this.state !== 'running') return
+    // A listener may let the run go on, which then has more to tell: after this, and not where this is read.
+    const { busy } = this
+    this.busy = true
+    try {
+      this.#hearEvents()
+    } finally {
+      this.busy = busy
+    }
+    if (!busy && (this.done > 0 || this.stale)) this.#go()
   }
 
   #hearEvents() {

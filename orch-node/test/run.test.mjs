@@ -557,3 +557,58 @@ test('one step tells any number of events', async () => {
     assert.deepEqual(read, heard)
   }
 })
+
+test('a listener that lets its run go on at once hears all events, in order', async () => {
+  // How much is told in which turn depends on the time that it takes: of some graphs it is as it has to be.
+  for (let quick = 1300; quick < 1500; quick += 10) {
+    const [full, gate] = [later(), later()]
+    const graph = new Graph('wide').task('talks', async ({ log }) => {
+      await full.promise
+      for (const line of ['one', 'two', 'three']) log(line)
+      // The lines are told a turn later. By then there is more to tell, which waits for a reader.
+      for (let turn = 0; turn < 9; turn++) await undefined
+      gate.resolve()
+    })
+    for (let i = 0; i < quick; i++) graph.task(`quick ${i}`, () => i)
+    for (let i = 0; i < 1500; i++) graph.task(`waits ${i}`, () => gate.promise)
+    const [heard, lines] = [[], []]
+    const onEvent = (event) => {
+      heard.push(event.seq)
+      // Nobody reads any more: the run, which waited for a reader, goes on.
+      if (event.type === 'task_output' && lines.push(event.text) === 1) going.report()
+    }
+    const going = start(graph, { onEvent })
+    for (let turn = 0; turn < 1000 && (turn < 20 || heard.length <= 4096); turn++) await new Promise(setImmediate)
+    assert.ok(heard.length > 4096, 'it waits for a reader')
+    full.resolve()
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+    assert.equal((await going.report()).state, 'succeeded')
+    assert.deepEqual(lines, ['one', 'two', 'three'])
+    assert.deepEqual(heard, Array.from(heard.keys()))
+  }
+})
+
+test('a listener may begin, await and cancel runs, and hears all events, in order', async () => {
+  const heard = [[], [], []]
+  const inner = []
+  const abort = new AbortController()
+  const runs = [0, 1, 2].map((way) => {
+    const graph = new Graph(`outer ${way}`)
+    for (let i = 0; i < 1500; i++) graph.task(`t${i}`, async () => i)
+    const onEvent = ({ seq, type }) => {
+      heard[way].push(seq)
+      if (seq % 300 !== 7) return
+      const events = []
+      const other = new Graph('inner').task('a', async () => 1).task('b', () => 2, { after: ['a'] })
+      inner.push(run(other, { onEvent: (event) => events.push(event.seq) }).then(() => events))
+      if (type === 'task_finished' && way === 0) abort.abort()
+      if (type === 'task_finished' && way === 1) runs[1].cancel()
+    }
+    return start(graph, { onEvent, check: false, signal: way === 0 ? abort.signal : undefined })
+  })
+  const reports = await Promise.all(runs.map((run) => run.report()))
+  assert.equal(reports[2].state, 'succeeded')
+  for (const seqs of heard) assert.deepEqual(seqs, Array.from(seqs.keys()))
+  for (const seqs of await Promise.all(inner)) assert.deepEqual(seqs, [0, 1, 2, 3, 4, 5])
+  assert.ok(inner.length > 10)
+})
