@@ -37,7 +37,7 @@ const ANY: &str = "*";
 impl PriceTable {
     /// The published prices of many providers, with their history, as of the version of the crate genai-prices that this
     /// build holds. Needs no network. The data (0.5 MB, packed to a tenth) are read on first use in the process, as far as names ask
-    /// for it: some 20 ms; a name that was asked for before takes less than a microsecond.
+    /// for it: some milliseconds; a name that was asked for before takes less than a microsecond.
     ///
     /// ```
     /// use orch_core::{PriceTable, Usage, Usd, WallTime, cost};
