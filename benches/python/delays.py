@@ -14,7 +14,6 @@ from functools import partial
 
 import orch
 
-
 Way = Callable[[], Awaitable[object]]
 
 

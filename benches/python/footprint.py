@@ -42,9 +42,15 @@ def interrupted() -> float:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    # In turn, so that what the machine does meanwhile is in all of them.
-    starts = [[imported(code) for code in ("pass", "import orch", "import orch; orch.Graph()")] for _ in range(rounds)]
-    bare, whole, first = map(statistics.median, zip(*starts, strict=True))
+    # Who is started where interrupts are ignored, in the background, starts programs that ignore them as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # In turn, and every other time the other way round: what the machine does meanwhile, or did just before, is in all of them.
+    codes = ["pass", "import orch", "import orch; orch.Graph()"]
+    starts: dict[str, list[float]] = {code: [] for code in codes}
+    for nth in range(rounds):
+        for code in codes if nth % 2 else reversed(codes):
+            starts[code].append(imported(code))
+    bare, whole, first = map(statistics.median, starts.values())
     folder = pathlib.Path(orch.__file__).parent
     size = sum(file.stat().st_size for file in folder.rglob("*") if "__pycache__" not in file.parts and file.is_file())
     graph = orch.Graph()
